@@ -1,0 +1,155 @@
+//! The customer's own backend as an exchange.
+
+use core::fmt;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode};
+
+use super::BODY_LIMIT;
+use super::credentials::Exchange;
+use super::denial::{Denial, DenialKind};
+use super::grant::Grant;
+use super::identity::Identity;
+use super::origin::{BuildError, Endpoint};
+use super::reply::{Reply, check_identity};
+
+/// The customer's own backend, which alone holds the API token: the way in for apps in production.
+///
+/// By default `GET` on the endpoint, without a body. A granting reply is 200 or 201 with a JSON object
+/// that has a `sessionToken`, and may have `identity` and `expiresAt` (wire facts, S and A). The content
+/// type is not looked at.
+///
+/// ```
+/// use http::{HeaderName, HeaderValue};
+/// use videokit_session::Backend;
+/// use videokit_session::exchange::Endpoint;
+///
+/// let backend = Backend::new(Endpoint::https("https://app.example/token/user-17")?)
+///     .header(HeaderName::from_static("cookie"), HeaderValue::from_static("login=abc"));
+/// assert_eq!(backend.request().method(), "GET");
+/// assert_eq!(format!("{:?}", backend.request().headers()["cookie"]), "Sensitive");
+/// # Ok::<(), videokit_session::exchange::OriginError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Backend {
+    endpoint: Endpoint,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+    identity: Option<Identity>,
+    worth_retrying: Vec<StatusCode>,
+    body_limit: usize,
+}
+
+impl Backend {
+    /// A backend that answers `GET` on this endpoint.
+    pub fn new(endpoint: Endpoint) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Self {
+            endpoint,
+            method: Method::GET,
+            headers,
+            body: Bytes::new(),
+            identity: None,
+            worth_retrying: Vec::new(),
+            body_limit: BODY_LIMIT,
+        }
+    }
+
+    /// Asks with another method.
+    pub fn method(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    /// Adds a header, in place of one of the same name: a cookie or an `Authorization` for the
+    /// backend's own login, say. The value is marked sensitive, so that nothing prints it.
+    pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
+        value.set_sensitive(true);
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Sends a body. It is never printed.
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        Self { body: body.into(), ..self }
+    }
+
+    /// Says whom the token has to be for. A reply that names another identity is refused; one that
+    /// names none is taken. Without this, the first identity that a reply names is the one to keep.
+    pub fn identity(self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self }
+    }
+
+    /// Says that a refusal with this status may pass, and is worth asking again after a while: a
+    /// backend that answers 403 until a purchase has gone through, say. Otherwise every refusal is
+    /// permanent until new credentials come.
+    pub fn retry_on(mut self, status: StatusCode) -> Self {
+        self.worth_retrying.push(status);
+        self
+    }
+
+    /// Sets the longest reply that is parsed, in bytes; 64 KiB by default.
+    pub fn body_limit(self, bytes: usize) -> Self {
+        Self { body_limit: bytes, ..self }
+    }
+
+    /// The request for a session token. It is marked `Cache-Control: no-store`, unless a header of
+    /// that name was set.
+    #[must_use]
+    pub fn request(&self) -> Request<Bytes> {
+        let mut request = Request::new(self.body.clone());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.endpoint.uri().clone();
+        *request.headers_mut() = self.headers.clone();
+        request
+    }
+
+    /// Reads the answer to the request. Total: any response is a grant or a denial.
+    ///
+    /// # Errors
+    /// The [`Denial`] that the response is: see [`DenialKind`] for the kinds.
+    pub fn read<B: AsRef<[u8]>>(&self, response: &http::Response<B>) -> Result<Grant, Denial> {
+        Exchange::read(self, response.into())
+    }
+}
+
+impl Exchange for Backend {
+    fn request(&self) -> Result<Request<Bytes>, BuildError> {
+        Ok(self.request())
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        let grant = reply.read("sessionToken", self.body_limit).map_err(|denial| {
+            let passing = denial.kind() == DenialKind::Refused
+                && self.worth_retrying.contains(&reply.status());
+            if passing { denial.with_permanence(false) } else { denial }
+        })?;
+        if let Some(wanted) = &self.identity {
+            check_identity(&grant, wanted)
+                .map_err(|flaw| Denial::malformed(flaw, Some(reply.status())))?;
+        }
+        Ok(grant)
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend")
+            .field("endpoint", &self.endpoint)
+            .field("method", &self.method)
+            .field("headers", &self.headers)
+            .field("body_bytes", &self.body.len())
+            .field("identity", &self.identity)
+            .field("worth_retrying", &self.worth_retrying)
+            .field("body_limit", &self.body_limit)
+            .finish()
+    }
+}

@@ -1,0 +1,181 @@
+//! The gateway's exchange: an API token and an identity for a session token, in two dialects.
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Request};
+use serde::Serialize;
+
+use super::BODY_LIMIT;
+use super::credentials::Exchange;
+use super::denial::{Denial, Flaw};
+use super::grant::Grant;
+use super::identity::Identity;
+use super::origin::{BuildError, Endpoint};
+use super::reply::{Reply, check_identity};
+use super::scopes::{Scope, Scopes};
+use crate::secret::{ApiToken, TokenError};
+
+/// Where session tokens are made (wire facts, N).
+const GATEWAY: &str = "https://gateway.video.io/v1/sessions";
+
+/// Where they were made before (wire facts, R).
+const OLDER_GATEWAY: &str = "https://api.video.io/v1/sessions";
+
+/// The scheme of the older dialect's authorization (wire facts, R).
+const APP_TOKEN: &str = "App token=";
+
+/// The gateway's exchange: the app-wide API token, and the identity that a session token is for.
+///
+/// This is what a **backend** uses to mint tokens for its users: see the [module](crate::exchange).
+/// A client that uses it holds the API token, and with it every identity: for development only, which
+/// is why a session takes it by the name
+/// [`Credentials::for_development`](crate::Credentials::for_development).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Gateway {
+    dialect: Dialect,
+    endpoint: Endpoint,
+    token: ApiToken,
+    identity: Identity,
+    scopes: Scopes,
+    body_limit: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Current,
+    Older,
+}
+
+impl Dialect {
+    /// The name of the reply's member that holds the token.
+    fn token_member(self) -> &'static str {
+        match self {
+            Self::Current => "sessionToken",
+            Self::Older => "session_key",
+        }
+    }
+
+    fn accept(self) -> &'static str {
+        match self {
+            Self::Current => "application/json",
+            Self::Older => "application/json; charset=utf-8",
+        }
+    }
+}
+
+impl Gateway {
+    /// The current gateway at `https://gateway.video.io/v1/sessions`, asking for no scope.
+    pub fn new(token: ApiToken, identity: Identity) -> Self {
+        Self {
+            dialect: Dialect::Current,
+            endpoint: Endpoint::known(GATEWAY),
+            token,
+            identity,
+            scopes: Scopes::default(),
+            body_limit: BODY_LIMIT,
+        }
+    }
+
+    /// The older exchange at `https://api.video.io/v1/sessions`. Its replies name no expiry, and it
+    /// knows no scopes: what [`scopes`](Self::scopes) sets is not sent.
+    ///
+    /// # Errors
+    /// [`TokenError`] if the token doesn't fit behind the older scheme; none is known that doesn't.
+    pub fn older(token: &ApiToken, identity: Identity) -> Result<Self, TokenError> {
+        Ok(Self {
+            dialect: Dialect::Older,
+            endpoint: Endpoint::known(OLDER_GATEWAY),
+            ..Self::new(token.behind(APP_TOKEN)?, identity)
+        })
+    }
+
+    /// Asks for scopes.
+    pub fn scopes(self, scopes: Scopes) -> Self {
+        Self { scopes, ..self }
+    }
+
+    /// Asks at another address: a test's, or a proxy's.
+    pub fn endpoint(self, endpoint: Endpoint) -> Self {
+        Self { endpoint, ..self }
+    }
+
+    /// Sets the longest reply that is parsed, in bytes; 64 KiB by default.
+    pub fn body_limit(self, bytes: usize) -> Self {
+        Self { body_limit: bytes, ..self }
+    }
+
+    /// The request for a session token. It is marked `Cache-Control: no-store`, since a stored reply
+    /// would hand out a token of unknown age.
+    #[must_use]
+    pub fn request(&self) -> Request<Bytes> {
+        let body = match self.dialect {
+            Dialect::Current => json(&Ask {
+                identity: self.identity.as_str(),
+                scopes: Some(self.scopes.iter().map(Scope::as_str).collect()),
+            }),
+            Dialect::Older => json(&Ask { identity: self.identity.as_str(), scopes: None }),
+        };
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.endpoint.uri().clone();
+        let headers = request.headers_mut();
+        headers.insert(AUTHORIZATION, self.token.header().clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(self.dialect.accept()));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        request
+    }
+
+    /// Reads the answer to the request. Total: any response is a grant or a denial.
+    ///
+    /// A grant is 200 or 201 with a JSON object that has the token and the identity asked for, and no
+    /// `error` other than `null`. A missing or unreadable `expiresAt` is an unknown expiry.
+    ///
+    /// # Errors
+    /// The [`Denial`] that the response is: see [`DenialKind`](super::DenialKind) for the kinds.
+    pub fn read<B: AsRef<[u8]>>(&self, response: &http::Response<B>) -> Result<Grant, Denial> {
+        Exchange::read(self, response.into())
+    }
+}
+
+impl Exchange for Gateway {
+    fn request(&self) -> Result<Request<Bytes>, BuildError> {
+        Ok(self.request())
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        let grant = reply.read(self.dialect.token_member(), self.body_limit)?;
+        let named = if grant.identity().is_some() {
+            check_identity(&grant, &self.identity)
+        } else {
+            Err(Flaw::Missing { member: "identity" })
+        };
+        named.map_err(|flaw| Denial::malformed(flaw, Some(reply.status())))?;
+        Ok(grant)
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.identity)
+    }
+
+    fn scopes(&self) -> Option<&Scopes> {
+        Some(&self.scopes)
+    }
+
+    fn issuer_writes_date(&self) -> bool {
+        true
+    }
+}
+
+#[derive(Serialize)]
+struct Ask<'a> {
+    identity: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<Vec<&'a str>>,
+}
+
+fn json(ask: &Ask<'_>) -> Bytes {
+    // Strings into memory: there is nothing to fail, and the gateway refuses an empty body.
+    serde_json::to_vec(ask).unwrap_or_default().into()
+}

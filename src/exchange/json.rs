@@ -1,0 +1,312 @@
+//! Reads the few members of a reply that matter, without copying a secret and without trusting the rest.
+
+use core::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use super::denial::{Flaw, JsonType};
+use crate::secret::Wiped;
+
+/// How deep arrays and objects may nest. A real reply has two levels.
+const DEPTH_LIMIT: usize = 32;
+
+/// The longest raw string that is decoded, in bytes: the longest token, wholly escaped, in quotes.
+const STRING_LIMIT: usize = 6 * 8_192 + 2;
+
+/// The members of a reply that matter, as they stand in the body.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Members<'a> {
+    pub(super) token: Option<Member<'a>>,
+    pub(super) identity: Option<Member<'a>>,
+    pub(super) expires_at: Option<Member<'a>>,
+    pub(super) scopes: Option<Member<'a>>,
+    pub(super) error: Option<Member<'a>>,
+}
+
+/// A body that is no object with usable members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It is empty, or ends too early.
+    CutOff,
+    Flawed(Flaw),
+}
+
+/// Reads a body whose token stands under the name `token`.
+pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a>, Unreadable> {
+    let text = core::str::from_utf8(body).map_err(|error| match error.error_len() {
+        None => Unreadable::CutOff,
+        Some(_) => Unreadable::Flawed(Flaw::NotUtf8 { at: error.valid_up_to() }),
+    })?;
+    // RFC 8259, section 8.1: a reader may ignore a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let start = text.trim_ascii_start();
+    if start.is_empty() {
+        return Err(Unreadable::CutOff);
+    }
+    if start.starts_with('<') {
+        return Err(Unreadable::Flawed(Flaw::Markup));
+    }
+    if let Some(at) = too_deep(text.as_bytes()) {
+        return Err(Unreadable::Flawed(Flaw::TooDeep { at, limit: DEPTH_LIMIT }));
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let read =
+        MembersSeed { token }.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
+    match read {
+        Ok((members, None)) => Ok(members),
+        Ok((_, Some(member))) => Err(Unreadable::Flawed(Flaw::Duplicate { member })),
+        Err(error) => Err(unreadable(&error, start, token)),
+    }
+}
+
+fn unreadable(error: &serde_json::Error, start: &str, token: &'static str) -> Unreadable {
+    if is_unquoted(start, token) {
+        return Unreadable::Flawed(Flaw::Unquoted { member: token });
+    }
+    match error.classify() {
+        Category::Eof => Unreadable::CutOff,
+        Category::Data => match type_of(start) {
+            Some(found) => Unreadable::Flawed(Flaw::NotAnObject { found }),
+            None => Unreadable::CutOff,
+        },
+        Category::Syntax | Category::Io => {
+            Unreadable::Flawed(Flaw::Syntax { line: error.line(), column: error.column() })
+        }
+    }
+}
+
+/// Whether this begins as an object whose first member is `name`, with a value that isn't quoted:
+/// what the vendor's Express example sends (wire facts, S).
+fn is_unquoted(start: &str, name: &str) -> bool {
+    let value = start
+        .strip_prefix('{')
+        .and_then(|rest| rest.trim_ascii_start().strip_prefix('"'))
+        .and_then(|rest| rest.strip_prefix(name))
+        .and_then(|rest| rest.strip_prefix('"'))
+        .and_then(|rest| rest.trim_ascii_start().strip_prefix(':'))
+        .map(str::trim_ascii_start);
+    value.is_some_and(|value| !value.is_empty() && !value.starts_with(['"', '{', '[']))
+}
+
+/// The index of the bracket that opens one level too many.
+fn too_deep(text: &[u8]) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut in_string = false;
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate() {
+        match (in_string, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_string = !in_string,
+            (false, b'{' | b'[') => {
+                depth = depth.saturating_add(1);
+                if depth > DEPTH_LIMIT {
+                    return Some(at);
+                }
+            }
+            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn type_of(json: &str) -> Option<JsonType> {
+    Some(match json.bytes().next()? {
+        b'n' => JsonType::Null,
+        b't' | b'f' => JsonType::Boolean,
+        b'"' => JsonType::String,
+        b'[' => JsonType::Array,
+        b'{' => JsonType::Object,
+        _ => JsonType::Number,
+    })
+}
+
+/// One value, as it stands in the body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Member<'a> {
+    name: &'static str,
+    json: &'a str,
+}
+
+impl<'a> Member<'a> {
+    /// The value as it stands in the body.
+    pub(super) fn as_json(self) -> &'a str {
+        self.json
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        self.json == "null"
+    }
+
+    /// The text of a string that is no secret.
+    pub(super) fn string(self) -> Result<String, Flaw> {
+        let json = self.bounded_string()?;
+        // Fails for escapes that are no character: half a surrogate pair.
+        serde_json::from_str(json).map_err(|_| Flaw::Unusable { member: self.name })
+    }
+
+    /// The bytes of a string that is a secret, in a buffer that is wiped. What isn't ASCII, and so in
+    /// no token, becomes one byte that isn't either.
+    pub(super) fn secret(self) -> Result<Wiped, Flaw> {
+        let json = self.bounded_string()?;
+        let unusable = Flaw::Unusable { member: self.name };
+        let inner = json.get(1..json.len().saturating_sub(1)).ok_or(unusable)?;
+        unescaped(inner).ok_or(unusable)
+    }
+
+    fn bounded_string(self) -> Result<&'a str, Flaw> {
+        match type_of(self.json) {
+            Some(JsonType::String) if self.json.len() <= STRING_LIMIT => Ok(self.json),
+            Some(JsonType::String) | None => Err(Flaw::Unusable { member: self.name }),
+            Some(found) => Err(Flaw::Mistyped { member: self.name, found }),
+        }
+    }
+}
+
+/// Undoes the escapes of RFC 8259, section 7, as far as they make ASCII.
+fn unescaped(inner: &str) -> Option<Wiped> {
+    const NOT_ASCII: u8 = 0x80;
+    let mut out = Wiped::with_capacity(inner.len());
+    let mut rest = inner.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        let byte = if byte == b'\\' {
+            let (&escape, after) = rest.split_first()?;
+            rest = after;
+            match escape {
+                b'b' => 0x08,
+                b'f' => 0x0c,
+                b'n' => b'\n',
+                b'r' => b'\r',
+                b't' => b'\t',
+                b'u' => {
+                    let (digits, after) = rest.split_at_checked(4)?;
+                    rest = after;
+                    let code = u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
+                    u8::try_from(code).unwrap_or(NOT_ASCII)
+                }
+                itself => itself,
+            }
+        } else {
+            byte
+        };
+        out.push(&[byte])?;
+    }
+    Some(out)
+}
+
+struct MembersSeed {
+    token: &'static str,
+}
+
+/// The members, and the name of one that stands there twice.
+type Read<'a> = (Members<'a>, Option<&'static str>);
+
+impl<'a> DeserializeSeed<'a> for MembersSeed {
+    type Value = Read<'a>;
+
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Read<'a>, D::Error> {
+        json.deserialize_map(self)
+    }
+}
+
+impl<'a> Visitor<'a> for MembersSeed {
+    type Value = Read<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Read<'a>, M::Error> {
+        let mut members = Members::default();
+        let mut duplicate = None;
+        while let Some(name) = map.next_key_seed(NameSeed { token: self.token })? {
+            let slot = match name {
+                "identity" => &mut members.identity,
+                "expiresAt" => &mut members.expires_at,
+                "scopes" => &mut members.scopes,
+                "error" => &mut members.error,
+                "" => {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                _ => &mut members.token,
+            };
+            let json = map.next_value::<&RawValue>()?.get();
+            if slot.replace(Member { name, json }).is_some() {
+                duplicate = Some(name);
+            }
+        }
+        Ok((members, duplicate))
+    }
+}
+
+/// Reads a member's name into one of the known ones, or into the empty string.
+struct NameSeed {
+    token: &'static str,
+}
+
+impl<'a> DeserializeSeed<'a> for NameSeed {
+    type Value = &'static str;
+
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<&'static str, D::Error> {
+        json.deserialize_identifier(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed {
+    type Value = &'static str;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<&'static str, E> {
+        let known = [self.token, "identity", "expiresAt", "scopes", "error"];
+        Ok(known.into_iter().find(|known| *known == name).unwrap_or(""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_outside_strings_only() {
+        let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
+        assert_eq!(too_deep(nested(DEPTH_LIMIT).as_bytes()), None);
+        assert_eq!(too_deep(nested(DEPTH_LIMIT + 1).as_bytes()), Some(DEPTH_LIMIT));
+        assert_eq!(too_deep(format!("\"\\\"{}\"", nested(99)).as_bytes()), None);
+        assert_eq!(too_deep("[]".repeat(99).as_bytes()), None);
+    }
+
+    #[test]
+    fn unquoted_values_are_seen_in_every_spacing() {
+        for start in ["{\"t\": abc", "{ \"t\" :abc}", "{\"t\":1a"] {
+            assert!(is_unquoted(start, "t"), "{start}");
+        }
+        for start in ["{\"t\": \"abc", "{\"t\":", "{\"t\":  ", "{\"u\": abc", "{\"t\":{", "[1", ""]
+        {
+            assert!(!is_unquoted(start, "t"), "{start}");
+        }
+    }
+
+    #[test]
+    fn escapes_table() {
+        let rows: &[(&str, Option<&[u8]>)] = &[
+            ("plain", Some(b"plain")),
+            (r"a\/b\\c\u0022", Some(b"a/b\\c\"")),
+            (r"\b\f\n\r\t", Some(b"\x08\x0c\n\r\t")),
+            (r"\u0041\u00e9\u20ac", Some(b"A\xe9\x80")),
+            (r"\u00", None),
+            (r"\u00g0", None),
+            ("\\", None),
+        ];
+        for (inner, wanted) in rows {
+            assert_eq!(unescaped(inner).as_ref().map(AsRef::as_ref), *wanted, "{inner}");
+        }
+    }
+}

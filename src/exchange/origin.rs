@@ -1,0 +1,288 @@
+//! Where tokens may go: checked origins and endpoints.
+
+use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::str::FromStr;
+
+use http::Uri;
+
+/// Why a URI is not one that tokens may go to. None of these repeats the URI: it may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// It doesn't parse.
+    #[error("this is not a URI")]
+    NotAUri,
+    /// It has no scheme or no host.
+    #[error("the URI is not absolute: it needs a scheme and a host")]
+    NotAbsolute,
+    /// It has a user or a password before the host.
+    #[error("the URI has user information before its host")]
+    UserInfo,
+    /// Its port is empty, or over 65535.
+    #[error("the URI's port is not a number from 0 to 65535")]
+    Port,
+    /// It isn't https, and was not opted in as a loopback address.
+    #[error(
+        "the scheme is not https; plain http goes to loopback only, by the constructor of that name"
+    )]
+    Insecure,
+    /// It was opted in as loopback, and isn't: neither `localhost` nor an address of 127.0.0.0/8 or `::1`.
+    #[error("the host is not a loopback address")]
+    NotLoopback,
+    /// An origin has no path or query.
+    #[error("an origin ends after its host and port, without a path")]
+    Path,
+}
+
+/// A request could not be built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The request would take credentials to a place that isn't safe for them.
+    #[error("the exchange's request goes to an unsafe place: {0}")]
+    Endpoint(#[from] OriginError),
+    /// A custom exchange has no request to offer; the text is its own, and says why.
+    #[error("the exchange built no request: {0}")]
+    Custom(&'static str),
+}
+
+/// A scheme, host and port that session tokens may be sent to.
+///
+/// A checked value: https, or plain http to a loopback address where that was opted in to by name.
+/// The host is compared without regard to ASCII case, and a missing port is the scheme's own.
+///
+/// ```
+/// use videokit_session::{AllowedOrigin, exchange::OriginError};
+///
+/// let api = AllowedOrigin::https("https://api.video.io")?;
+/// assert_eq!(api, AllowedOrigin::https("https://API.video.io:443/")?);
+/// assert_eq!(AllowedOrigin::https("http://api.video.io"), Err(OriginError::Insecure));
+/// let test = AllowedOrigin::loopback("http://127.0.0.1:8080")?;
+/// assert_eq!(test.to_string(), "http://127.0.0.1:8080");
+/// # Ok::<(), OriginError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AllowedOrigin {
+    secure: bool,
+    host: Box<str>,
+    port: u16,
+}
+
+impl AllowedOrigin {
+    /// An https origin, such as `https://api.video.io`.
+    ///
+    /// # Errors
+    /// [`OriginError`] if it isn't absolute, not https, or more than an origin.
+    pub fn https(origin: impl AsRef<str>) -> Result<Self, OriginError> {
+        Self::bare(origin.as_ref())?.require_https()
+    }
+
+    /// A loopback origin, such as `http://127.0.0.1:8080`: the opt-in to plain http, for tests.
+    ///
+    /// # Errors
+    /// [`OriginError`] if it isn't absolute, not http or https, not loopback, or more than an origin.
+    pub fn loopback(origin: impl AsRef<str>) -> Result<Self, OriginError> {
+        Self::bare(origin.as_ref())?.require_loopback()
+    }
+
+    /// Whether `uri` has this origin. A URI with user information never has.
+    #[must_use]
+    pub fn covers(&self, uri: &Uri) -> bool {
+        Self::of(uri).is_ok_and(|origin| origin == *self)
+    }
+
+    /// The origin of an absolute http or https URI, whether secure or not.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, OriginError> {
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(OriginError::NotAbsolute);
+        };
+        let secure = match scheme {
+            "https" => true,
+            "http" => false,
+            _ => return Err(OriginError::Insecure),
+        };
+        let host = authority.host();
+        if host.is_empty() {
+            return Err(OriginError::NotAbsolute);
+        }
+        if authority.as_str().contains('@') {
+            return Err(OriginError::UserInfo);
+        }
+        let port = match authority.as_str().strip_prefix(host) {
+            Some("") => {
+                if secure {
+                    443
+                } else {
+                    80
+                }
+            }
+            _ => authority.port_u16().ok_or(OriginError::Port)?,
+        };
+        Ok(Self { secure, host: host.to_ascii_lowercase().into(), port })
+    }
+
+    fn bare(text: &str) -> Result<Self, OriginError> {
+        let uri = parse(text)?;
+        let origin = Self::of(&uri)?;
+        if uri.path_and_query().is_some_and(|path| path != "/") {
+            return Err(OriginError::Path);
+        }
+        Ok(origin)
+    }
+
+    fn require_https(self) -> Result<Self, OriginError> {
+        if self.secure { Ok(self) } else { Err(OriginError::Insecure) }
+    }
+
+    fn require_loopback(self) -> Result<Self, OriginError> {
+        if self.is_loopback() { Ok(self) } else { Err(OriginError::NotLoopback) }
+    }
+
+    pub(crate) fn is_safe(&self) -> bool {
+        self.secure || self.is_loopback()
+    }
+
+    fn is_loopback(&self) -> bool {
+        let host = self.host.as_ref();
+        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        match v6 {
+            Some(v6) => Ipv6Addr::from_str(v6).is_ok_and(|ip| ip.is_loopback()),
+            // RFC 6761, section 6.3: localhost resolves to loopback.
+            None => {
+                host == "localhost" || Ipv4Addr::from_str(host).is_ok_and(|ip| ip.is_loopback())
+            }
+        }
+    }
+}
+
+impl fmt::Display for AllowedOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, default) = if self.secure { ("https", 443) } else { ("http", 80) };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port == default { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+/// A URI that credentials may be sent to: https, or plain http to a loopback address where that was
+/// opted in to by name. `Debug` leaves the query out, since it may hold a secret.
+///
+/// ```
+/// use videokit_session::exchange::{Endpoint, OriginError};
+///
+/// let endpoint = Endpoint::https("https://example.com/token/user-17")?;
+/// assert_eq!(endpoint.uri().path(), "/token/user-17");
+/// assert_eq!(Endpoint::loopback("http://10.0.0.1/token"), Err(OriginError::NotLoopback));
+/// # Ok::<(), OriginError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint(Uri);
+
+impl Endpoint {
+    /// An https URI.
+    ///
+    /// # Errors
+    /// [`OriginError`] if it isn't absolute or not https.
+    pub fn https(uri: impl AsRef<str>) -> Result<Self, OriginError> {
+        let uri = parse(uri.as_ref())?;
+        AllowedOrigin::of(&uri)?.require_https()?;
+        Ok(Self(uri))
+    }
+
+    /// A loopback URI: the opt-in to plain http, for tests.
+    ///
+    /// # Errors
+    /// [`OriginError`] if it isn't absolute, not http or https, or not loopback.
+    pub fn loopback(uri: impl AsRef<str>) -> Result<Self, OriginError> {
+        let uri = parse(uri.as_ref())?;
+        AllowedOrigin::of(&uri)?.require_loopback()?;
+        Ok(Self(uri))
+    }
+
+    /// A constant of this crate.
+    pub(crate) fn known(uri: &'static str) -> Self {
+        Self(Uri::from_static(uri))
+    }
+
+    /// The URI.
+    #[must_use]
+    pub fn uri(&self) -> &Uri {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoint({})", Redacted(&self.0))
+    }
+}
+
+fn parse(uri: &str) -> Result<Uri, OriginError> {
+    uri.parse().map_err(|_| OriginError::NotAUri)
+}
+
+/// A URI as far as it can be shown: without its query, and without user information.
+pub(crate) struct Redacted<'a>(pub(crate) &'a Uri);
+
+impl fmt::Display for Redacted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(scheme) = self.0.scheme_str() {
+            write!(f, "{scheme}://")?;
+        }
+        if let Some(authority) = self.0.authority() {
+            let shown =
+                authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
+            f.write_str(shown)?;
+        }
+        f.write_str(self.0.path())?;
+        if self.0.query().is_some() { f.write_str("?…") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_table() {
+        use OriginError as E;
+        let rows: &[(&str, Result<&str, E>, Result<&str, E>)] = &[
+            ("https://a.example", Ok("https://a.example"), Err(E::NotLoopback)),
+            ("HTTPS://A.Example:443/", Ok("https://a.example"), Err(E::NotLoopback)),
+            ("https://a.example:8443", Ok("https://a.example:8443"), Err(E::NotLoopback)),
+            ("http://a.example", Err(E::Insecure), Err(E::NotLoopback)),
+            ("http://127.0.0.1:80", Err(E::Insecure), Ok("http://127.0.0.1")),
+            ("http://127.8.9.1:81", Err(E::Insecure), Ok("http://127.8.9.1:81")),
+            ("http://[::1]:9", Err(E::Insecure), Ok("http://[::1]:9")),
+            ("http://[::2]:9", Err(E::Insecure), Err(E::NotLoopback)),
+            ("https://localhost", Ok("https://localhost"), Ok("https://localhost")),
+            ("http://localhost.evil.example", Err(E::Insecure), Err(E::NotLoopback)),
+            ("http://127.0.0.1.evil.example", Err(E::Insecure), Err(E::NotLoopback)),
+            ("http://128.0.0.1", Err(E::Insecure), Err(E::NotLoopback)),
+            ("https://user@a.example", Err(E::UserInfo), Err(E::UserInfo)),
+            ("https://a.example:443@evil.example", Err(E::UserInfo), Err(E::UserInfo)),
+            ("https://a.example:", Err(E::Port), Err(E::Port)),
+            ("https://a.example:65536", Err(E::Port), Err(E::Port)),
+            ("https://a.example/path", Err(E::Path), Err(E::Path)),
+            ("https://a.example/?q", Err(E::Path), Err(E::Path)),
+            ("ftp://a.example", Err(E::Insecure), Err(E::Insecure)),
+            ("a.example", Err(E::NotAbsolute), Err(E::NotAbsolute)),
+            ("/path", Err(E::NotAbsolute), Err(E::NotAbsolute)),
+            ("https://", Err(E::NotAUri), Err(E::NotAUri)),
+            (" https://a.example", Err(E::NotAUri), Err(E::NotAUri)),
+            ("", Err(E::NotAUri), Err(E::NotAUri)),
+        ];
+        for (text, https, loopback) in rows {
+            let shown = |origin: Result<AllowedOrigin, E>| origin.map(|o| o.to_string());
+            assert_eq!(shown(AllowedOrigin::https(text)), https.map(str::to_owned), "{text}");
+            assert_eq!(shown(AllowedOrigin::loopback(text)), loopback.map(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn redaction_drops_queries_and_users() {
+        let shown = |uri: &str| Redacted(&uri.parse().unwrap()).to_string();
+        assert_eq!(shown("https://u:p@a.example/x?key=1"), "https://a.example/x?…");
+        assert_eq!(shown("/x"), "/x");
+    }
+}

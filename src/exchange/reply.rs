@@ -1,0 +1,187 @@
+//! A reply as an exchange sees it, and what its status alone says.
+
+use core::time::Duration;
+
+use http::header::{AGE, DATE, HeaderName, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+
+use super::denial::{Denial, DenialKind, Flaw};
+use super::grant::Grant;
+use super::identity::Identity;
+use super::json::{self, Member, Members, Unreadable};
+use super::scopes::{Scope, Scopes};
+use crate::secret::SessionToken;
+use crate::time::{http_date, whole_seconds};
+
+/// How much of a server's `error` member is kept, in characters.
+const MESSAGE_LIMIT: usize = 256;
+
+/// A borrowed view of a response whose body is in: status, headers, bytes.
+#[derive(Clone, Copy)]
+pub struct Reply<'a> {
+    status: StatusCode,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+}
+
+impl<'a, B: AsRef<[u8]>> From<&'a http::Response<B>> for Reply<'a> {
+    fn from(response: &'a http::Response<B>) -> Self {
+        Self {
+            status: response.status(),
+            headers: response.headers(),
+            body: response.body().as_ref(),
+        }
+    }
+}
+
+impl core::fmt::Debug for Reply<'_> {
+    /// Status and length: headers and body may hold secrets.
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Reply({}, {} bytes)", self.status.as_u16(), self.body.len())
+    }
+}
+
+impl<'a> Reply<'a> {
+    /// The status.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        self.status
+    }
+
+    /// The headers.
+    #[must_use]
+    pub fn headers(self) -> &'a HeaderMap {
+        self.headers
+    }
+
+    /// The whole body.
+    #[must_use]
+    pub fn body(self) -> &'a [u8] {
+        self.body
+    }
+
+    /// The body of a reply that grants, to be parsed; for anything else, the denial that its status is.
+    ///
+    /// For [`Exchange`](super::Exchange)s of your own. Granting are 200 and 201 with a body of 1 to
+    /// `limit` bytes. Otherwise: 3xx is [`Redirect`](DenialKind::Redirect); 408, 425, 5xx and an empty
+    /// body are [`Transient`](DenialKind::Transient); 429 is [`Throttled`](DenialKind::Throttled); any
+    /// other 4xx is [`Refused`](DenialKind::Refused), for good; the rest is
+    /// [`Malformed`](DenialKind::Malformed).
+    ///
+    /// # Errors
+    /// The denial, with the server's `Retry-After`.
+    pub fn granting_body(self, limit: usize) -> Result<&'a [u8], Denial> {
+        match self.status.as_u16() {
+            200 | 201 if self.body.is_empty() => Err(self.denial(DenialKind::Transient)),
+            200 | 201 if self.body.len() > limit => {
+                Err(self.flawed(Flaw::TooLarge { len: self.body.len(), limit }))
+            }
+            200 | 201 => Ok(self.body),
+            300..=399 => Err(self.denial(DenialKind::Redirect)),
+            408 | 425 | 500..=599 => Err(self.denial(DenialKind::Transient)),
+            429 => Err(self.denial(DenialKind::Throttled)),
+            400..=499 => Err(self.denial(DenialKind::Refused)),
+            _ => Err(self.flawed(Flaw::Status)),
+        }
+    }
+
+    /// Reads the JSON of the gateway's and the backends' replies. The token stands under `token`.
+    pub(super) fn read(self, token: &'static str, limit: usize) -> Result<Grant, Denial> {
+        let accepted = self.granting_body(limit);
+        // An `error` member is read whatever the status is, but never out of a body over the limit.
+        let members = if self.body.len() <= limit {
+            json::read(self.body, token)
+        } else {
+            Err(Unreadable::CutOff)
+        };
+        let message = members.ok().and_then(|members| error_message(members.error?));
+        if let Err(denial) = accepted {
+            let says_error = self.status.is_success() && message.is_some();
+            let denial = if says_error { self.denial(DenialKind::Refused) } else { denial };
+            return Err(denial.with_server_message(message));
+        }
+        if message.is_some() {
+            return Err(self.denial(DenialKind::Refused).with_server_message(message));
+        }
+        let members = members.map_err(|unreadable| match unreadable {
+            Unreadable::CutOff => self.denial(DenialKind::Transient),
+            Unreadable::Flawed(flaw) => self.flawed(flaw),
+        })?;
+        grant(members, token).map_err(|flaw| self.flawed(flaw))
+    }
+
+    /// The `Date` header, in milliseconds since 1970.
+    pub(crate) fn date(self) -> Option<i64> {
+        self.header(DATE).and_then(http_date)
+    }
+
+    /// The `Age` header; nothing without one.
+    pub(crate) fn age(self) -> Duration {
+        let age = self.header(AGE).and_then(whole_seconds);
+        Duration::from_millis(age.unwrap_or(0))
+    }
+
+    fn retry_after(self) -> Option<Duration> {
+        let text = self.header(RETRY_AFTER)?;
+        let wait = match whole_seconds(text) {
+            Some(wait) => wait,
+            // A date in the past is no wait at all.
+            None => u64::try_from(http_date(text)?.saturating_sub(self.date()?)).unwrap_or(0),
+        };
+        Some(Duration::from_millis(wait))
+    }
+
+    fn header(self, name: HeaderName) -> Option<&'a str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    fn denial(self, kind: DenialKind) -> Denial {
+        Denial::new(kind, Some(self.status)).with_retry_after(self.retry_after())
+    }
+
+    fn flawed(self, flaw: Flaw) -> Denial {
+        self.denial(DenialKind::Malformed(flaw))
+    }
+}
+
+/// Checks the identity that a grant names against the one it has to be for.
+pub(super) fn check_identity(grant: &Grant, wanted: &Identity) -> Result<(), Flaw> {
+    match grant.identity() {
+        Some(named) if named != wanted => Err(Flaw::WrongIdentity),
+        _ => Ok(()),
+    }
+}
+
+fn grant(members: Members<'_>, name: &'static str) -> Result<Grant, Flaw> {
+    let token = members.token.ok_or(Flaw::Missing { member: name })?.secret()?;
+    let token = SessionToken::new(token).map_err(Flaw::Token)?;
+    let mut grant = Grant::new(token);
+    if let Some(identity) = members.identity.filter(|member| !member.is_null()) {
+        let identity =
+            Identity::new(identity.string()?).map_err(|_| Flaw::Unusable { member: "identity" })?;
+        grant = grant.with_identity(identity);
+    }
+    if let Some(expires_at) = members.expires_at.filter(|member| !member.is_null()) {
+        grant = grant.with_expires_at(expires_at.string()?);
+    }
+    if let Some(scopes) = members.scopes.and_then(granted_scopes) {
+        grant = grant.with_scopes(scopes);
+    }
+    Ok(grant)
+}
+
+/// The scopes that a reply grants, where it says so readably. No known reply does (wire facts, N), so
+/// one that says it in another way is no worse than one that is silent.
+fn granted_scopes(member: Member<'_>) -> Option<Scopes> {
+    let names: Vec<String> = serde_json::from_str(member.as_json()).ok()?;
+    names.into_iter().map(|name| Scope::new(name).ok()).collect()
+}
+
+/// What an `error` member says; `None` for a `null`, which says nothing.
+fn error_message(member: Member<'_>) -> Option<Box<str>> {
+    if member.is_null() {
+        return None;
+    }
+    let text = member.string().unwrap_or_else(|_| member.as_json().to_owned());
+    Some(text.chars().take(MESSAGE_LIMIT).collect::<String>().into())
+}

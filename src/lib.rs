@@ -1,0 +1,39 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod exchange;
+pub mod secret;
+pub mod session;
+#[cfg(feature = "sim")]
+pub mod sim;
+pub mod time;
+
+#[doc = include_str!("docs/wire.md")]
+pub mod wire {}
+
+pub use exchange::{
+    AllowedOrigin, Backend, Credentials, Denial, Gateway, Grant, Identity, Scope, Scopes,
+};
+pub use secret::{ApiToken, SessionToken};
+pub use session::{
+    Active, AnySession, Authenticating, Config, Expired, Input, NotAuthorized, Outgoing, Session,
+    Step, TransportFailure, Unauthenticated,
+};
+pub use time::{Moment, Validity};

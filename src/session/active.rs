@@ -1,0 +1,337 @@
+//! A token serves. It may be renewed while it does.
+
+use core::fmt;
+use core::time::Duration;
+
+use super::authenticating::Authenticating;
+use super::authorization::{Authorization, Authorized, NotAuthorized};
+use super::core::{Generation, Session, State, sealed};
+use super::expired::Expired;
+use super::flight::{self, Flight, agrees};
+use super::held::Held;
+use super::outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailure};
+use super::transitions::{StateName, why};
+use super::unauthenticated::Unauthenticated;
+use crate::exchange::{AllowedOrigin, Credentials, Denial, Flaw, Grant, Identity, Scopes};
+use crate::time::{Moment, Remaining, Validity};
+
+/// A token serves. A renewal may be in flight meanwhile.
+pub struct Active {
+    pub(super) held: Held,
+    pub(super) pinned: Option<Identity>,
+    /// None for a token that was adopted: there is nothing to renew it with.
+    pub(super) renewal: Option<Renewal>,
+}
+
+/// What a token can be renewed with, and the renewal in flight.
+pub(super) struct Renewal {
+    pub(super) credentials: Credentials,
+    pub(super) flight: Option<Flight>,
+}
+
+impl sealed::Sealed for Active {}
+
+impl State for Active {
+    const NAME: StateName = StateName::Active;
+}
+
+impl fmt::Debug for Active {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Active").field("generation", &self.held.generation).finish_non_exhaustive()
+    }
+}
+
+/// Using the token.
+impl Session<Active> {
+    /// Puts the token on an API request: sets the `Authorization` header, or the one configured.
+    ///
+    /// It is the token of this moment. Don't keep the request: authorize again before a retry.
+    ///
+    /// # Errors
+    /// [`NotAuthorized`] if the request doesn't go to an allowed origin, or the token has expired. The
+    /// request then has no such header at all, not even one that it came with.
+    pub fn authorize<B>(
+        &self,
+        request: &mut http::Request<B>,
+        now: Moment,
+    ) -> Result<Authorized, NotAuthorized> {
+        let config = &self.core.config;
+        let authorization = match config.origin_of(request.uri()) {
+            Some(origin) => self.authorization(origin, now),
+            None => Err(NotAuthorized::OtherOrigin),
+        };
+        match authorization {
+            Ok(authorization) => {
+                request.headers_mut().insert(authorization.name(), authorization.value().clone());
+                Ok(authorization.authorized())
+            }
+            Err(reason) => {
+                request.headers_mut().remove(config.header_name());
+                Err(reason)
+            }
+        }
+    }
+
+    /// The header to put on an API request to `origin`, for HTTP stacks that don't use
+    /// [`http::Request`].
+    ///
+    /// # Errors
+    /// [`NotAuthorized`] if `origin` is not one of the configured ones, or the token has expired.
+    pub fn authorization(
+        &self,
+        origin: &AllowedOrigin,
+        now: Moment,
+    ) -> Result<Authorization<'_>, NotAuthorized> {
+        if !self.core.config.origins().contains(origin) {
+            return Err(NotAuthorized::OtherOrigin);
+        }
+        let validity = self.validity(now);
+        if validity == Validity::Expired {
+            return Err(NotAuthorized::Expired);
+        }
+        let authorized = Authorized { generation: self.state.held.generation, validity };
+        Ok(Authorization::new(
+            self.core.config.header_name(),
+            self.state.held.token.header(),
+            authorized,
+        ))
+    }
+
+    /// The number of the token that serves.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.state.held.generation
+    }
+
+    /// For whom the token is: as asked for, or as the first reply that named somebody said.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.state.pinned.as_ref()
+    }
+
+    /// The scopes that were granted, if the reply said so.
+    #[must_use]
+    pub fn granted_scopes(&self) -> Option<&Scopes> {
+        self.state.held.scopes.as_ref()
+    }
+
+    /// The scopes that the credentials ask for, which need not be granted.
+    #[must_use]
+    pub fn requested_scopes(&self) -> Option<&Scopes> {
+        self.state.renewal.as_ref()?.credentials.exchange().scopes()
+    }
+}
+
+/// Time.
+impl Session<Active> {
+    /// How long the token still lives.
+    #[must_use]
+    pub fn remaining(&self, now: Moment) -> Remaining {
+        self.state.held.remaining(self.core.clock.advanced(now).stamp())
+    }
+
+    /// Whether the token is good at `now`.
+    #[must_use]
+    pub fn validity(&self, now: Moment) -> Validity {
+        self.state.held.validity(self.core.clock.advanced(now).stamp())
+    }
+
+    /// How long until renewal is due; nothing if it is.
+    ///
+    /// It is due when the token certainly lives for no more than the margin: the configured one, or a
+    /// fraction of the lifetime if that is shorter, and up to half as much again by chance, so that
+    /// clients that started together don't renew together.
+    #[must_use]
+    pub fn renewal_due_in(&self, now: Moment) -> Duration {
+        let Held { lifetime, margin, .. } = &self.state.held;
+        Duration::from_millis(
+            lifetime.until_at_least(*margin, self.core.clock.advanced(now).stamp()),
+        )
+    }
+
+    /// How long until the token has certainly expired, and [`advance`](Self::advance) lapses it;
+    /// `None` if its expiry is unknown.
+    #[must_use]
+    pub fn lapses_in(&self, now: Moment) -> Option<Duration> {
+        let at = self.core.clock.advanced(now).stamp();
+        self.state.held.lifetime.until_expired(at).map(Duration::from_millis)
+    }
+
+    /// Lets time pass. The token serves on, unless it has certainly expired.
+    pub fn advance(mut self, now: Moment) -> Advance {
+        self.core.observe(now);
+        if self.state.held.validity(self.core.clock.stamp()) != Validity::Expired {
+            return Advance::Live(self);
+        }
+        let Active { pinned, renewal, .. } = self.state;
+        let core = self.core;
+        match renewal {
+            Some(Renewal { credentials, flight: Some(flight) }) => {
+                let state = Authenticating { flight, credentials, pinned };
+                Advance::Reauthenticating(
+                    core.become_state::<Active, _, why::LapsedInFlight>(state),
+                )
+            }
+            idle => {
+                let credentials = idle.map(|renewal| renewal.credentials);
+                let state = Expired { credentials, pinned };
+                Advance::Lapsed(core.become_state::<Active, _, why::Lapsed>(state))
+            }
+        }
+    }
+}
+
+/// Renewal.
+impl Session<Active> {
+    /// Asks for the next token, whether it is due or not. The one at hand serves on.
+    ///
+    /// # Errors
+    /// [`NotSent`] if a renewal is in flight, or there is nothing to renew with. Nothing changed.
+    pub fn renew(&mut self, now: Moment) -> Result<Outgoing, NotSent> {
+        let Some(renewal) = &mut self.state.renewal else {
+            return Err(NotSent::NoCredentials);
+        };
+        if renewal.flight.is_some() {
+            return Err(NotSent::InFlight);
+        }
+        let (flight, outgoing) = Flight::launch(&mut self.core, &renewal.credentials, now)?;
+        renewal.flight = Some(flight);
+        self.core.stay::<Active, why::RenewalSent>();
+        Ok(outgoing)
+    }
+
+    /// Reads the reply to the renewal. The new token serves from here on.
+    ///
+    /// # Errors
+    /// [`NotRenewed::Stale`] if the reply is to another request: nothing changed.
+    /// [`NotRenewed::Denied`] if it gave no token: the one at hand serves on, untouched, and another
+    /// renewal may be made.
+    pub fn receive<B: AsRef<[u8]>>(
+        &mut self,
+        id: RequestId,
+        reply: &http::Response<B>,
+        now: Moment,
+    ) -> Result<Generation, NotRenewed> {
+        let flight = self.take_flight(id)?;
+        match flight.land(reply.into(), now, &mut self.core, &mut self.state.pinned) {
+            Ok(held) => {
+                let generation = held.generation;
+                self.state.held = held;
+                self.core.stay::<Active, why::Renewed>();
+                Ok(generation)
+            }
+            Err(denial) => {
+                self.core.stay::<Active, why::RenewalDenied>();
+                Err(NotRenewed::Denied(denial))
+            }
+        }
+    }
+
+    /// Reports that the renewal got no reply. The token at hand serves on, untouched.
+    ///
+    /// # Errors
+    /// [`StaleRequest`] if the failure is another request's: nothing changed.
+    pub fn fail(
+        &mut self,
+        id: RequestId,
+        why: TransportFailure,
+        now: Moment,
+    ) -> Result<(), StaleRequest> {
+        let _ = why;
+        let _given_up = self.take_flight(id)?;
+        self.core.observe(now);
+        self.core.stay::<Active, why::RenewalFailed>();
+        Ok(())
+    }
+
+    /// Takes a token that came by another way in place of the one at hand. A renewal in flight is
+    /// given up: its reply, when it comes, is stale.
+    ///
+    /// # Errors
+    /// [`Denial`] if the token is for another identity, or dead on arrival. Nothing changed.
+    pub fn replace(&mut self, grant: impl Into<Grant>, now: Moment) -> Result<Generation, Denial> {
+        let held = flight::adopt(&mut self.core, &grant.into(), now, &mut self.state.pinned)?;
+        let generation = held.generation;
+        self.state.held = held;
+        if let Some(renewal) = &mut self.state.renewal {
+            renewal.flight = None;
+        }
+        self.core.stay::<Active, why::Replaced>();
+        Ok(generation)
+    }
+
+    /// Sets what the token is renewed with from now on. A renewal in flight goes on as it was sent.
+    ///
+    /// # Errors
+    /// [`Flaw::WrongIdentity`] if the credentials are for another identity than the token: stop, and
+    /// authenticate anew. Nothing changed.
+    pub fn set_credentials(&mut self, credentials: Credentials) -> Result<(), Flaw> {
+        if !agrees(self.identity(), credentials.exchange().identity()) {
+            return Err(Flaw::WrongIdentity);
+        }
+        let flight = self.state.renewal.take().and_then(|renewal| renewal.flight);
+        self.state.renewal = Some(Renewal { credentials, flight });
+        self.core.stay::<Active, why::CredentialsSet>();
+        Ok(())
+    }
+
+    /// The renewal in flight, if there is one.
+    #[must_use]
+    pub fn in_flight(&self) -> Option<RequestId> {
+        Some(self.flight()?.id())
+    }
+
+    /// Whether the renewal in flight is past its deadline, so that it is time to
+    /// [`fail`](Self::fail) it as [`TimedOut`](TransportFailure::TimedOut). A reply that comes first is
+    /// still read.
+    #[must_use]
+    pub fn is_overdue(&self, now: Moment) -> bool {
+        self.flight().is_some_and(|flight| flight.is_overdue(&self.core, now))
+    }
+
+    /// Ends the login: the token is forgotten, and wiped unless a request still holds it. A reply that
+    /// comes later is stale. Needs no network.
+    pub fn stop(self) -> Session<Unauthenticated> {
+        let state = Unauthenticated(());
+        self.core.become_state::<Active, _, why::Stopped>(state)
+    }
+
+    fn flight(&self) -> Option<&Flight> {
+        self.state.renewal.as_ref()?.flight.as_ref()
+    }
+
+    fn take_flight(&mut self, id: RequestId) -> Result<Flight, StaleRequest> {
+        let slot = self.state.renewal.as_mut().map(|renewal| &mut renewal.flight);
+        match slot {
+            Some(slot) => {
+                slot.take_if(|flight| flight.check(id).is_ok()).ok_or(StaleRequest { id })
+            }
+            None => Err(StaleRequest { id }),
+        }
+    }
+}
+
+/// What became of an active session as time passed.
+#[derive(Debug)]
+#[must_use = "the session is in here"]
+pub enum Advance {
+    /// The token still serves.
+    Live(Session<Active>),
+    /// The token has expired.
+    Lapsed(Session<Expired>),
+    /// The token has expired while its renewal was in flight: that request, under the same id, is now
+    /// the authentication.
+    Reauthenticating(Session<Authenticating>),
+}
+
+/// Why a reply renewed nothing. The token at hand serves on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[must_use]
+pub enum NotRenewed {
+    /// The reply is to another request: nothing changed.
+    #[error(transparent)]
+    Stale(#[from] StaleRequest),
+    /// The reply gave no token.
+    #[error("the token at hand serves on; its renewal failed: {0}")]
+    Denied(Denial),
+}

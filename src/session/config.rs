@@ -1,0 +1,228 @@
+//! What a session is told once: where tokens may go, how far clocks are trusted, when to renew.
+
+use core::time::Duration;
+
+use http::Uri;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+use super::core::Generation;
+use super::outgoing::mix;
+use crate::exchange::AllowedOrigin;
+use crate::secret::BEARER;
+use crate::time::{Remaining, Tolerances, millis};
+
+/// The configuration of a session: immutable, checked, shared between sessions in an `Arc`.
+///
+/// No default below is a fact about VideoKit: none is documented. Each is this project's choice, with
+/// its reason.
+///
+/// | setting | default | why |
+/// |---|---|---|
+/// | [`authorization`](ConfigBuilder::authorization) | `Authorization: Bearer` | RFC 6750; how the API wants it is not known |
+/// | [`request_timeout`](ConfigBuilder::request_timeout) | 15 s | a mobile network's slow minute, well under a token's life |
+/// | [`gateway_skew`](ConfigBuilder::gateway_skew) | 1 s | one operator's machines, kept in step by NTP |
+/// | [`backend_skew`](ConfigBuilder::backend_skew) | 10 s | `Date` is the backend's, `expiresAt` the gateway's |
+/// | [`wall_error`](ConfigBuilder::wall_error) | 2 min | a device's clock, where nothing better is at hand |
+/// | [`assumed_lifetime`](ConfigBuilder::assumed_lifetime) | 15 min | for a token of unknown expiry; a 401 says if it is less |
+/// | [`renewal_margin`](ConfigBuilder::renewal_margin) | 60 s | four timeouts: room for failed tries |
+/// | [`renewal_percent`](ConfigBuilder::renewal_percent) | 25 % | so that the margin of a short-lived token leaves it most of its life |
+///
+/// ```
+/// use std::time::Duration;
+/// use videokit_session::{AllowedOrigin, Config};
+///
+/// let config = Config::builder(AllowedOrigin::https("https://api.video.io")?)
+///     .request_timeout(Duration::from_secs(5))
+///     .build()?;
+/// assert_eq!(config.request_timeout(), Duration::from_secs(5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    origins: Vec<AllowedOrigin>,
+    header: HeaderName,
+    scheme: Box<str>,
+    request_timeout: Duration,
+    gateway_skew: Duration,
+    backend_skew: Duration,
+    wall_error: Duration,
+    assumed_lifetime: Duration,
+    renewal_margin: Duration,
+    renewal_percent: u8,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The scheme before the token can't stand in a header.
+    #[error("the scheme is not visible ASCII, with spaces allowed inside and at the end")]
+    Scheme,
+    /// The time-out is out of range.
+    #[error("the request time-out is not from 1 ms to 1 h")]
+    RequestTimeout,
+    /// The assumed lifetime is out of range.
+    #[error("the assumed lifetime is not from 1 s to 366 days")]
+    AssumedLifetime,
+    /// The percentage is out of range.
+    #[error("the renewal percentage is not from 1 to 50")]
+    RenewalPercent,
+    /// A skew or clock error, or the margin, is out of range.
+    #[error("a skew, the wall clock's error or the renewal margin is over 366 days")]
+    Tolerance,
+}
+
+/// Builds a [`Config`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ConfigBuilder(Config);
+
+impl Config {
+    /// Starts with the first origin that session tokens may be sent to: the API's.
+    pub fn builder(origin: AllowedOrigin) -> ConfigBuilder {
+        ConfigBuilder(Self {
+            origins: vec![origin],
+            header: AUTHORIZATION,
+            scheme: BEARER.into(),
+            request_timeout: Duration::from_secs(15),
+            gateway_skew: Duration::from_secs(1),
+            backend_skew: Duration::from_secs(10),
+            wall_error: Duration::from_secs(120),
+            assumed_lifetime: Duration::from_secs(15 * 60),
+            renewal_margin: Duration::from_secs(60),
+            renewal_percent: 25,
+        })
+    }
+
+    /// The origins that tokens may be sent to.
+    #[must_use]
+    pub fn origins(&self) -> &[AllowedOrigin] {
+        &self.origins
+    }
+
+    /// How long a request for a token may take.
+    #[must_use]
+    pub fn request_timeout(&self) -> Duration {
+        self.request_timeout
+    }
+
+    pub(super) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
+        let origin = AllowedOrigin::of(uri).ok()?;
+        self.origins.iter().find(|allowed| **allowed == origin)
+    }
+
+    pub(super) fn header_name(&self) -> &HeaderName {
+        &self.header
+    }
+
+    pub(super) fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    pub(super) fn tolerances(&self, issuer_writes_date: bool) -> Tolerances {
+        let skew = if issuer_writes_date { self.gateway_skew } else { self.backend_skew };
+        Tolerances::new(skew, self.wall_error, self.assumed_lifetime)
+    }
+
+    /// The margin of one token, in milliseconds: `min(configured, fraction × initial lo)`, and up to
+    /// half of that again by chance. At most 75 % of a token's life, so it can always be used first.
+    pub(super) fn margin(&self, initial: Remaining, seed: u64, generation: Generation) -> i64 {
+        let initial = u64::try_from(initial.at_least_millis()).unwrap_or(0);
+        let fraction = u128::from(initial).saturating_mul(u128::from(self.renewal_percent));
+        let fraction = u64::try_from(fraction.saturating_div(100)).unwrap_or(u64::MAX);
+        let margin = millis(self.renewal_margin).min(fraction);
+        let chance = mix(seed ^ mix(generation.number()));
+        let jitter = chance.checked_rem((margin / 2).saturating_add(1)).unwrap_or(0);
+        i64::try_from(margin.saturating_add(jitter)).unwrap_or(i64::MAX)
+    }
+}
+
+impl ConfigBuilder {
+    /// Allows another origin.
+    pub fn origin(mut self, origin: AllowedOrigin) -> Self {
+        self.0.origins.push(origin);
+        self
+    }
+
+    /// Sends session tokens in another header, or behind another scheme. `scheme` is all that stands
+    /// before the token, its last space included (`"Bearer "`); it may be empty.
+    pub fn authorization(mut self, header: HeaderName, scheme: &str) -> Self {
+        self.0.header = header;
+        self.0.scheme = scheme.into();
+        self
+    }
+
+    /// Sets how long a request for a token may take, from 1 ms to 1 h.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.0.request_timeout = timeout;
+        self
+    }
+
+    /// Sets σ for the gateway: the most that its `Date` and its `expiresAt` are apart.
+    pub fn gateway_skew(mut self, skew: Duration) -> Self {
+        self.0.gateway_skew = skew;
+        self
+    }
+
+    /// Sets σ for backends: the most that a backend's `Date` and the gateway's `expiresAt` are apart.
+    pub fn backend_skew(mut self, skew: Duration) -> Self {
+        self.0.backend_skew = skew;
+        self
+    }
+
+    /// Sets ω: the most that the device's wall clock is off. It counts only where a reply has no `Date`.
+    pub fn wall_error(mut self, error: Duration) -> Self {
+        self.0.wall_error = error;
+        self
+    }
+
+    /// Sets how long a token of unknown expiry counts as valid, from 1 s to 366 days.
+    pub fn assumed_lifetime(mut self, lifetime: Duration) -> Self {
+        self.0.assumed_lifetime = lifetime;
+        self
+    }
+
+    /// Sets how long before its end a token is renewed, at the latest.
+    pub fn renewal_margin(mut self, margin: Duration) -> Self {
+        self.0.renewal_margin = margin;
+        self
+    }
+
+    /// Sets which part of its life that margin may take, from 1 to 50 per cent.
+    pub fn renewal_percent(mut self, percent: u8) -> Self {
+        self.0.renewal_percent = percent;
+        self
+    }
+
+    /// The configuration, checked.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the setting that is out of range, and the range.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        const YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
+        let config = self.0;
+        let timeouts = Duration::from_millis(1)..=Duration::from_secs(3_600);
+        let visible = config.scheme.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+        if !visible
+            || config.scheme.starts_with(' ')
+            || HeaderValue::from_str(&config.scheme).is_err()
+        {
+            return Err(ConfigError::Scheme);
+        }
+        if !timeouts.contains(&config.request_timeout) {
+            return Err(ConfigError::RequestTimeout);
+        }
+        if !(Duration::from_secs(1)..=YEAR).contains(&config.assumed_lifetime) {
+            return Err(ConfigError::AssumedLifetime);
+        }
+        if !(1..=50).contains(&config.renewal_percent) {
+            return Err(ConfigError::RenewalPercent);
+        }
+        let tolerances =
+            [config.gateway_skew, config.backend_skew, config.wall_error, config.renewal_margin];
+        if tolerances.into_iter().any(|tolerance| tolerance > YEAR) {
+            return Err(ConfigError::Tolerance);
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,124 @@
+//! The one request that a session may have in flight, and the only code that reads a reply.
+
+use super::core::Core;
+use super::held::Held;
+use super::outgoing::{Outgoing, RequestId, StaleRequest};
+use crate::exchange::{BuildError, Credentials, Denial, Flaw, Grant, Identity, Reply};
+use crate::time::{Evidence, Lifetime, Moment, Stamp, Validity, millis};
+
+/// A request in flight.
+pub(super) struct Flight {
+    id: RequestId,
+    sent: Stamp,
+    /// In ticks: the session's own time, which a clock that goes back doesn't move.
+    deadline: u64,
+    /// Those that the request was made with: the session's may be newer when the reply comes.
+    credentials: Credentials,
+}
+
+impl Flight {
+    /// Builds the request and takes off.
+    pub(super) fn launch(
+        core: &mut Core,
+        credentials: &Credentials,
+        now: Moment,
+    ) -> Result<(Self, Outgoing), BuildError> {
+        let request = credentials.request()?;
+        core.observe(now);
+        let sent = core.clock.stamp();
+        let timeout = core.config.request_timeout();
+        let id = core.next_request();
+        let flight = Self {
+            id,
+            sent,
+            deadline: sent.ticks().saturating_add(millis(timeout)),
+            credentials: credentials.clone(),
+        };
+        let deadline = now.since_start().saturating_add(timeout);
+        Ok((flight, Outgoing::new(id, request, timeout, deadline)))
+    }
+
+    pub(super) fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// Whether `id` is this flight's.
+    pub(super) fn check(&self, id: RequestId) -> Result<(), StaleRequest> {
+        if id == self.id { Ok(()) } else { Err(StaleRequest { id }) }
+    }
+
+    pub(super) fn is_overdue(&self, core: &Core, now: Moment) -> bool {
+        core.clock.advanced(now).stamp().ticks() >= self.deadline
+    }
+
+    /// Reads the reply. `pinned` is the identity that the token has to be for, and becomes the one
+    /// that it is for.
+    pub(super) fn land(
+        self,
+        reply: Reply<'_>,
+        now: Moment,
+        core: &mut Core,
+        pinned: &mut Option<Identity>,
+    ) -> Result<Held, Denial> {
+        core.observe(now);
+        let exchange = self.credentials.exchange();
+        let grant = exchange.read(reply)?;
+        let config = &core.config;
+        let tolerances = config.tolerances(exchange.issuer_writes_date());
+        let evidence = Evidence::default().date(reply.date()).age(reply.age());
+        let span = (self.sent, core.clock.stamp());
+        let lifetime = |evidence| Lifetime::new(evidence, tolerances, span, now);
+        accept(core, &grant, evidence, lifetime, pinned)
+            .map_err(|flaw| Denial::malformed(flaw, Some(reply.status())))
+    }
+}
+
+/// Takes a token that came by another way: there is no reply whose `Date` could be held against the
+/// device's own clock.
+pub(super) fn adopt(
+    core: &mut Core,
+    grant: &Grant,
+    now: Moment,
+    pinned: &mut Option<Identity>,
+) -> Result<Held, Denial> {
+    core.observe(now);
+    let tolerances = core.config.tolerances(false);
+    let stamp = core.clock.stamp();
+    let lifetime = |evidence| Lifetime::new(evidence, tolerances, (stamp, stamp), now);
+    accept(core, grant, Evidence::default(), lifetime, pinned)
+        .map_err(|flaw| Denial::malformed(flaw, None))
+}
+
+/// Holds a grant, if it is for the right identity and not dead on arrival. Changes nothing otherwise.
+fn accept(
+    core: &mut Core,
+    grant: &Grant,
+    evidence: Evidence,
+    lifetime: impl FnOnce(Evidence) -> Lifetime,
+    pinned: &mut Option<Identity>,
+) -> Result<Held, Flaw> {
+    if !agrees(pinned.as_ref(), grant.identity()) {
+        return Err(Flaw::WrongIdentity);
+    }
+    let evidence = evidence.expires_at(grant.expiry()).longest(grant.token().stated_lifetime());
+    let lifetime = lifetime(evidence);
+    let remaining = lifetime.remaining(core.clock.stamp());
+    if remaining.validity() == Validity::Expired {
+        return Err(Flaw::ExpiredOnArrival);
+    }
+    let token = grant.token().behind(core.config.scheme()).map_err(Flaw::Token)?;
+    let generation = core.next_generation();
+    let margin = core.config.margin(remaining, core.seed(), generation);
+    if pinned.is_none() {
+        *pinned = grant.identity().cloned();
+    }
+    Ok(Held { token, lifetime, margin, generation, scopes: grant.scopes().cloned() })
+}
+
+/// Whether two statements about an identity can both be true; one that isn't made always can.
+pub(super) fn agrees(one: Option<&Identity>, other: Option<&Identity>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
+}

@@ -1,0 +1,172 @@
+//! A request on its way out, and what may become of it.
+
+use core::fmt;
+use core::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+
+use crate::exchange::{BuildError, Redacted};
+
+/// Names one request of one session. Two sessions' ids differ, unless they were given the same seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId {
+    salt: u64,
+    counter: u64,
+}
+
+impl RequestId {
+    pub(super) fn new(seed: u64, counter: u64) -> Self {
+        Self { salt: mix(seed), counter }
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.salt, self.counter)
+    }
+}
+
+/// The finalizer of `SplitMix64` (Steele, Lea and Flood, 2014): spreads seeds that lie close together.
+pub(super) fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// A request to send: give it to any HTTP client, and report what became of it under its id.
+///
+/// It holds credentials. `Debug` shows method, URI without query, and sizes. Redirects must not be
+/// followed: they would take the credentials along.
+#[must_use = "a request that is not sent leaves the session waiting for its reply"]
+pub struct Outgoing {
+    id: RequestId,
+    request: Request<Bytes>,
+    timeout: Duration,
+    deadline: Duration,
+}
+
+impl Outgoing {
+    pub(super) fn new(
+        id: RequestId,
+        request: Request<Bytes>,
+        timeout: Duration,
+        deadline: Duration,
+    ) -> Self {
+        Self { id, request, timeout, deadline }
+    }
+
+    /// The id under which the reply or the failure is reported.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn request(&self) -> &Request<Bytes> {
+        &self.request
+    }
+
+    /// The request, to be sent.
+    #[must_use]
+    pub fn into_request(self) -> Request<Bytes> {
+        self.request
+    }
+
+    /// How long to wait for the whole reply.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// When to give up, on the clock that [`Moment::since_start`](crate::Moment::since_start) counts.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
+impl PartialEq for Outgoing {
+    /// Compares everything that is sent: method, URI, version, headers, body; and id and times.
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (&self.request, &other.request);
+        self.id == other.id
+            && self.timeout == other.timeout
+            && self.deadline == other.deadline
+            && a.method() == b.method()
+            && a.uri() == b.uri()
+            && a.version() == b.version()
+            && a.headers() == b.headers()
+            && a.body() == b.body()
+    }
+}
+
+impl Eq for Outgoing {}
+
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("id", &format_args!("{}", self.id))
+            .field("method", self.request.method())
+            .field("uri", &format_args!("{}", Redacted(self.request.uri())))
+            .field("headers", &self.request.headers().len())
+            .field("body_bytes", &self.request.body().len())
+            .field("timeout", &self.timeout)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
+}
+
+/// Why a request got no reply, as the caller's HTTP client tells. None of these ends a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportFailure {
+    /// No whole reply came within the time.
+    #[error("no reply came in time")]
+    TimedOut,
+    /// No connection came about: no network, no name, no listener, no handshake.
+    #[error("no connection could be made")]
+    Unreachable,
+    /// The connection broke, before or while the reply came in.
+    #[error("the connection broke")]
+    Interrupted,
+    /// Anything else.
+    #[error("the request failed")]
+    Other,
+}
+
+/// A reply or failure for a request that is not in flight: it was given up, it was answered already,
+/// or it belongs to another session. Nothing changed, and nothing needs to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error(
+    "request {id} is not in flight: it was given up or answered before, or is another session's"
+)]
+pub struct StaleRequest {
+    pub(super) id: RequestId,
+}
+
+impl StaleRequest {
+    /// The id that was given.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.id
+    }
+}
+
+/// Why no request for a new token was made. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotSent {
+    /// A renewal is in flight already: wait for its reply, or report its failure. (From `renew` only.)
+    #[error("a renewal is in flight already")]
+    InFlight,
+    /// The token was adopted, so there is nothing to ask for another with: set credentials first, or
+    /// adopt the next token too.
+    #[error("there are no credentials to ask for a new token with")]
+    NoCredentials,
+    /// The exchange's request could not be built.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+}

@@ -1,0 +1,178 @@
+//! The table of all transitions. Code and tests both answer to it: a transition that isn't here does
+//! not compile, and the test `transitions` drives every state with every input against it.
+
+use core::fmt;
+
+/// The four states, as values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum StateName {
+    /// No token, and none on its way.
+    Unauthenticated,
+    /// No token that serves; a request for one is in flight.
+    Authenticating,
+    /// A token serves. A renewal may be in flight.
+    Active,
+    /// The token has certainly expired, and no request is in flight.
+    Expired,
+}
+
+/// What happens to a session, as far as it matters which transition follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum InputName {
+    /// Credentials to authenticate with.
+    Authenticate,
+    /// A wish to authenticate again, with the credentials at hand.
+    Reauthenticate,
+    /// A wish to renew the token while it serves.
+    Renew,
+    /// A token that came by another way.
+    Adopt,
+    /// New credentials for the next renewal.
+    SetCredentials,
+    /// A reply to the request in flight that grants a token.
+    Grant,
+    /// A reply to the request in flight that denies one.
+    Denial,
+    /// The request in flight got no reply.
+    Failure,
+    /// Time: the token has certainly expired, and no renewal is in flight.
+    Lapse,
+    /// Time: the token has certainly expired, and a renewal is in flight.
+    LapseInFlight,
+    /// The end of the login.
+    Stop,
+}
+
+/// Defines the causes, and for each a type of the same name, by which code says at compile time why it
+/// changes a session's state.
+macro_rules! causes {
+    ($($(#[$doc:meta])+ $Name:ident,)+) => {
+        /// Why a transition happened, and so why a session is in the state that it is in.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Cause {
+            $($(#[$doc])+ $Name,)+
+        }
+
+        /// The causes as types.
+        pub(super) mod why {
+            use super::Cause;
+
+            pub(in super::super) trait Why {
+                const CAUSE: Cause;
+            }
+
+            $(
+                pub(in super::super) struct $Name;
+
+                impl Why for $Name {
+                    const CAUSE: Cause = Cause::$Name;
+                }
+            )+
+        }
+    };
+}
+
+causes! {
+    /// A request for the first token was made.
+    Started,
+    /// A token that came by another way was taken.
+    Adopted,
+    /// A reply granted a token.
+    Granted,
+    /// A reply denied one.
+    Denied,
+    /// The request got no reply.
+    Failed,
+    /// A request to renew the token was made.
+    RenewalSent,
+    /// A reply granted the next token, in place of the one that served until then.
+    Renewed,
+    /// A reply denied the next token; the one at hand still serves.
+    RenewalDenied,
+    /// The renewal got no reply; the token at hand still serves.
+    RenewalFailed,
+    /// A token that came by another way took the place of the one that served until then.
+    Replaced,
+    /// New credentials were set.
+    CredentialsSet,
+    /// The token expired.
+    Lapsed,
+    /// The token expired while its renewal was in flight; the renewal goes on.
+    LapsedInFlight,
+    /// A request for a new token was made, after the old one had expired.
+    Reauthenticated,
+    /// The login was ended.
+    Stopped,
+}
+
+/// One row of the table: in state `from`, `input` leads to state `to`, for the reason `cause`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Transition {
+    /// The state before.
+    pub from: StateName,
+    /// What happened.
+    pub input: InputName,
+    /// The state after.
+    pub to: StateName,
+    /// Why, as the session reports it.
+    pub cause: Cause,
+}
+
+const fn row(from: StateName, input: InputName, to: StateName, cause: Cause) -> Transition {
+    Transition { from, input, to, cause }
+}
+
+/// Every transition there is. A state and an input that are in no row change nothing.
+pub const TABLE: &[Transition] = {
+    use Cause as C;
+    use InputName as I;
+    use StateName::{Active, Authenticating, Expired, Unauthenticated};
+    &[
+        row(Unauthenticated, I::Authenticate, Authenticating, C::Started),
+        row(Unauthenticated, I::Adopt, Active, C::Adopted),
+        row(Authenticating, I::Grant, Active, C::Granted),
+        row(Authenticating, I::Denial, Unauthenticated, C::Denied),
+        row(Authenticating, I::Failure, Unauthenticated, C::Failed),
+        row(Authenticating, I::Stop, Unauthenticated, C::Stopped),
+        row(Active, I::Renew, Active, C::RenewalSent),
+        row(Active, I::Grant, Active, C::Renewed),
+        row(Active, I::Denial, Active, C::RenewalDenied),
+        row(Active, I::Failure, Active, C::RenewalFailed),
+        row(Active, I::Adopt, Active, C::Replaced),
+        row(Active, I::SetCredentials, Active, C::CredentialsSet),
+        row(Active, I::Lapse, Expired, C::Lapsed),
+        row(Active, I::LapseInFlight, Authenticating, C::LapsedInFlight),
+        row(Active, I::Stop, Unauthenticated, C::Stopped),
+        row(Expired, I::Reauthenticate, Authenticating, C::Reauthenticated),
+        row(Expired, I::Adopt, Active, C::Adopted),
+        row(Expired, I::SetCredentials, Expired, C::CredentialsSet),
+        row(Expired, I::Stop, Unauthenticated, C::Stopped),
+    ]
+};
+
+/// The row that leads from one state to another for a reason. Evaluated while compiling: without such
+/// a row, the transition that asks for it doesn't compile.
+#[expect(clippy::as_conversions, reason = "constant functions can't compare enums otherwise")]
+pub(super) const fn require(from: StateName, cause: Cause, to: StateName) -> Transition {
+    let mut rows = TABLE;
+    while let [row, rest @ ..] = rows {
+        let same = row.from as u8 == from as u8 && row.to as u8 == to as u8;
+        if same && row.cause as u8 == cause as u8 {
+            return *row;
+        }
+        rows = rest;
+    }
+    #[expect(clippy::panic, reason = "only ever evaluated by the compiler")]
+    {
+        panic!("this transition is not in the table")
+    }
+}
+
+impl fmt::Display for StateName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

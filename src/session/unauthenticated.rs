@@ -1,0 +1,79 @@
+//! No token, and none on its way.
+
+use std::sync::Arc;
+
+use super::active::Active;
+use super::authenticating::Authenticating;
+use super::config::Config;
+use super::core::{Core, Session, State, sealed};
+use super::flight::{self, Flight};
+use super::outgoing::Outgoing;
+use super::rejected::Rejected;
+use super::transitions::{StateName, why};
+use crate::exchange::{BuildError, Credentials, Denial, Grant};
+use crate::time::Moment;
+
+/// No token, and none on its way: where a session starts, and where it ends.
+#[derive(Debug)]
+pub struct Unauthenticated(pub(super) ());
+
+impl sealed::Sealed for Unauthenticated {}
+
+impl State for Unauthenticated {
+    const NAME: StateName = StateName::Unauthenticated;
+}
+
+impl Session<Unauthenticated> {
+    /// A new session.
+    ///
+    /// `seed` makes its request ids and its jitter; give each session another one, from any source of
+    /// chance. The same seed and the same inputs give the same outputs.
+    pub fn new(config: Arc<Config>, seed: u64) -> Self {
+        Self { core: Core::new(config, seed), state: Unauthenticated(()) }
+    }
+
+    /// Asks for a token. Send the [`Outgoing`], and report what became of it to the session.
+    ///
+    /// # Errors
+    /// [`BuildError`] if the exchange's request can't be built or would go to an unsafe place. Only a
+    /// custom exchange can fail so.
+    pub fn authenticate(
+        mut self,
+        credentials: Credentials,
+        now: Moment,
+    ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Unauthenticated, BuildError>> {
+        match Flight::launch(&mut self.core, &credentials, now) {
+            Ok((flight, outgoing)) => {
+                let pinned = credentials.exchange().identity().cloned();
+                let state = Authenticating { flight, credentials, pinned };
+                Ok((self.core.become_state::<Unauthenticated, _, why::Started>(state), outgoing))
+            }
+            Err(reason) => Err(Rejected::new(self, reason)),
+        }
+    }
+
+    /// Takes a token that came by another way, without any request: a
+    /// [`SessionToken`](crate::SessionToken), or a [`Grant`] that says more about it.
+    ///
+    /// Its expiry is held against the device's own clock, and is unknown where that makes no sense.
+    /// It serves until it expires, and can't be renewed until
+    /// [`set_credentials`](Session::set_credentials) says with what.
+    ///
+    /// # Errors
+    /// [`Flaw::ExpiredOnArrival`](crate::exchange::Flaw::ExpiredOnArrival), for a JWT whose own claims
+    /// leave it no life.
+    pub fn adopt(
+        mut self,
+        grant: impl Into<Grant>,
+        now: Moment,
+    ) -> Result<Session<Active>, Rejected<Unauthenticated, Denial>> {
+        let mut pinned = None;
+        match flight::adopt(&mut self.core, &grant.into(), now, &mut pinned) {
+            Ok(held) => {
+                let state = Active { held, pinned, renewal: None };
+                Ok(self.core.become_state::<Unauthenticated, _, why::Adopted>(state))
+            }
+            Err(denial) => Err(Rejected::new(self, denial)),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Folds readings of two unreliable clocks into elapsed time.
+
+use super::Moment;
+
+/// How far the two clocks may drift apart, either way, before the difference counts as a step, in
+/// milliseconds. Clock slewing and rounding stay below it; sleep and time settings that matter to a
+/// token exceed it. Chosen by this project.
+const DRIFT: i64 = 1_000;
+
+/// The most that one reading may add to either count, in milliseconds (about 35 years): one absurd
+/// reading must not use up the counter's range and so blind the clock to what follows.
+const LEAP: i64 = 1 << 40;
+
+/// Elapsed time, made of all readings so far. Plain data: copying it is reading ahead.
+///
+/// Monotonic time counts as it comes; what goes backwards counts as nothing and becomes the new base.
+/// Where the wall clock runs ahead of the monotonic one, the device may have slept: that is kept
+/// apart, as time that *may* have passed.
+///
+/// ```
+/// use videokit_session::Moment;
+/// use videokit_session::time::Clock;
+///
+/// let start = Clock::default().advanced(Moment::from_millis(0, 1_000_000));
+/// // An hour of sleep: the monotonic clock stopped, the wall clock did not.
+/// let awake = start.advanced(Moment::from_millis(5, 4_600_005));
+/// assert_eq!(awake.stamp().ticks() - start.stamp().ticks(), 5);
+/// assert_eq!(awake.stamp().ahead() - start.stamp().ahead(), 3_600_000);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Clock {
+    last: Moment,
+    ticks: u64,
+    drift: i64,
+    jumps: i64,
+}
+
+impl Clock {
+    /// This clock after one more reading.
+    #[must_use]
+    pub fn advanced(self, now: Moment) -> Self {
+        // A monotonic clock that went back adds nothing and re-bases.
+        let dm = now.mono_millis().saturating_sub(self.last.mono_millis()).min(LEAP.unsigned_abs());
+        let dw = now.wall_millis().saturating_sub(self.last.wall_millis());
+        let mut next = Self {
+            last: now,
+            ticks: self.ticks.saturating_add(dm),
+            drift: self.drift.saturating_add(dw.saturating_sub_unsigned(dm)),
+            jumps: self.jumps,
+        };
+        if next.drift > DRIFT {
+            // Sleep, or a wall clock set forward: either way this much may have passed.
+            next.jumps = next.jumps.saturating_add(next.drift.min(LEAP));
+            next.drift = 0;
+        } else if next.drift < -DRIFT {
+            // A wall clock set back takes nothing away from what may have passed.
+            next.drift = 0;
+        }
+        next
+    }
+
+    /// The elapsed time as of the last reading.
+    #[must_use]
+    pub fn stamp(self) -> Stamp {
+        Stamp { ticks: self.ticks, ahead: self.jumps.saturating_add(self.drift.max(0)) }
+    }
+}
+
+/// A point in a [`Clock`]'s elapsed time. Only differences between two stamps mean anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Stamp {
+    ticks: u64,
+    ahead: i64,
+}
+
+impl Stamp {
+    /// Monotonic milliseconds: time that has certainly passed.
+    #[must_use]
+    pub const fn ticks(self) -> u64 {
+        self.ticks
+    }
+
+    /// Milliseconds by which the wall clock ran ahead: time that may have passed besides.
+    #[must_use]
+    pub const fn ahead(self) -> i64 {
+        self.ahead
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(readings: &[(u64, i64)]) -> Stamp {
+        let start = Clock::default().advanced(Moment::from_millis(10_000, 0));
+        let end = readings
+            .iter()
+            .fold(start, |clock, &(mono, wall)| clock.advanced(Moment::from_millis(mono, wall)));
+        Stamp {
+            ticks: end.stamp().ticks() - start.stamp().ticks(),
+            ahead: end.stamp().ahead() - start.stamp().ahead(),
+        }
+    }
+
+    #[test]
+    fn readings_table() {
+        let rows: &[(&str, &[(u64, i64)], u64, i64)] = &[
+            ("both run", &[(11_000, 1_000), (15_000, 5_000)], 5_000, 0),
+            ("drift at the limit is not a jump", &[(11_000, 2_000)], 1_000, 1_000),
+            ("drift past the limit is banked", &[(11_000, 2_001), (12_000, 3_001)], 2_000, 1_001),
+            ("small drift adds up to a jump", &[(11_000, 1_600), (12_000, 3_200)], 2_000, 1_200),
+            ("a jump stays when the wall goes back", &[(10_000, 9_000), (10_000, 0)], 0, 9_000),
+            ("set back at the limit", &[(10_000, -1_000), (10_000, 0)], 0, 0),
+            ("set back past the limit re-bases", &[(10_000, -1_001), (10_000, 0)], 0, 1_001),
+            ("monotonic back re-bases", &[(4_000, 0), (5_000, 1_000)], 1_000, 0),
+            ("one absurd reading is cut", &[(u64::MAX, 0)], 1 << 40, 0),
+            (
+                "and then a normal clock",
+                &[(u64::MAX, 0), (20_000, 0), (21_000, 1_000)],
+                (1 << 40) + 1_000,
+                0,
+            ),
+        ];
+        for (name, readings, ticks, ahead) in rows {
+            assert_eq!(clock(readings), Stamp { ticks: *ticks, ahead: *ahead }, "{name}");
+        }
+    }
+
+    #[test]
+    fn extremes_saturate() {
+        let mut clock = Clock::default();
+        for (mono, wall) in [(u64::MAX, i64::MAX), (0, i64::MIN), (u64::MAX, i64::MAX), (7, 7)] {
+            clock = clock.advanced(Moment::from_millis(mono, wall));
+        }
+        let before = clock.stamp();
+        clock = clock.advanced(Moment::from_millis(1_007, 1_007));
+        let after = clock.advanced(Moment::from_millis(1_007, 61_007)).stamp();
+        assert_eq!(after.ticks() - before.ticks(), 1_000);
+        assert_eq!(after.ahead() - before.ahead(), 60_000, "sleep is still seen");
+    }
+}

@@ -1,0 +1,37 @@
+//! Two clocks in, one judgement out.
+//!
+//! A [`Moment`] is one reading of the caller's monotonic and wall clocks. [`Clock`] folds readings
+//! into elapsed time that survives sleep, steps and absurd values; [`Lifetime`] says how long a token
+//! still lives, as an interval that holds the truth; [`Validity`] is what that interval means.
+//!
+//! # The contract
+//!
+//! With the tolerances of [`Tolerances`], a token is never [`Valid`](Validity::Valid) after its true
+//! expiry and never [`Expired`](Validity::Expired) before it, provided that:
+//!
+//! * **The issuer's clocks agree.** The clock that wrote `expiresAt` and the one that wrote `Date`
+//!   differ by at most the skew σ of the exchange. Where the reply has no `Date`, the device's wall
+//!   clock is at most ω away from the issuer's.
+//! * **`Date` was written between sending and receiving**, or before that by at most `Age`.
+//! * **The monotonic clock** runs at most 1/1024 too fast, and no more than 1/1025 too slow, counting
+//!   only the time in which it runs at all (many stop while the device sleeps).
+//! * For Valid only: **sleep is visible on the wall clock.** Sleep shows as the wall clock running
+//!   ahead of the monotonic one. A wall clock that is set *back* can hide sleep: always when both
+//!   fall between the same two readings; and when they fall between different readings, backward
+//!   movements of up to two seconds each hide as much sleep. The formula absorbs one second of hidden
+//!   sleep in a token's life, and no more.
+//!
+//! The caller's part is small: pass both clocks as they are, with every call, and don't repair them.
+
+mod clock;
+mod lifetime;
+mod moment;
+mod timestamp;
+
+pub use clock::{Clock, Stamp};
+pub use lifetime::{Evidence, Lifetime, Remaining, Tolerances, Validity};
+pub use moment::Moment;
+pub use timestamp::ExpiresAt;
+
+pub(crate) use moment::millis;
+pub(crate) use timestamp::{http_date, whole_seconds};

@@ -1,0 +1,106 @@
+//! One reading of the caller's two clocks.
+
+use core::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// One reading of two clocks: the monotonic clock and the wall clock, taken together.
+///
+/// Kept in whole milliseconds. The monotonic part counts from any start the caller likes (the start
+/// of the program, of the device, of the session), as long as the start stays the same for all
+/// readings given to one session. The wall part may be wrong, may step and may go back: it is only
+/// ever used as far as the [contract](crate::time) allows.
+///
+/// No value is invalid, and none makes a session panic or freeze.
+///
+/// ```
+/// use std::time::{Duration, Instant, SystemTime};
+/// use videokit_session::Moment;
+///
+/// let start = Instant::now(); // once
+/// let now = Moment::new(start.elapsed(), SystemTime::now()); // with every call
+/// assert!(now.since_start() < Duration::from_secs(60));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Moment {
+    mono: u64,
+    wall: i64,
+}
+
+impl Moment {
+    /// A reading: the time since the caller's start, and the wall clock.
+    ///
+    /// Both are cut to milliseconds, and saturate at `u64::MAX` ms since the start, and at the first
+    /// and last `i64` ms around 1970.
+    #[must_use]
+    pub fn new(since_start: Duration, wall: SystemTime) -> Self {
+        let wall = match wall.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => {
+                i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX).saturating_neg()
+            }
+        };
+        Self { mono: millis(since_start), wall }
+    }
+
+    /// A reading from integers: milliseconds since the caller's start, and milliseconds since 1970
+    /// (negative before it). For tests, foreign languages and platforms without a `SystemTime`.
+    #[must_use]
+    pub const fn from_millis(since_start: u64, wall: i64) -> Self {
+        Self { mono: since_start, wall }
+    }
+
+    /// The moment at which both clocks have run on by `by`, saturating.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use videokit_session::Moment;
+    ///
+    /// let now = Moment::from_millis(1_000, -5_000);
+    /// assert_eq!(now.after(Duration::from_secs(7)), Moment::from_millis(8_000, 2_000));
+    /// ```
+    #[must_use]
+    pub fn after(self, by: Duration) -> Self {
+        let by = millis(by);
+        Self { mono: self.mono.saturating_add(by), wall: self.wall.saturating_add_unsigned(by) }
+    }
+
+    /// The monotonic part: the time since the caller's start.
+    #[must_use]
+    pub const fn since_start(self) -> Duration {
+        Duration::from_millis(self.mono)
+    }
+
+    /// The wall part: milliseconds since 1970-01-01T00:00:00Z, negative before it.
+    #[must_use]
+    pub const fn wall_millis(self) -> i64 {
+        self.wall
+    }
+
+    pub(super) const fn mono_millis(self) -> u64 {
+        self.mono
+    }
+}
+
+/// A duration in whole milliseconds, saturating.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_clocks_before_1970_are_negative() {
+        let wall = UNIX_EPOCH - Duration::from_millis(1_500);
+        assert_eq!(Moment::new(Duration::ZERO, wall), Moment::from_millis(0, -1_500));
+    }
+
+    #[test]
+    fn extremes_saturate() {
+        let far = Moment::new(Duration::MAX, UNIX_EPOCH);
+        assert_eq!(far, Moment::from_millis(u64::MAX, 0));
+        let end = Moment::from_millis(u64::MAX, i64::MAX);
+        assert_eq!(end.after(Duration::MAX), end);
+    }
+}

@@ -93,3 +93,6 @@ pub use expired::Expired;
 pub use outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailure};
 pub use rejected::Rejected;
 pub use unauthenticated::Unauthenticated;
+
+#[cfg(feature = "sim")]
+pub(crate) use outgoing::mix;

@@ -7,7 +7,7 @@ use super::authenticating::Authenticating;
 use super::authorization::{Authorization, Authorized, NotAuthorized};
 use super::core::{Generation, Session, State, sealed};
 use super::expired::Expired;
-use super::flight::{self, Flight, agrees};
+use super::flight::{self, Flight, pin};
 use super::held::Held;
 use super::outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailure};
 use super::transitions::{StateName, why};
@@ -266,9 +266,7 @@ impl Session<Active> {
     /// [`Flaw::WrongIdentity`] if the credentials are for another identity than the token: stop, and
     /// authenticate anew. Nothing changed.
     pub fn set_credentials(&mut self, credentials: Credentials) -> Result<(), Flaw> {
-        if !agrees(self.identity(), credentials.exchange().identity()) {
-            return Err(Flaw::WrongIdentity);
-        }
+        pin(&mut self.state.pinned, credentials.exchange().identity())?;
         let flight = self.state.renewal.take().and_then(|renewal| renewal.flight);
         self.state.renewal = Some(Renewal { credentials, flight });
         self.core.stay::<Active, why::CredentialsSet>();

@@ -5,7 +5,7 @@ use core::fmt;
 use super::active::{Active, Renewal};
 use super::authenticating::Authenticating;
 use super::core::{Session, State, sealed};
-use super::flight::{self, Flight, agrees};
+use super::flight::{self, Flight, pin};
 use super::outgoing::{NotSent, Outgoing};
 use super::rejected::Rejected;
 use super::transitions::{StateName, why};
@@ -83,9 +83,7 @@ impl Session<Expired> {
     /// [`Flaw::WrongIdentity`] if the credentials are for another identity than the expired token: stop,
     /// and authenticate anew. Nothing changed.
     pub fn set_credentials(&mut self, credentials: Credentials) -> Result<(), Flaw> {
-        if !agrees(self.identity(), credentials.exchange().identity()) {
-            return Err(Flaw::WrongIdentity);
-        }
+        pin(&mut self.state.pinned, credentials.exchange().identity())?;
         self.state.credentials = Some(credentials);
         self.core.stay::<Expired, why::CredentialsSet>();
         Ok(())

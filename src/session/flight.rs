@@ -97,9 +97,6 @@ fn accept(
     lifetime: impl FnOnce(Evidence) -> Lifetime,
     pinned: &mut Option<Identity>,
 ) -> Result<Held, Flaw> {
-    if !agrees(pinned.as_ref(), grant.identity()) {
-        return Err(Flaw::WrongIdentity);
-    }
     let evidence = evidence.expires_at(grant.expiry()).longest(grant.token().stated_lifetime());
     let lifetime = lifetime(evidence);
     let remaining = lifetime.remaining(core.clock.stamp());
@@ -107,18 +104,21 @@ fn accept(
         return Err(Flaw::ExpiredOnArrival);
     }
     let token = grant.token().behind(core.config.scheme()).map_err(Flaw::Token)?;
+    pin(pinned, grant.identity())?;
     let generation = core.next_generation();
     let margin = core.config.margin(remaining, core.seed(), generation);
-    if pinned.is_none() {
-        *pinned = grant.identity().cloned();
-    }
     Ok(Held { token, lifetime, margin, generation, scopes: grant.scopes().cloned() })
 }
 
-/// Whether two statements about an identity can both be true; one that isn't made always can.
-pub(super) fn agrees(one: Option<&Identity>, other: Option<&Identity>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => one == other,
-        _ => true,
+/// Holds what is said about an identity against the one that the login is for; the first to be named is
+/// the one to keep.
+pub(super) fn pin(pinned: &mut Option<Identity>, named: Option<&Identity>) -> Result<(), Flaw> {
+    match (&pinned, named) {
+        (Some(pinned), Some(named)) if pinned != named => Err(Flaw::WrongIdentity),
+        (None, Some(named)) => {
+            *pinned = Some(named.clone());
+            Ok(())
+        }
+        _ => Ok(()),
     }
 }

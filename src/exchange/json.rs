@@ -3,7 +3,6 @@
 use core::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
-use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::denial::{Flaw, JsonType};
@@ -51,6 +50,13 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
     if let Some(at) = too_deep(text.as_bytes()) {
         return Err(Unreadable::Flawed(Flaw::TooDeep { at, limit: DEPTH_LIMIT }));
     }
+    if !start.starts_with('{') {
+        // Not for the reader of objects: its error would quote what it found instead.
+        return Err(match serde_json::from_str::<IgnoredAny>(text) {
+            Ok(_) => Unreadable::Flawed(Flaw::NotAnObject { found: type_of(start) }),
+            Err(error) => unreadable(&error, start, token),
+        });
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let read =
         MembersSeed { token }.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
@@ -65,16 +71,10 @@ fn unreadable(error: &serde_json::Error, start: &str, token: &'static str) -> Un
     if is_unquoted(start, token) {
         return Unreadable::Flawed(Flaw::Unquoted { member: token });
     }
-    match error.classify() {
-        Category::Eof => Unreadable::CutOff,
-        Category::Data => match type_of(start) {
-            Some(found) => Unreadable::Flawed(Flaw::NotAnObject { found }),
-            None => Unreadable::CutOff,
-        },
-        Category::Syntax | Category::Io => {
-            Unreadable::Flawed(Flaw::Syntax { line: error.line(), column: error.column() })
-        }
+    if error.is_eof() {
+        return Unreadable::CutOff;
     }
+    Unreadable::Flawed(Flaw::Syntax { line: error.line(), column: error.column() })
 }
 
 /// Whether this begins as an object whose first member is `name`, with a value that isn't quoted:
@@ -113,15 +113,16 @@ fn too_deep(text: &[u8]) -> Option<usize> {
     None
 }
 
-fn type_of(json: &str) -> Option<JsonType> {
-    Some(match json.bytes().next()? {
-        b'n' => JsonType::Null,
-        b't' | b'f' => JsonType::Boolean,
-        b'"' => JsonType::String,
-        b'[' => JsonType::Array,
-        b'{' => JsonType::Object,
+/// The type of a value that is valid JSON, or the beginning of it.
+fn type_of(json: &str) -> JsonType {
+    match json.bytes().next() {
+        Some(b'n') => JsonType::Null,
+        Some(b't' | b'f') => JsonType::Boolean,
+        Some(b'"') => JsonType::String,
+        Some(b'[') => JsonType::Array,
+        Some(b'{') => JsonType::Object,
         _ => JsonType::Number,
-    })
+    }
 }
 
 /// One value, as it stands in the body.
@@ -159,9 +160,9 @@ impl<'a> Member<'a> {
 
     fn bounded_string(self) -> Result<&'a str, Flaw> {
         match type_of(self.json) {
-            Some(JsonType::String) if self.json.len() <= STRING_LIMIT => Ok(self.json),
-            Some(JsonType::String) | None => Err(Flaw::Unusable { member: self.name }),
-            Some(found) => Err(Flaw::Mistyped { member: self.name, found }),
+            JsonType::String if self.json.len() <= STRING_LIMIT => Ok(self.json),
+            JsonType::String => Err(Flaw::Unusable { member: self.name }),
+            found => Err(Flaw::Mistyped { member: self.name, found }),
         }
     }
 }

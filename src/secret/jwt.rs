@@ -4,13 +4,17 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 /// The registered claims of RFC 7519 that speak of time; each a `NumericDate`, which may have a fraction.
+/// Raw, since a reader of numbers would quote in its error what it found instead.
 #[derive(Deserialize)]
-struct Claims {
-    exp: f64,
-    iat: f64,
+struct Claims<'a> {
+    #[serde(borrow)]
+    exp: &'a RawValue,
+    #[serde(borrow)]
+    iat: &'a RawValue,
 }
 
 /// `exp - iat` in milliseconds, if the token is a JWT that has both.
@@ -23,8 +27,9 @@ pub(super) fn lifetime(token: &str) -> Option<i64> {
     // Sized up front, so that no unwiped buffer is left behind by growth.
     let mut json = Zeroizing::new(vec![0; base64::decoded_len_estimate(claims.len())]);
     let len = URL_SAFE_NO_PAD.decode_slice(claims, &mut json).ok()?;
-    let claims: Claims = serde_json::from_slice(json.get(..len)?).ok()?;
-    let millis = (claims.exp - claims.iat) * 1_000.0;
+    let json = json.get(..len).filter(|json| json.starts_with(b"{"))?;
+    let claims: Claims<'_> = serde_json::from_slice(json).ok()?;
+    let millis = (number(claims.exp)? - number(claims.iat)?) * 1_000.0;
     if !millis.is_finite() {
         return None;
     }
@@ -35,6 +40,10 @@ pub(super) fn lifetime(token: &str) -> Option<i64> {
     )]
     let millis = millis as i64;
     Some(millis)
+}
+
+fn number(value: &RawValue) -> Option<f64> {
+    value.get().parse().ok()
 }
 
 #[cfg(test)]
@@ -58,7 +67,9 @@ mod tests {
             (r#"{"exp":1,"exp":2,"iat":0}"#, None),
             (r#"{"exp":1700003600}"#, None),
             (&deep, Some(1_000)),
-            ("[1,2]", Some(-1_000)),
+            ("[1,2]", None),
+            (r#"{"exp":null,"iat":1}"#, None),
+            (r#""text""#, None),
             ("", None),
         ];
         for (claims, wanted) in rows {

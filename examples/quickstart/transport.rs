@@ -1,0 +1,95 @@
+//! The I/O that the library leaves to its caller: one blocking HTTP client and two clocks.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use videokit_session::{Moment, TransportFailure};
+
+/// The most that is read of a reply: a little more than the library parses, so that it can tell that a
+/// reply is too large.
+const BODY_LIMIT: u64 = 64 * 1_024 + 1;
+
+/// The two clocks of a [`Moment`].
+pub(crate) struct Clocks {
+    start: Instant,
+}
+
+impl Clocks {
+    pub(crate) fn start() -> Self {
+        Self { start: Instant::now() }
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::new(self.start.elapsed(), SystemTime::now())
+    }
+}
+
+/// A blocking HTTP client. Clones share its connections.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    agent: ureq::Agent,
+}
+
+impl Transport {
+    /// A client for servers on this machine: it goes through no proxy.
+    pub(crate) fn local() -> Self {
+        Self { agent: agent(|config| config.proxy(None)) }
+    }
+
+    /// A client for servers anywhere.
+    pub(crate) fn global() -> Self {
+        Self { agent: agent(|config| config) }
+    }
+
+    /// Sends a request and reads the whole reply, whatever its status. Redirects are not followed: they
+    /// would take the credentials along.
+    pub(crate) fn send(
+        &self,
+        request: Request<Bytes>,
+        timeout: Duration,
+    ) -> Result<Response<Vec<u8>>, TransportFailure> {
+        let response = if request.body().is_empty() {
+            self.run(request.map(drop), timeout)
+        } else {
+            self.run(request.map(Vec::from), timeout)
+        };
+        let (parts, mut body) = response.map_err(|error| failure(&error))?.into_parts();
+        let body = body.with_config().limit(BODY_LIMIT).read_to_vec();
+        Ok(Response::from_parts(parts, body.map_err(|error| failure(&error))?))
+    }
+
+    fn run<B: ureq::AsSendBody>(
+        &self,
+        request: Request<B>,
+        timeout: Duration,
+    ) -> Result<Response<ureq::Body>, ureq::Error> {
+        let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
+        self.agent.run(request)
+    }
+}
+
+type AgentConfig = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
+
+fn agent(adjust: impl FnOnce(AgentConfig) -> AgentConfig) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false);
+    adjust(config).build().into()
+}
+
+/// What the client's error means to a session.
+fn failure(error: &ureq::Error) -> TransportFailure {
+    match error {
+        ureq::Error::Timeout(_) => TransportFailure::TimedOut,
+        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => {
+            TransportFailure::Unreachable
+        }
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            TransportFailure::Unreachable
+        }
+        ureq::Error::Io(_) | ureq::Error::Protocol(_) => TransportFailure::Interrupted,
+        _ => TransportFailure::Other,
+    }
+}

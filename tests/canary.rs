@@ -79,8 +79,7 @@ impl Printed {
         self.debug(error);
         self.0.push(error.to_string());
         // What a user sees who unwraps it.
-        let failed: Result<(), _> = Err(error);
-        let payload = quietly(|| failed.unwrap());
+        let payload = quietly(|| panic!("unwrapped: {error:?}"));
         self.0.push(payload.downcast_ref::<String>().expect("a formatted panic").clone());
     }
 

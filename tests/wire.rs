@@ -8,14 +8,15 @@
 //! | nine scope names, others kept (N) | `nine_scope_names_are_known_and_others_kept` |
 //! | the reply doesn't list scopes (N) | `scopes_asked_for_are_not_scopes_granted` |
 //! | an `error` member, string or object, under any status (N) | `an_error_is_found_under_any_status` |
-//! | `expiresAt` has no stated format (N) | `an_expiry_that_is_no_date_is_unknown` |
+//! | `expiresAt` has no stated format; RFC 3339 is the natural reading (N) | `an_expiry_that_is_…` |
 //! | an empty identity gets nothing at all (N) | `an_empty_identity_is_refused_by_construction` |
 //! | `GET /token`, `/token/<user id>`, any port (S, A) | `a_backend_s_request_…` |
 //! | one field or three (S, A) | `a_backend_answers_one_field_or_three` |
 //! | the Express example's reply, as `text/html` (S) | `the_express_example_s_reply_is_named_for_what_it_is` |
+//! | `GET /` answers `Session Service`, which is no token (S) | `a_backend_s_root_is_no_token_reply` |
 //! | a backend answers well-formed JSON (S, A) | `a_backend_s_own_reply_…` |
 //! | a token in hand starts a session without a request (D) | `a_token_in_hand_needs_no_request` |
-//! | the identity has to be the same (D) | `another_identity_is_never_accepted` |
+//! | the identity has to be the same (D) | `another_identity_is_never_accepted`, `…_on_renewal` |
 //! | a session token may be a JWT or opaque | `a_token_may_be_a_jwt_or_opaque` |
 //! | how the API takes it is not known | `an_api_call_carries_the_token_as_configured` |
 
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
 use videokit_session::exchange::{DenialKind, Endpoint, Flaw};
-use videokit_session::session::NotActive;
+use videokit_session::session::{NotActive, NotRenewed};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
     Moment, Scope, Scopes, Session, SessionToken, Validity,
@@ -212,6 +213,21 @@ fn an_expiry_that_is_no_date_is_unknown() {
 }
 
 #[test]
+fn an_expiry_that_is_an_rfc_3339_date_is_known() {
+    for (expires_at, at_most) in [
+        ("2026-11-24T05:00:00Z", 3_602_000),
+        ("2026-11-24T07:00:00+02:00", 3_602_000),
+        ("2026-11-24T05:00:00.250Z", 3_601_250),
+    ] {
+        let body = format!(
+            r#"{{"sessionToken":"t","expiresAt":"{expires_at}","identity":"END_USER_ID"}}"#
+        );
+        let session = granted(Credentials::for_development(gateway()), &body);
+        assert_eq!(session.remaining(NOW).at_most_millis(), Some(at_most), "{expires_at}");
+    }
+}
+
+#[test]
 fn an_empty_identity_is_refused_by_construction() {
     assert_eq!(Identity::new("").unwrap_err().to_string(), "the identity is empty");
 }
@@ -282,12 +298,27 @@ fn the_express_example_s_reply_is_named_for_what_it_is() {
 }
 
 #[test]
+fn a_backend_s_root_is_no_token_reply() {
+    let denial = backend("/").read(&Response::new("Session Service")).unwrap_err();
+    let syntax = Flaw::Syntax { line: 1, column: 1 };
+    assert_eq!(denial.kind(), DenialKind::Malformed(syntax));
+    assert!(!denial.is_permanent());
+}
+
+#[test]
 fn a_backend_s_own_reply_is_well_formed_json_and_read_back_as_it_was() {
     let bare = Grant::new(SessionToken::new("quote\"and\\slash").unwrap());
     let whole = bare.clone().with_identity(identity("Zoë")).with_expires_at("now");
+    let escaped =
+        bare.clone().with_identity(identity("a\"b\\c/\n\0")).with_expires_at("\u{7f}\t\"");
     for (grant, body) in [
         (bare, r#"{"sessionToken":"quote\"and\\slash"}"#),
         (whole, r#"{"sessionToken":"quote\"and\\slash","expiresAt":"now","identity":"Zoë"}"#),
+        (
+            escaped,
+            "{\"sessionToken\":\"quote\\\"and\\\\slash\",\"expiresAt\":\"\u{7f}\\t\\\"\",\
+             \"identity\":\"a\\\"b\\\\c/\\n\\u0000\"}",
+        ),
     ] {
         let reply = grant.to_token_reply();
         assert_eq!(reply.status(), 200);
@@ -327,6 +358,21 @@ fn another_identity_is_never_accepted() {
             }
         }
     }
+}
+
+#[test]
+fn another_identity_is_never_accepted_on_renewal() {
+    let first = r#"{"sessionToken":"t-1","identity":"user-17"}"#;
+    let mut session = granted(Credentials::backend(backend("/token")), first);
+    let outgoing = session.renew(NOW).unwrap();
+    let other = dated(r#"{"sessionToken":"t-2","identity":"user-18"}"#);
+    let denial = session.receive(outgoing.id(), &other, NOW).unwrap_err();
+    let NotRenewed::Denied(denial) = denial else { panic!("{denial:?}") };
+    assert_eq!(denial.kind(), DenialKind::Malformed(Flaw::WrongIdentity));
+    assert_eq!(session.identity(), Some(&identity("user-17")));
+    let mut call = Request::get("https://api.example/v1/videos").body(()).unwrap();
+    session.authorize(&mut call, NOW).unwrap();
+    assert_eq!(call.headers()[AUTHORIZATION], "Bearer t-1", "the token at hand serves on");
 }
 
 #[test]

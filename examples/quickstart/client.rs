@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +12,8 @@ use videokit_session::session::transitions::StateName;
 use videokit_session::session::{Advance, NotActive, Rejection, RequestId};
 use videokit_session::{
     Active, AllowedOrigin, AnySession, ApiToken, Authenticating, Backend, Config, Credentials,
-    Expired, Gateway, Identity, Input, Outgoing, Scope, Session, Step, Unauthenticated, sim,
+    Expired, Gateway, Identity, Input, Outgoing, Scope, Session, Step, TransportFailure,
+    Unauthenticated, sim,
 };
 
 use crate::servers::Servers;
@@ -32,6 +33,15 @@ pub(crate) struct Client<'a> {
 }
 
 type Done<T = ()> = Result<T, Box<dyn Error>>;
+
+/// A reply, and the id of the request that it is to.
+type Reply = (RequestId, Response<Vec<u8>>);
+
+/// A request for a token, on its way.
+struct Pending {
+    id: RequestId,
+    reply: JoinHandle<Result<Response<Vec<u8>>, TransportFailure>>,
+}
 
 impl<'a> Client<'a> {
     pub(crate) fn new(servers: &'a Servers) -> Self {
@@ -58,11 +68,12 @@ impl<'a> Client<'a> {
 
     fn refused(&mut self) -> Done<Session<Unauthenticated>> {
         Timeline::act("1. A wrong API token: the gateway refuses, and the session is not lost");
-        // Tokens here live for four seconds, and both clocks are one: so the tolerances are small.
+        // Tokens here live for seconds, and all clocks are one: so the tolerances are small.
         let config = Config::builder(AllowedOrigin::loopback(&self.servers.gateway)?)
             .gateway_skew(Duration::from_millis(100))
             .backend_skew(Duration::from_millis(100))
             .build()?;
+        // An app gives each session another seed, from any source of chance.
         let session = Session::new(Arc::new(config), 42);
         let (session, outgoing) =
             session.authenticate(self.gateway("not-the-token")?, self.clocks.now())?;
@@ -87,6 +98,8 @@ impl<'a> Client<'a> {
         let (session, outgoing) =
             session.authenticate(self.gateway(api_token)?, self.clocks.now())?;
         let session = self.finish_login(session, outgoing)?;
+        self.timeline
+            .note(session.state(), "an interval, since a Date header is cut to the second");
         self.call(&session)?;
         Ok(session)
     }
@@ -96,14 +109,10 @@ impl<'a> Client<'a> {
         let wait = session.renewal_due_in(self.clocks.now());
         self.wait(session.state(), wait, "until renewal is due");
         let outgoing = session.renew(self.clocks.now())?;
-        self.announce(session.state(), &outgoing);
-        let (id, timeout) = (outgoing.id(), outgoing.timeout());
-        let transport = self.transport.clone();
-        let pending = thread::spawn(move || transport.send(outgoing.into_request(), timeout));
-        self.timeline.note(session.state(), "meanwhile the app goes on");
+        let pending = self.launch(session.state(), outgoing);
+        self.timeline.note(session.state(), "meanwhile the app goes on, with the old token");
         self.call(&session)?;
-        let reply = pending.join().map_err(|_| "the renewal's thread panicked")??;
-        self.count(&reply);
+        let (id, reply) = self.land(pending)?;
         session.receive(id, &reply, self.clocks.now())?;
         self.show_token(&session, &reply);
         self.call(&session)?;
@@ -112,13 +121,7 @@ impl<'a> Client<'a> {
 
     fn other_origin(&mut self, session: Session<Active>) -> Done<Session<Active>> {
         Timeline::act("4. The token goes to allowed origins only");
-        let mut call = Request::get("https://elsewhere.example/v1/videos").body(())?;
-        match session.authorize(&mut call, self.clocks.now()) {
-            Err(why) => self
-                .timeline
-                .note(session.state(), format_args!("GET {} is not authorized: {why}", call.uri())),
-            Ok(_) => return Err("the token went elsewhere".into()),
-        }
+        self.cannot_call(&session, "https://elsewhere.example/v1/videos")?;
         Ok(session)
     }
 
@@ -132,8 +135,10 @@ impl<'a> Client<'a> {
             "until the token may have expired",
         );
         self.timeline.note(session.state(), life(session.remaining(self.clocks.now())));
+        self.call(&session)?;
         let lapse = session.lapses_in(self.clocks.now()).ok_or("the gateway states an expiry")?;
         self.wait(session.state(), lapse, "until it has certainly expired");
+        self.cannot_call(&session, &self.videos())?;
         match session.advance(self.clocks.now()) {
             Advance::Lapsed(session) => {
                 self.timeline.note(session.state(), "the token is forgotten and wiped");
@@ -154,14 +159,17 @@ impl<'a> Client<'a> {
     fn late_reply(&mut self, mut session: Session<Active>) -> Done<Session<Unauthenticated>> {
         Timeline::act("7. Stop: a reply that comes late revives nothing");
         let outgoing = session.renew(self.clocks.now())?;
-        let (id, reply) = self.ask(session.state(), outgoing)?;
+        let pending = self.launch(session.state(), outgoing);
         let session = session.stop();
-        self.timeline.note(session.state(), "stopped, while the renewal was on its way");
+        self.timeline
+            .note(session.state(), "stopped, with the renewal on its way; the token is wiped");
+        let (id, reply) = self.land(pending)?;
         // A typed session that is stopped has no method for replies. One of any state does.
         let late = Input::Reply(id, reply.map(Bytes::from));
         match AnySession::from(session).step(late, self.clocks.now()) {
             (AnySession::Unauthenticated(session), Step::Rejected(why @ Rejection::Stale(_))) => {
-                self.timeline.came(session.state(), format_args!("200, not taken: {why}"));
+                self.timeline.came(session.state(), "200: a token, which is not taken:");
+                self.timeline.note(session.state(), why);
                 Ok(session)
             }
             (session, step) => Err(format!("revived: {session:?}, {step:?}").into()),
@@ -170,6 +178,9 @@ impl<'a> Client<'a> {
 
     fn production(&mut self, session: Session<Unauthenticated>) -> Done {
         Timeline::act("8. In production: the app's own backend, which alone knows the API token");
+        let root = format!("{}/", self.servers.backend);
+        self.timeline.sent(session.state(), format_args!("GET {root}"));
+        self.answer(session.state(), Request::get(root).body(Bytes::new())?)?;
         let endpoint = Endpoint::loopback(format!("{}/token/{USER}", self.servers.backend))?;
         let backend = Backend::new(endpoint).identity(Identity::new(USER)?);
         let (session, outgoing) =
@@ -209,45 +220,71 @@ impl<'a> Client<'a> {
     }
 
     /// Sends a request for a token, and waits for its reply.
-    fn ask(
-        &mut self,
-        state: StateName,
-        outgoing: Outgoing,
-    ) -> Done<(RequestId, Response<Vec<u8>>)> {
-        self.announce(state, &outgoing);
-        let (id, timeout) = (outgoing.id(), outgoing.timeout());
-        let reply = self.transport.send(outgoing.into_request(), timeout)?;
-        self.count(&reply);
-        Ok((id, reply))
+    fn ask(&mut self, state: StateName, outgoing: Outgoing) -> Done<Reply> {
+        let pending = self.launch(state, outgoing);
+        self.land(pending)
     }
 
-    fn announce(&self, state: StateName, outgoing: &Outgoing) {
+    /// Sends a request for a token, and lets the app go on.
+    fn launch(&self, state: StateName, outgoing: Outgoing) -> Pending {
         let request = outgoing.request();
         self.timeline.sent(state, format_args!("{} {}", request.method(), request.uri()));
+        let transport = self.transport.clone();
+        let (id, timeout) = (outgoing.id(), outgoing.timeout());
+        Pending {
+            id,
+            reply: thread::spawn(move || transport.send(outgoing.into_request(), timeout)),
+        }
     }
 
-    fn count(&mut self, reply: &Response<Vec<u8>>) {
+    /// Waits for the reply.
+    fn land(&mut self, pending: Pending) -> Done<Reply> {
+        let reply = pending.reply.join().map_err(|_| "the thread of a request panicked")??;
         match reply.status() {
             StatusCode::OK => self.counts.granted += 1,
             _ => self.counts.refused += 1,
         }
+        Ok((pending.id, reply))
     }
 
     /// Makes an API call.
     fn call(&mut self, session: &Session<Active>) -> Done {
-        let uri = format!("{}/v1/videos", self.servers.gateway);
+        let uri = self.videos();
         let mut call = Request::get(&uri).body(Bytes::new())?;
         let authorized = session.authorize(&mut call, self.clocks.now())?;
         let token = authorized.generation.number();
         self.timeline.sent(session.state(), format_args!("GET {uri} with token {token}"));
-        let reply = self.transport.send(call, Duration::from_secs(5))?;
-        match reply.status() {
+        match self.answer(session.state(), call)? {
             StatusCode::OK => self.counts.served += 1,
             _ => self.counts.unauthorized += 1,
         }
-        let body = String::from_utf8_lossy(reply.body());
-        self.timeline.came(session.state(), format_args!("{}: {body}", reply.status().as_u16()));
         Ok(())
+    }
+
+    /// Tries an API call that the session has to refuse: nothing is sent.
+    fn cannot_call(&self, session: &Session<Active>, uri: &str) -> Done {
+        let mut call = Request::get(uri).body(())?;
+        match session.authorize(&mut call, self.clocks.now()) {
+            Err(why) => {
+                self.timeline.note(session.state(), format_args!("GET {uri} is not sent:"));
+                self.timeline.note(session.state(), why);
+                Ok(())
+            }
+            Ok(_) => Err(format!("a token for {uri}").into()),
+        }
+    }
+
+    /// Sends what is no request for a token, and shows the reply.
+    fn answer(&self, state: StateName, request: Request<Bytes>) -> Done<StatusCode> {
+        let reply = self.transport.send(request, Duration::from_secs(5))?;
+        let (status, body) = (reply.status(), String::from_utf8_lossy(reply.body()));
+        self.timeline.came(state, format_args!("{}: {body}", status.as_u16()));
+        Ok(status)
+    }
+
+    /// The address of the API.
+    fn videos(&self) -> String {
+        format!("{}/v1/videos", self.servers.gateway)
     }
 
     fn wait(&self, state: StateName, wait: Duration, why: &str) {

@@ -1,5 +1,6 @@
 //! The I/O that the library leaves to its caller: one blocking HTTP client and two clocks.
 
+use std::io::Read;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -55,8 +56,10 @@ impl Transport {
             self.run(request.map(Vec::from), timeout)
         };
         let (parts, mut body) = response.map_err(|error| failure(&error))?.into_parts();
-        let body = body.with_config().limit(BODY_LIMIT).read_to_vec();
-        Ok(Response::from_parts(parts, body.map_err(|error| failure(&error))?))
+        let mut bytes = Vec::new();
+        let read = body.as_reader().take(BODY_LIMIT).read_to_end(&mut bytes);
+        read.map_err(|error| failure(&error.into()))?;
+        Ok(Response::from_parts(parts, bytes))
     }
 
     fn run<B: ureq::AsSendBody>(
@@ -83,9 +86,11 @@ fn agent(adjust: impl FnOnce(AgentConfig) -> AgentConfig) -> ureq::Agent {
 fn failure(error: &ureq::Error) -> TransportFailure {
     match error {
         ureq::Error::Timeout(_) => TransportFailure::TimedOut,
-        ureq::Error::HostNotFound | ureq::Error::ConnectionFailed | ureq::Error::Tls(_) => {
-            TransportFailure::Unreachable
-        }
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::ConnectProxyFailed(_)
+        | ureq::Error::Tls(_)
+        | ureq::Error::Rustls(_) => TransportFailure::Unreachable,
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             TransportFailure::Unreachable
         }

@@ -246,7 +246,8 @@ mod tests {
     #[test]
     fn origins_table() {
         use OriginError as E;
-        let rows: &[(&str, Result<&str, E>, Result<&str, E>)] = &[
+        type Row = (&'static str, Result<&'static str, E>, Result<&'static str, E>);
+        let rows: &[Row] = &[
             ("https://a.example", Ok("https://a.example"), Err(E::NotLoopback)),
             ("HTTPS://A.Example:443/", Ok("https://a.example"), Err(E::NotLoopback)),
             ("https://a.example:8443", Ok("https://a.example:8443"), Err(E::NotLoopback)),

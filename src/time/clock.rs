@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn readings_table() {
-        let rows: &[(&str, &[(u64, i64)], u64, i64)] = &[
+        type Row = (&'static str, &'static [(u64, i64)], u64, i64);
+        let rows: &[Row] = &[
             ("both run", &[(11_000, 1_000), (15_000, 5_000)], 5_000, 0),
             ("drift at the limit is not a jump", &[(11_000, 2_000)], 1_000, 1_000),
             ("drift past the limit is banked", &[(11_000, 2_001), (12_000, 3_001)], 2_000, 1_001),

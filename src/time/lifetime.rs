@@ -277,16 +277,16 @@ mod tests {
         (left.at_least_millis(), left.at_most_millis())
     }
 
-    fn expires(millis: i64) -> Option<ExpiresAt> {
-        Some(ExpiresAt::from_millis(millis))
+    fn expires(evidence: Evidence, millis: i64) -> Evidence {
+        evidence.expires_at(Some(ExpiresAt::from_millis(millis)))
     }
 
     #[test]
     fn each_term_counts_as_the_formula_says() {
-        let base = Evidence::default().expires_at(expires(T0 + 60_000)).date(Some(T0));
+        let base = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
         // L = 60 000; lo also loses 1000 + σ 500 + (200 + 0 + 0 + 1000); hi gains r 1000 + σ 500.
         assert_eq!(interval(base, 0), (57_300, Some(61_500)));
-        let fraction = base.expires_at(expires(T0 + 60_001));
+        let fraction = expires(base, T0 + 60_001);
         assert_eq!(interval(fraction, 0), (57_301, Some(60_501)), "no r for a fraction");
         let aged = base.age(Duration::from_secs(10));
         assert_eq!(interval(aged, 0), (47_300, Some(61_500)), "Age shortens lo alone");
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn without_date_the_wall_clock_stands_in() {
-        let evidence = Evidence::default().expires_at(expires(T0 + 600_000));
+        let evidence = expires(Evidence::default(), T0 + 600_000);
         // L = 600 000 - 200 by the wall; ω = 60 000 for σ.
         assert_eq!(interval(evidence, T0), (537_600, Some(660_800)));
         let unknown = (900_000 - 1_200, None);
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_jwt_lifetime_bounds_both_ends_and_never_stretches_them() {
-        let base = Evidence::default().expires_at(expires(T0 + 60_000)).date(Some(T0));
+        let base = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
         assert_eq!(interval(base.longest(Some(30_000)), 0), (27_300, Some(31_500)));
         assert_eq!(interval(base.longest(Some(90_000)), 0), (57_300, Some(61_500)));
         let unknown = Evidence::default().longest(Some(30_000));
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn time_passes_slower_for_hi_and_faster_for_lo() {
-        let base = Evidence::default().expires_at(expires(T0 + 60_000)).date(Some(T0));
+        let base = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
         let (lifetime, received) = lifetime(base, 0);
         let later = received.advanced(Moment::from_millis(100_200 + 10_240, 200 + 10_240 + 400));
         let left = lifetime.remaining(later.stamp());
@@ -350,7 +350,7 @@ mod tests {
 
     #[test]
     fn waiting_times_end_exactly_at_their_edge() {
-        let base = Evidence::default().expires_at(expires(T0 + 3_600_000)).date(Some(T0));
+        let base = expires(Evidence::default(), T0 + 3_600_000).date(Some(T0));
         let (lifetime, received) = lifetime(base, 0);
         for passed in [0, 1, 1_023, 1_024, 77_777, 2_000_000] {
             let at = |ms: u64| {
@@ -374,8 +374,7 @@ mod tests {
         for expires_at in [i64::MIN, -1, 0, i64::MAX] {
             for date in [None, Some(i64::MIN), Some(0), Some(i64::MAX)] {
                 for longest in [None, Some(i64::MIN), Some(i64::MAX)] {
-                    let evidence = Evidence::default()
-                        .expires_at(expires(expires_at))
+                    let evidence = expires(Evidence::default(), expires_at)
                         .date(date)
                         .age(Duration::MAX)
                         .longest(longest);

@@ -1,0 +1,191 @@
+//! Replies with a granting status whose bodies are cut off, not JSON, too large, or not an object.
+
+use videokit_session::exchange::{BODY_LIMIT, Flaw, JsonType};
+
+use super::bodies::{body, granted, token, transient};
+use super::{Asked, Expected, Row, flaw, grant, missing, ok, row};
+
+fn syntax(column: usize) -> Expected {
+    flaw(Flaw::Syntax { line: 1, column })
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    let mut rows = cut_off();
+    rows.extend(unquoted());
+    rows.extend(not_text());
+    rows.extend(not_json());
+    rows.extend(shapes());
+    rows
+}
+
+/// A body that ends early, or has nothing in it.
+fn cut_off() -> Vec<Row> {
+    fn is(name: &str, body: impl AsRef<[u8]>) -> Row {
+        ok(name, body, transient())
+    }
+    vec![
+        is("empty", ""),
+        is("white space", " \r\n\t "),
+        is("byte order mark alone", "\u{feff}"),
+        is("cut after the brace", "{"),
+        is("cut in a name", "{\"sessionTo"),
+        is("cut before the value", "{\"sessionToken\": "),
+        is("cut in the token", "{\"sessionToken\":\"tok"),
+        is("cut in an escape", "{\"sessionToken\":\"tok\\u00"),
+        is("cut before the end", "{\"sessionToken\":\"tok-1\",\"identity\":\"user-17\""),
+        is("cut in a character", b"{\"sessionToken\":\"tok-1\",\"identity\":\"us\xc3"),
+        is("quote missing at the end", r#"{"sessionToken": "tok-1}"#),
+        is("cut in an array", "[{\"sessionToken\":\"tok-1\""),
+        is("cut in a literal", "nul"),
+        is("cut in a string alone", "\"tok-1"),
+        is("cut byte order mark", b"\xef\xbb"),
+        is("cut in a character, to a backend", b"{\"sessionToken\":\"\xf0\x9f\x98")
+            .asked(Asked::Backend),
+    ]
+}
+
+/// The seed's reply, whose token has no quotes and whose brace is missing, and its variants.
+fn unquoted() -> Vec<Row> {
+    let flawed = |member| flaw(Flaw::Unquoted { member });
+    let is = |name: &str, body: &str| ok(name, body, flawed("sessionToken"));
+    vec![
+        is("seed's reply", r#"{"sessionToken": eyJhbGciOiJub25lIn0.e30.c2ln"#),
+        is("seed's reply, mended brace", r#"{"sessionToken": 1nU73GCsMnqT2}"#),
+        is("seed's reply, digits", r#"{"sessionToken":12345"#),
+        is("seed's reply, undefined", "{ \"sessionToken\" :undefined"),
+        is("seed's reply, indented", "\r\n {\r\n \"sessionToken\" : eyJ.e30.c2ln"),
+        is("seed's reply after a byte order mark", "\u{feff}{\"sessionToken\": eyJ"),
+        is("seed's reply, mended brace and more", r#"{"sessionToken": 1nU, "identity": user-17}"#),
+        is("seed's reply, single quotes", "{\"sessionToken\": 'tok-1'}"),
+        row("seed's reply, created", 201, r#"{"sessionToken": tok-1"#, flawed("sessionToken")),
+        is("seed's reply, to a backend", r#"{"sessionToken": tok-1"#).asked(Asked::Backend),
+        ok("seed's reply, older", r#"{"session_key": tok-1"#, flawed("session_key"))
+            .asked(Asked::Older),
+    ]
+}
+
+/// What is not text, and what is markup.
+fn not_text() -> Vec<Row> {
+    let latin_1 = b"{\"identity\":\"us\xe9r\",\"sessionToken\":\"tok-1\"}";
+    let not_utf8 = |at| flaw(Flaw::NotUtf8 { at });
+    let markup = || flaw(Flaw::Markup);
+    vec![
+        ok("not UTF-8", latin_1, not_utf8(15)),
+        ok("UTF-16", b"\xff\xfe{\0", not_utf8(0)),
+        ok("page", "<!DOCTYPE html><title>Welcome to the airport</title>", markup()),
+        ok("page after white space", "\n\n  <html>", markup()),
+        ok("half a pair in UTF-8", b"{\"x\":\"\xed\xa0\x80\"}", not_utf8(6)),
+        ok("overlong NUL", b"{\"x\":\"\xc0\x80\"}", not_utf8(6)),
+        ok("not UTF-8 after a page", b"<p>\xe9</p>", not_utf8(3)),
+        ok("gzip", b"\x1f\x8b\x08\x00\x00", not_utf8(1)),
+        ok("page after a byte order mark", "\u{feff}\n<html>", markup()),
+        ok("page to a backend", "<html>", markup()).asked(Asked::Backend),
+        row("XML to the older gateway", 201, "<?xml version=\"1.0\"?><error>x</error>", markup())
+            .asked(Asked::Older),
+    ]
+}
+
+fn not_json() -> Vec<Row> {
+    vec![
+        ok("unquoted identity", r#"{"sessionToken":"tok-1","identity":user-17}"#, syntax(36)),
+        ok("unquoted name", r#"{sessionToken:"tok-1"}"#, syntax(2)),
+        ok("root's answer", "Session Service", syntax(1)).asked(Asked::Backend),
+        ok("form", "sessionToken=tok-1&identity=user-17", syntax(1)),
+        ok("object printed as text", "[object Object]", syntax(2)),
+        ok(
+            "broken on line three",
+            "{\n\"sessionToken\":\"tok-1\",\n \"x\":?}",
+            flaw(Flaw::Syntax { line: 3, column: 6 }),
+        ),
+        ok("two byte order marks", "\u{feff}\u{feff}{}", syntax(1)),
+        ok("number with a zero before", body(",\"x\":01"), syntax(51)),
+        ok("not a number", body(",\"x\":NaN"), syntax(50)),
+        ok("escape of no kind", token(r#""a\x41""#), syntax(20)),
+        ok("escape of four with a sign", token(r#""\u+041""#), syntax(23)),
+        ok("comment", "/* */{}", syntax(1)),
+        ok("comma for a colon", r#"{"sessionToken","tok-1"}"#, syntax(16)),
+        ok("NUL after", body("") + "\0", syntax(46)),
+        ok("bare token", "tok-1", syntax(2)),
+        ok("NUL", "\0", syntax(1)),
+        ok("NUL inside", "{\0}", syntax(2)),
+        ok("control character in a string", token("\"a\nb\""), syntax(18)),
+        ok("single quotes", "{'sessionToken':'tok-1'}", syntax(2)),
+        ok("comma at the end", body(","), syntax(46)),
+        ok("garbage after", body("") + "x", syntax(46)),
+        ok("two values", body("") + "{}", syntax(46)),
+        ok("brace of the wrong kind", r#"{"sessionToken":"tok-1"]"#, syntax(24)),
+    ]
+}
+
+fn shapes() -> Vec<Row> {
+    let is =
+        |json: &str, found| ok(format!("body {json}"), json, flaw(Flaw::NotAnObject { found }));
+    // The body is one level, so the member has one less than the limit.
+    let nested = |levels: usize| {
+        body(&format!(",\"x\":{}{}", "[".repeat(levels - 1), "]".repeat(levels - 1)))
+    };
+    let in_string = |start| body(&format!(",\"x\":\"{start}{}\"", "[{".repeat(99)));
+    let objects = format!("{}1{}", "{\"x\":".repeat(40), "}".repeat(40));
+    let padded = |len: usize| {
+        let whole = body("");
+        whole.clone() + &" ".repeat(len - whole.len())
+    };
+    let too_large = Flaw::TooLarge { len: BODY_LIMIT + 1, limit: BODY_LIMIT };
+    vec![
+        is("null", JsonType::Null),
+        is("true", JsonType::Boolean),
+        is("-17", JsonType::Number),
+        is("\"tok-1\"", JsonType::String),
+        is("[{\"sessionToken\":\"tok-1\"}]", JsonType::Array),
+        is("false", JsonType::Boolean),
+        is("0", JsonType::Number),
+        is("1e999999", JsonType::Number),
+        is("[]", JsonType::Array),
+        is(" null ", JsonType::Null),
+        is("\"<html>\"", JsonType::String),
+        ok(
+            "nested 100000 deep, over the limit of bytes",
+            "[".repeat(100_000),
+            flaw(Flaw::TooLarge { len: 100_000, limit: BODY_LIMIT }),
+        ),
+        ok(
+            "nested 100000 deep, in a limit of more",
+            "[".repeat(100_000),
+            flaw(Flaw::TooDeep { at: 32, limit: 32 }),
+        )
+        .asked(Asked::Roomy),
+        ok(
+            "objects 100000 deep",
+            "{\"x\":".repeat(100_000),
+            flaw(Flaw::TooDeep { at: 160, limit: 32 }),
+        )
+        .asked(Asked::Roomy),
+        ok("large, in a limit of more", padded(BODY_LIMIT + 1), granted()).asked(Asked::Roomy),
+        ok("as large as a small limit", "{\"sessionToken\":\"tok-1\"}", grant("tok-1", ""))
+            .asked(Asked::Tight),
+        ok(
+            "larger than a small limit",
+            "{\"sessionToken\":\"tok-12\"}",
+            flaw(Flaw::TooLarge { len: 25, limit: 24 }),
+        )
+        .asked(Asked::Tight),
+        row("too large, created", 201, padded(BODY_LIMIT + 1), flaw(too_large)),
+        ok("too large, to a backend", padded(BODY_LIMIT + 1), flaw(too_large))
+            .asked(Asked::BackendFor),
+        ok(
+            "many brackets side by side",
+            body(&format!(",\"x\":[{}1]", "[],".repeat(999))),
+            granted(),
+        ),
+        ok("empty object", "{}", missing("sessionToken")),
+        ok("nested at the limit", nested(32), granted()),
+        ok("nested too deeply", nested(33), flaw(Flaw::TooDeep { at: 80, limit: 32 })),
+        ok("nested objects", objects, flaw(Flaw::TooDeep { at: 160, limit: 32 })),
+        ok("nested without end", "[".repeat(60_000), flaw(Flaw::TooDeep { at: 32, limit: 32 })),
+        ok("brackets in a string", in_string(""), granted()),
+        ok("brackets behind an escaped quote", in_string(r#"\""#), granted()),
+        ok("brackets behind an escaped backslash", in_string(r#"\\"#), granted()),
+        ok("as large as may be", padded(BODY_LIMIT), granted()),
+        ok("too large", padded(BODY_LIMIT + 1), flaw(too_large)),
+    ]
+}

@@ -1,0 +1,140 @@
+//! Any reply at all: nothing panics, and nothing but a grant grants.
+
+use http::{HeaderValue, Response};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+use super::{Asked, read};
+use videokit_session::exchange::DenialKind;
+
+const ALL: [Asked; 7] = [
+    Asked::Gateway,
+    Asked::Older,
+    Asked::Backend,
+    Asked::BackendFor,
+    Asked::Accented,
+    Asked::Roomy,
+    Asked::Tight,
+];
+
+/// A reply that grants, and what may become of it on the way.
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let valid = prop::sample::select(vec![
+        r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T05:00:00Z","identity":"user-17","scopes":["a"]}"#,
+        r#"{"session_key":"tok-1","identity":"user-17"}"#,
+        "{\"sessionToken\":\"tok-1\",\"identity\":\"zo\u{eb}\",\"error\":null}",
+    ]);
+    let change = (any::<Index>(), any::<Index>(), any::<u8>(), 0..5_u8);
+    (valid, prop::collection::vec(change, 0..4)).prop_map(|(valid, changes)| {
+        let mut body = valid.as_bytes().to_vec();
+        for (at, other, byte, how) in changes {
+            if body.is_empty() {
+                break;
+            }
+            let (at, other) = (at.index(body.len()), other.index(body.len()));
+            match how {
+                0 => body.truncate(at),
+                1 => body[at] = byte,
+                2 => body.insert(at, byte),
+                3 => drop(body.drain(at.min(other)..at.max(other))),
+                _ => {
+                    let piece = body[at.min(other)..at.max(other)].to_vec();
+                    body.splice(at..at, piece);
+                }
+            }
+        }
+        body
+    })
+}
+
+fn bodies() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        4 => mutated(),
+        1 => prop::collection::vec(any::<u8>(), 0..200),
+        1 => "[\\[\\]{}\",:a-f0-9\\\\ ]{0,60}".prop_map(String::into_bytes),
+    ]
+}
+
+fn header() -> impl Strategy<Value = HeaderValue> {
+    let sensible = prop_oneof![
+        Just("Tue, 24 Nov 2026 04:00:00 GMT".to_owned()),
+        "[0-9]{1,30}",
+        "[A-Za-z0-9 ,:-]{0,80}",
+    ];
+    let any_bytes = prop::collection::vec(any::<u8>(), 0..80);
+    prop_oneof![
+        sensible.prop_filter_map("a header", |text| HeaderValue::from_str(&text).ok()),
+        any_bytes.prop_filter_map("a header", |bytes| HeaderValue::from_bytes(&bytes).ok()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_reply_is_a_grant_or_a_denial(
+        asked in prop::sample::select(ALL.to_vec()),
+        status in prop_oneof![3 => Just(200_u16), 1 => Just(201), 2 => 100..1_000_u16],
+        body in bodies(),
+        headers in prop::collection::vec(
+            (prop::sample::select(vec!["date", "age", "retry-after", "content-length"]), header()),
+            0..4,
+        ),
+    ) {
+        let mut response = Response::builder().status(status).body(body).unwrap();
+        for (name, value) in headers {
+            response.headers_mut().append(name, value);
+        }
+        match read(asked, &response) {
+            Ok(grant) => {
+                prop_assert!(status == 200 || status == 201);
+                prop_assert!(!grant.token().expose().is_empty());
+                prop_assert!(grant.token().expose().bytes().all(|b| b.is_ascii_graphic()));
+                let named = grant.identity().map(ToString::to_string);
+                match asked {
+                    Asked::Gateway | Asked::Older | Asked::Roomy => {
+                        prop_assert_eq!(named.as_deref(), Some("user-17"));
+                    }
+                    Asked::Accented => prop_assert_eq!(named.as_deref(), Some("zo\u{eb}")),
+                    Asked::BackendFor => prop_assert!(named.is_none_or(|named| named == "user-17")),
+                    Asked::Backend | Asked::Tight => {}
+                }
+            }
+            Err(denial) => {
+                prop_assert_eq!(denial.status().map(|status| status.as_u16()), Some(status));
+                prop_assert!(denial.to_string().len() < 300, "{denial}");
+                let refused = denial.kind() == DenialKind::Refused;
+                prop_assert!(refused || !denial.is_permanent());
+            }
+        }
+    }
+}
+
+/// A body that ends early is worth another try, wherever it ends: in a name, an escape or a character.
+#[test]
+fn every_cut_of_a_granting_reply_is_transient() {
+    let whole =
+        r#" {"sessionToken":"tok\u002d1","x":[{"y":"é😀"},1,true,null],"identity":"user-17"} "#;
+    let whole = whole.trim_end().as_bytes();
+    let at = |end: usize| Response::new(whole[..end].to_vec());
+    for asked in [Asked::Gateway, Asked::Backend, Asked::BackendFor] {
+        for end in 0..whole.len() {
+            let denial = read(asked, &at(end)).unwrap_err();
+            assert_eq!(denial.kind(), DenialKind::Transient, "{asked:?}, cut to {end} bytes");
+        }
+        assert!(read(asked, &at(whole.len())).is_ok(), "{asked:?}");
+    }
+}
+
+/// No status but 200 and 201 grants, for any exchange.
+#[test]
+fn every_status_but_two_denies_a_granting_body() {
+    let body = br#"{"sessionToken":"tok-1","session_key":"tok-1","identity":"user-17"}"#;
+    for asked in [Asked::Gateway, Asked::Older, Asked::Backend, Asked::BackendFor] {
+        for status in 100..1_000_u16 {
+            let response = Response::builder().status(status).body(body.to_vec()).unwrap();
+            let granted = read(asked, &response).is_ok();
+            assert_eq!(granted, status == 200 || status == 201, "{asked:?}, {status}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The classifier: every reply is a grant or a denial, and which one is written in tables, row by row.
 
 mod bodies;
+mod defects;
 mod statuses;
 mod syntax;
 mod total;
@@ -39,7 +40,7 @@ enum Expected {
     Denial {
         kind: DenialKind,
         permanent: bool,
-        retry_after: Option<u64>,
+        retry_after: Option<Duration>,
         message: Option<String>,
     },
 }
@@ -116,7 +117,7 @@ impl Expected {
 
     fn after(mut self, seconds: u64) -> Self {
         if let Self::Denial { retry_after, .. } = &mut self {
-            *retry_after = Some(seconds);
+            *retry_after = Some(Duration::from_millis(seconds.saturating_mul(1_000)));
         }
         self
     }
@@ -141,7 +142,7 @@ impl From<Result<Grant, Denial>> for Expected {
             Err(denial) => Self::Denial {
                 kind: denial.kind(),
                 permanent: denial.is_permanent(),
-                retry_after: denial.retry_after().map(|wait| Duration::as_secs(&wait)),
+                retry_after: denial.retry_after(),
                 message: denial.server_message().map(str::to_owned),
             },
         }

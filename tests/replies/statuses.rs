@@ -19,9 +19,6 @@ pub(super) fn rows() -> Vec<Row> {
 /// Statuses that are read alike, and how.
 type Class = (&'static [u16], fn() -> Expected);
 
-/// Statuses that are read alike.
-type Class = (&'static [u16], fn() -> Expected);
-
 /// Each status, with a body that would grant: but for 200 and 201, no body makes up for a status.
 fn classes() -> Vec<Row> {
     let kinds: [Class; 5] = [
@@ -120,7 +117,7 @@ fn waits() -> Vec<Row> {
         let expected = denial(DenialKind::Throttled);
         wait.map_or(expected.clone(), |wait| expected.after(wait))
     };
-    let huge = u64::MAX / 1_000;
+    let huge = u64::MAX; // saturates: more than can be counted in milliseconds
     let texts = [
         ("120", Some(120)),
         ("0", Some(0)),

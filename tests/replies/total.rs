@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::{Asked, read};
+use videokit_session::Identity;
 use videokit_session::exchange::DenialKind;
 
 const ALL: [Asked; 7] = [
@@ -89,6 +90,15 @@ proptest! {
             Ok(grant) => {
                 prop_assert!(status == 200 || status == 201);
                 prop_assert!(!grant.token().expose().is_empty());
+                // Another reader of JSON finds the same token, where it can read the body at all.
+                let text = std::str::from_utf8(response.body()).unwrap();
+                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+                if let Ok(json) = serde_json::from_str::<serde_json::Value>(text) {
+                    let member = if asked == Asked::Older { "session_key" } else { "sessionToken" };
+                    prop_assert_eq!(json[member].as_str(), Some(grant.token().expose()));
+                    prop_assert_eq!(json["identity"].as_str(), grant.identity().map(Identity::as_str));
+                    prop_assert!(json["error"].is_null());
+                }
                 prop_assert!(grant.token().expose().bytes().all(|b| b.is_ascii_graphic()));
                 let named = grant.identity().map(ToString::to_string);
                 match asked {
@@ -103,6 +113,9 @@ proptest! {
             Err(denial) => {
                 prop_assert_eq!(denial.status().map(|status| status.as_u16()), Some(status));
                 prop_assert!(denial.to_string().len() < 300, "{denial}");
+                // What the server wrote may be a secret: neither text shows it.
+                let shown = format!("{denial} {denial:?}");
+                prop_assert!(!["tok-1", "user-17"].iter().any(|text| shown.contains(text)), "{shown}");
                 let refused = denial.kind() == DenialKind::Refused;
                 prop_assert!(refused || !denial.is_permanent());
             }

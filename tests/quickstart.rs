@@ -75,7 +75,7 @@ fn plays_every_act_and_agrees_with_the_gateway() {
     let mut rest = text.as_str();
     for expected in [
         "1. A wrong API token",
-        "Unauthenticated  <- the server refused (status 401); new credentials are needed",
+        "Unauthenticated  <- the server refused (status 401); the same request won't be granted",
         "2. In development",
         "Active           <- 200: token 1, Valid",
         "with token 1",
@@ -208,7 +208,7 @@ fn a_gateway_that_gives_no_token_is_a_failure_that_says_what_to_do() {
         assert_no_secret(&output, api_token);
     };
     let (origin, gateway) = gateway();
-    let refused = "the server refused (status 401); new credentials are needed";
+    let refused = "the server refused (status 401); the same request won't be granted";
     fails(&origin, "wrong:token", refused, "the API token in VIDEOKIT_API_TOKEN");
     assert_eq!(gateway.lock().unwrap().counts().refused, 1);
 

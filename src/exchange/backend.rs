@@ -129,8 +129,7 @@ impl Exchange for Backend {
             if passing { denial.with_permanence(false) } else { denial }
         })?;
         if let Some(wanted) = &self.identity {
-            check_identity(&grant, wanted)
-                .map_err(|flaw| Denial::malformed(flaw, Some(reply.status())))?;
+            check_identity(&grant, wanted).map_err(|flaw| reply.flawed(flaw))?;
         }
         Ok(grant)
     }

@@ -185,10 +185,6 @@ impl Denial {
         Self { message, ..self }
     }
 
-    pub(crate) fn malformed(flaw: Flaw, status: Option<StatusCode>) -> Self {
-        Self::new(DenialKind::Malformed(flaw), status)
-    }
-
     /// The kind of denial.
     #[must_use]
     pub fn kind(&self) -> DenialKind {
@@ -239,7 +235,7 @@ impl fmt::Display for Denial {
             write!(f, "; it asks to wait {} s", wait.as_secs())?;
         }
         f.write_str(if self.permanent {
-            "; new credentials are needed"
+            "; the same request won't be granted"
         } else {
             "; try again later"
         })

@@ -151,7 +151,7 @@ impl Exchange for Gateway {
         } else {
             Err(Flaw::Missing { member: "identity" })
         };
-        named.map_err(|flaw| Denial::malformed(flaw, Some(reply.status())))?;
+        named.map_err(|flaw| reply.flawed(flaw))?;
         Ok(grant)
     }
 

@@ -48,13 +48,14 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
         return Err(Unreadable::Flawed(Flaw::Markup));
     }
     if let Some(at) = too_deep(text.as_bytes()) {
+        let at = at.saturating_add(body.len().saturating_sub(text.len()));
         return Err(Unreadable::Flawed(Flaw::TooDeep { at, limit: DEPTH_LIMIT }));
     }
     if !start.starts_with('{') {
         // Not for the reader of objects: its error would quote what it found instead.
         return Err(match serde_json::from_str::<IgnoredAny>(text) {
             Ok(_) => Unreadable::Flawed(Flaw::NotAnObject { found: type_of(start) }),
-            Err(error) => unreadable(&error, start, token),
+            Err(error) => unreadable(&error, text, token),
         });
     }
     let mut json = serde_json::Deserializer::from_str(text);
@@ -63,18 +64,25 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
     match read {
         Ok((members, None)) => Ok(members),
         Ok((_, Some(member))) => Err(Unreadable::Flawed(Flaw::Duplicate { member })),
-        Err(error) => Err(unreadable(&error, start, token)),
+        Err(error) => Err(unreadable(&error, text, token)),
     }
 }
 
-fn unreadable(error: &serde_json::Error, start: &str, token: &'static str) -> Unreadable {
-    if is_unquoted(start, token) {
+fn unreadable(error: &serde_json::Error, text: &str, token: &'static str) -> Unreadable {
+    if is_unquoted(text.trim_ascii_start(), token) {
         return Unreadable::Flawed(Flaw::Unquoted { member: token });
     }
-    if error.is_eof() {
+    if error.is_eof() || ends_inside_number(error, text) {
         return Unreadable::CutOff;
     }
     Unreadable::Flawed(Flaw::Syntax { line: error.line(), column: error.column() })
+}
+
+/// Whether it is the text's end that is wrong, and it is one that no number has: a sign, a point, an `e`.
+fn ends_inside_number(error: &serde_json::Error, text: &str) -> bool {
+    let last_line = text.rsplit('\n').next().unwrap_or(text);
+    let ends = last_line.ends_with(['-', '+', '.', 'e', 'E']);
+    ends && error.column() == last_line.len() && error.line() > text.matches('\n').count()
 }
 
 /// Whether this begins as an object whose first member is `name`, with a value that isn't quoted:
@@ -87,7 +95,13 @@ fn is_unquoted(start: &str, name: &str) -> bool {
         .and_then(|rest| rest.strip_prefix('"'))
         .and_then(|rest| rest.trim_ascii_start().strip_prefix(':'))
         .map(str::trim_ascii_start);
-    value.is_some_and(|value| !value.is_empty() && !value.starts_with(['"', '{', '[']))
+    value.is_some_and(|value| {
+        let word = value.split([',', '}']).next().unwrap_or(value).trim_ascii_end();
+        let literal = ["null", "true", "false"].iter().any(|literal| literal.starts_with(word));
+        let followed = word.len() < value.len();
+        let number = followed && serde_json::from_str::<IgnoredAny>(word).is_ok();
+        !literal && !number && !value.starts_with(['"', '{', '['])
+    })
 }
 
 /// The index of the bracket that opens one level too many.
@@ -156,6 +170,11 @@ impl<'a> Member<'a> {
         let unusable = Flaw::Unusable { member: self.name };
         let inner = json.get(1..json.len().saturating_sub(1)).ok_or(unusable)?;
         unescaped(inner).ok_or(unusable)
+    }
+
+    /// What an error says: a string's text, or any other value as JSON.
+    pub(super) fn text(self) -> String {
+        serde_json::from_str(self.json).unwrap_or_else(|_| self.json.to_owned())
     }
 
     fn bounded_string(self) -> Result<&'a str, Flaw> {

@@ -139,7 +139,8 @@ impl<'a> Reply<'a> {
         Denial::new(kind, Some(self.status)).with_retry_after(self.retry_after())
     }
 
-    fn flawed(self, flaw: Flaw) -> Denial {
+    /// The denial of a reply with this flaw.
+    pub(crate) fn flawed(self, flaw: Flaw) -> Denial {
         self.denial(DenialKind::Malformed(flaw))
     }
 }
@@ -182,6 +183,5 @@ fn error_message(member: Member<'_>) -> Option<Box<str>> {
     if member.is_null() {
         return None;
     }
-    let text = member.string().unwrap_or_else(|_| member.as_json().to_owned());
-    Some(text.chars().take(MESSAGE_LIMIT).collect::<String>().into())
+    Some(member.text().chars().take(MESSAGE_LIMIT).collect::<String>().into())
 }

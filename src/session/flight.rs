@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::held::Held;
 use super::outgoing::{Outgoing, RequestId, StaleRequest};
-use crate::exchange::{BuildError, Credentials, Denial, Flaw, Grant, Identity, Reply};
+use crate::exchange::{BuildError, Credentials, Denial, DenialKind, Flaw, Grant, Identity, Reply};
 use crate::time::{Evidence, Lifetime, Moment, Stamp, Validity, millis};
 
 /// A request in flight.
@@ -68,8 +68,7 @@ impl Flight {
         let evidence = Evidence::default().date(reply.date()).age(reply.age());
         let span = (self.sent, core.clock.stamp());
         let lifetime = |evidence| Lifetime::new(evidence, tolerances, span, now);
-        accept(core, &grant, evidence, lifetime, pinned)
-            .map_err(|flaw| Denial::malformed(flaw, Some(reply.status())))
+        accept(core, &grant, evidence, lifetime, pinned).map_err(|flaw| reply.flawed(flaw))
     }
 }
 
@@ -86,7 +85,7 @@ pub(super) fn adopt(
     let stamp = core.clock.stamp();
     let lifetime = |evidence| Lifetime::new(evidence, tolerances, (stamp, stamp), now);
     accept(core, grant, Evidence::default(), lifetime, pinned)
-        .map_err(|flaw| Denial::malformed(flaw, None))
+        .map_err(|flaw| Denial::new(DenialKind::Malformed(flaw), None))
 }
 
 /// Holds a grant, if it is for the right identity and not dead on arrival. Changes nothing otherwise.

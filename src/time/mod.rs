@@ -21,6 +21,8 @@
 //!   movements of up to two seconds each hide as much sleep. The formula absorbs one second of hidden
 //!   sleep in a token's life, and no more.
 //!
+//! Each bound holds to within two milliseconds: readings are cut to whole ones.
+//!
 //! The caller's part is small: pass both clocks as they are, with every call, and don't repair them.
 
 mod clock;

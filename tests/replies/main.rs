@@ -1,8 +1,8 @@
 //! The classifier: every reply is a grant or a denial, and which one is written in tables, row by row.
 
 mod bodies;
-mod defects;
 mod statuses;
+mod subtle;
 mod syntax;
 mod total;
 

@@ -1,5 +1,4 @@
-//! Rows that the documentation promises and the classifier does not keep yet; each leaves this file for
-//! the table once it passes.
+//! Cases that a first reading of the body gets wrong: what was cut off, and what is said beside a flaw.
 
 use std::time::Duration;
 

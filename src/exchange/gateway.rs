@@ -130,7 +130,8 @@ impl Gateway {
     /// Reads the answer to the request. Total: any response is a grant or a denial.
     ///
     /// A grant is 200 or 201 with a JSON object that has the token and the identity asked for, and no
-    /// `error` other than `null`. A missing or unreadable `expiresAt` is an unknown expiry.
+    /// `error` other than `null`. An `expiresAt` that is missing, or a string that is no date, is an
+    /// unknown expiry; one of another type is malformed.
     ///
     /// # Errors
     /// The [`Denial`] that the response is: see [`DenialKind`](super::DenialKind) for the kinds.

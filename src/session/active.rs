@@ -287,8 +287,9 @@ impl Session<Active> {
         self.flight().is_some_and(|flight| flight.is_overdue(&self.core, now))
     }
 
-    /// Ends the login: the token is forgotten, and wiped unless a request still holds it. A reply that
-    /// comes later is stale. Needs no network.
+    /// Ends the login: the token is forgotten, and wiped unless a request still holds it. Needs no
+    /// network. A reply that comes later can't be given to what is left, and may be dropped;
+    /// [`AnySession`](super::AnySession) takes it, and says that it is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
         let state = Unauthenticated(());
         self.core.become_state::<Active, _, why::Stopped>(state)

@@ -93,7 +93,8 @@ impl Core {
 }
 
 impl<S: State> Session<S> {
-    /// The state, as a value.
+    /// The state, as a value. Time changes it only by a method that takes the session: an active one
+    /// whose token has expired is active until it is advanced, and serves no token meanwhile.
     #[must_use]
     pub fn state(&self) -> StateName {
         S::NAME

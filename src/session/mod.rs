@@ -40,15 +40,15 @@
 //! // ------------------------------------------------ Unauthenticated
 //! let session = Session::new(Arc::new(config), 42);
 //! let credentials = Credentials::for_development(gateway);
-//! let (session, outgoing) = session.authenticate(credentials, now).map_err(|r| r.into_reason())?;
+//! let (session, outgoing) = session.authenticate(credentials, now)?;
 //!
 //! // ------------------------------------------------ Authenticating
-//! let (id, request) = (outgoing.id(), outgoing.into_request());
+//! let (id, request, _timeout) = outgoing.into_parts();
 //! assert_eq!(request.uri(), "https://gateway.video.io/v1/sessions");
 //! let response = http::Response::builder()
 //!     .header("date", "Tue, 24 Nov 2026 04:00:00 GMT")
 //!     .body(r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#)?;
-//! let session = session.receive(id, &response, now).map_err(|not_active| not_active.to_string())?;
+//! let session = session.receive(id, &response, now)?;
 //!
 //! // ------------------------------------------------ Active
 //! let mut api_call = http::Request::get("https://api.video.io/v1/videos").body(())?;
@@ -60,7 +60,7 @@
 //! let Advance::Lapsed(session) = session.advance(now) else { panic!("ten minutes are over") };
 //!
 //! // ------------------------------------------------ Expired
-//! let (session, outgoing) = session.reauthenticate(now).map_err(|r| r.into_reason())?;
+//! let (session, outgoing) = session.reauthenticate(now)?;
 //! assert_ne!(outgoing.id(), id);
 //!
 //! // ------------------------------------------------ and back

@@ -75,6 +75,12 @@ impl Outgoing {
         self.request
     }
 
+    /// What a driver needs: the id to report under, the request to send, and how long to wait.
+    #[must_use]
+    pub fn into_parts(self) -> (RequestId, Request<Bytes>, Duration) {
+        (self.id, self.request, self.timeout)
+    }
+
     /// How long to wait for the whole reply.
     #[must_use]
     pub fn timeout(&self) -> Duration {

@@ -226,3 +226,51 @@ impl ConfigBuilder {
         Ok(config)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(set: impl FnOnce(ConfigBuilder) -> ConfigBuilder) -> Result<Config, ConfigError> {
+        set(Config::builder(AllowedOrigin::https("https://api.example").unwrap())).build()
+    }
+
+    #[test]
+    fn each_setting_is_held_to_its_range() {
+        use ConfigError as E;
+        let (ms, secs) = (Duration::from_millis, Duration::from_secs);
+        let year = secs(366 * 24 * 3_600);
+        let over = year + ms(1);
+        let timeout = |timeout| build(|config| config.request_timeout(timeout)).err();
+        assert_eq!([ms(0), ms(1)].map(timeout), [Some(E::RequestTimeout), None]);
+        assert_eq!([secs(3_600), ms(3_600_001)].map(timeout), [None, Some(E::RequestTimeout)]);
+        let assumed = |assumed| build(|config| config.assumed_lifetime(assumed)).err();
+        assert_eq!([ms(999), secs(1)].map(assumed), [Some(E::AssumedLifetime), None]);
+        assert_eq!([year, over].map(assumed), [None, Some(E::AssumedLifetime)]);
+        let percent = |percent| build(|config| config.renewal_percent(percent)).err();
+        assert_eq!([0, 1].map(percent), [Some(E::RenewalPercent), None]);
+        assert_eq!([50, 51].map(percent), [None, Some(E::RenewalPercent)]);
+        for set in [
+            ConfigBuilder::gateway_skew,
+            ConfigBuilder::backend_skew,
+            ConfigBuilder::wall_error,
+            ConfigBuilder::renewal_margin,
+        ] {
+            assert_eq!(build(|config| set(config, Duration::ZERO)).err(), None);
+            assert_eq!(build(|config| set(config, year)).err(), None);
+            assert_eq!(build(|config| set(config, over)).err(), Some(E::Tolerance));
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_visible_text() {
+        let scheme =
+            |scheme: &str| build(|config| config.authorization(AUTHORIZATION, scheme)).err();
+        for good in ["", "Bearer ", "App token=", "Two words "] {
+            assert_eq!(scheme(good), None, "{good:?}");
+        }
+        for wrong in [" Bearer ", "Bearer\n", "Bearer\t", "Schlüssel "] {
+            assert_eq!(scheme(wrong), Some(ConfigError::Scheme), "{wrong:?}");
+        }
+    }
+}

@@ -176,3 +176,37 @@ pub enum NotSent {
     #[error(transparent)]
     Build(#[from] BuildError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Edit = fn(&mut Outgoing);
+
+    fn outgoing(edit: Edit) -> Outgoing {
+        let request =
+            Request::post("https://a.example/").header("x", "1").body(Bytes::from("b")).unwrap();
+        let second = Duration::from_secs(1);
+        let mut outgoing = Outgoing::new(RequestId::new(1, 1), request, second, second);
+        edit(&mut outgoing);
+        outgoing
+    }
+
+    #[test]
+    fn equality_sees_every_part() {
+        assert_eq!(outgoing(|_| {}), outgoing(|_| {}));
+        let edits: [Edit; 8] = [
+            |o| o.id = RequestId::new(1, 2),
+            |o| o.timeout = Duration::ZERO,
+            |o| o.deadline = Duration::ZERO,
+            |o| *o.request.method_mut() = http::Method::PUT,
+            |o| *o.request.uri_mut() = http::Uri::from_static("https://a.example/other"),
+            |o| *o.request.version_mut() = http::Version::HTTP_2,
+            |o| drop(o.request.headers_mut().remove("x")),
+            |o| *o.request.body_mut() = Bytes::from("c"),
+        ];
+        for (n, edit) in edits.into_iter().enumerate() {
+            assert_ne!(outgoing(edit), outgoing(|_| {}), "edit {n}");
+        }
+    }
+}

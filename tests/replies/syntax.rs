@@ -36,6 +36,8 @@ fn cut_off() -> Vec<Row> {
         is("cut in a character", b"{\"sessionToken\":\"tok-1\",\"identity\":\"us\xc3"),
         is("quote missing at the end", r#"{"sessionToken": "tok-1}"#),
         is("cut in an array", "[{\"sessionToken\":\"tok-1\""),
+        is("cut in a token of an object", "{\"sessionToken\":{\"t\":"),
+        is("cut in a token of an array", "{\"sessionToken\": [\"tok-1\","),
         is("cut in a literal", "nul"),
         is("cut in a string alone", "\"tok-1"),
         is("cut byte order mark", b"\xef\xbb"),
@@ -132,6 +134,7 @@ fn shapes() -> Vec<Row> {
         let whole = body("");
         whole.clone() + &" ".repeat(len - whole.len())
     };
+    let too_deep = |at| flaw(Flaw::TooDeep { at, limit: 32 });
     let too_large = Flaw::TooLarge { len: BODY_LIMIT + 1, limit: BODY_LIMIT };
     vec![
         is("null", JsonType::Null),
@@ -150,18 +153,9 @@ fn shapes() -> Vec<Row> {
             "[".repeat(100_000),
             flaw(Flaw::TooLarge { len: 100_000, limit: BODY_LIMIT }),
         ),
-        ok(
-            "nested 100000 deep, in a limit of more",
-            "[".repeat(100_000),
-            flaw(Flaw::TooDeep { at: 32, limit: 32 }),
-        )
-        .asked(Asked::Roomy),
-        ok(
-            "objects 100000 deep",
-            "{\"x\":".repeat(100_000),
-            flaw(Flaw::TooDeep { at: 160, limit: 32 }),
-        )
-        .asked(Asked::Roomy),
+        ok("nested 100000 deep, in a limit of more", "[".repeat(100_000), too_deep(32))
+            .asked(Asked::Roomy),
+        ok("objects 100000 deep", "{\"x\":".repeat(100_000), too_deep(160)).asked(Asked::Roomy),
         ok("large, in a limit of more", padded(BODY_LIMIT + 1), granted()).asked(Asked::Roomy),
         ok("as large as a small limit", "{\"sessionToken\":\"tok-1\"}", grant("tok-1", ""))
             .asked(Asked::Tight),
@@ -181,13 +175,14 @@ fn shapes() -> Vec<Row> {
         ),
         ok("empty object", "{}", missing("sessionToken")),
         ok("nested at the limit", nested(32), granted()),
-        ok("nested too deeply", nested(33), flaw(Flaw::TooDeep { at: 80, limit: 32 })),
-        ok("nested objects", objects, flaw(Flaw::TooDeep { at: 160, limit: 32 })),
-        ok("nested without end", "[".repeat(60_000), flaw(Flaw::TooDeep { at: 32, limit: 32 })),
+        ok("nested too deeply", nested(33), too_deep(80)),
+        ok("nested too deeply behind spaces", format!("  {}", nested(33)), too_deep(82)),
+        ok("nested objects", objects, too_deep(160)),
+        ok("nested without end", "[".repeat(60_000), too_deep(32)),
         ok(
             "nested without end, after white space",
             " \n".to_owned() + &"[".repeat(40),
-            flaw(Flaw::TooDeep { at: 34, limit: 32 }),
+            too_deep(34),
         ),
         ok("brackets in a string", in_string(""), granted()),
         ok("brackets behind an escaped quote", in_string(r#"\""#), granted()),

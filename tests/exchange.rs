@@ -1,0 +1,137 @@
+//! Exchanges of one's own, and what makes two credentials the same.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::{Request, Uri};
+use videokit_session::exchange::{BuildError, Endpoint, Exchange, OriginError, Reply};
+use videokit_session::session::{Advance, NotSent, Rejection};
+use videokit_session::{
+    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Denial, Gateway, Grant,
+    Identity, Input, Moment, Session, SessionToken, Step,
+};
+
+const START: Moment = Moment::from_millis(0, 1_795_492_800_000);
+
+/// Asks at any URI at all, and can be broken.
+struct Custom {
+    uri: &'static str,
+    broken: AtomicBool,
+}
+
+impl Custom {
+    fn at(uri: &'static str) -> Arc<Self> {
+        Arc::new(Self { uri, broken: AtomicBool::new(false) })
+    }
+}
+
+impl Exchange for Custom {
+    fn request(&self) -> Result<Request<Bytes>, BuildError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(BuildError::Custom("no login at hand"));
+        }
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = Uri::from_static(self.uri);
+        Ok(request)
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        let token = SessionToken::new(reply.granting_body(100)?).expect("a token");
+        Ok(Grant::new(token).with_expires_at("2026-11-24T04:10:00Z"))
+    }
+}
+
+fn config() -> Arc<Config> {
+    let origin = AllowedOrigin::https("https://api.example").unwrap();
+    Arc::new(Config::builder(origin).build().unwrap())
+}
+
+#[test]
+fn a_custom_request_goes_to_safe_places_only() {
+    for (uri, expected) in [
+        ("https://app.example/token", None),
+        ("http://127.0.0.1:9/token", None),
+        ("http://app.example/token", Some(OriginError::Insecure)),
+        ("ftp://app.example/token", Some(OriginError::Insecure)),
+        ("https://user@app.example/token", Some(OriginError::UserInfo)),
+        ("/token", Some(OriginError::NotAbsolute)),
+    ] {
+        let credentials = Credentials::custom(Custom::at(uri));
+        let refused = Session::new(config(), 1).authenticate(credentials, START).err();
+        let reason = refused.map(videokit_session::session::Rejected::into_reason);
+        assert_eq!(reason, expected.map(BuildError::Endpoint), "{uri}");
+    }
+}
+
+#[test]
+fn an_exchange_that_has_no_request_now_may_have_one_later() {
+    let custom = Custom::at("https://app.example/token");
+    let credentials = || Credentials::custom(Arc::clone(&custom) as Arc<dyn Exchange>);
+    let broken = NotSent::Build(BuildError::Custom("no login at hand"));
+    let (session, outgoing) = Session::new(config(), 1).authenticate(credentials(), START).unwrap();
+    let granted = http::Response::builder().header("date", "Tue, 24 Nov 2026 04:00:00 GMT");
+    let mut session = session.receive(outgoing.id(), &granted.body("t").unwrap(), START).unwrap();
+
+    custom.broken.store(true, Ordering::Relaxed);
+    assert_eq!(session.renew(START).unwrap_err(), broken);
+    assert_eq!(session.in_flight(), None);
+    let late = START.after(std::time::Duration::from_secs(1_200));
+    let Advance::Lapsed(session) = session.advance(late) else { panic!("ten minutes are over") };
+    let (session, reason) = session.reauthenticate(late).unwrap_err().into_parts();
+    assert_eq!(reason, broken);
+
+    custom.broken.store(false, Ordering::Relaxed);
+    assert!(session.reauthenticate(late).is_ok(), "the credentials are still there");
+
+    custom.broken.store(true, Ordering::Relaxed);
+    let (_, step) = AnySession::new(config(), 1).step(Input::Authenticate(credentials()), START);
+    assert_eq!(step, Step::Rejected(Rejection::NotSent(broken)));
+}
+
+#[test]
+fn credentials_are_equal_if_they_ask_for_the_same_with_the_same_secrets() {
+    let gateway = |token: &str, identity: &str| {
+        let identity = Identity::new(identity).unwrap();
+        Credentials::for_development(Gateway::new(ApiToken::new(token).unwrap(), identity))
+    };
+    let backend = |uri: &str| Credentials::backend(Backend::new(Endpoint::https(uri).unwrap()));
+    let custom = Credentials::custom(Custom::at("https://app.example/token"));
+    let all = [
+        gateway("a", "user-17"),
+        gateway("b", "user-17"),
+        gateway("a", "eve"),
+        backend("https://app.example/token"),
+        backend("https://app.example/token/user-17"),
+        custom.clone(),
+        Credentials::custom(Custom::at("https://app.example/token")),
+    ];
+    for (n, one) in all.iter().enumerate() {
+        for (m, other) in all.iter().enumerate() {
+            assert_eq!(one == other, n == m, "{n} {m}");
+        }
+    }
+    assert_eq!(gateway("a", "user-17"), gateway("a", "user-17"));
+    assert_eq!(backend("https://app.example/token"), backend("https://app.example/token"));
+    assert_eq!(custom, custom.clone());
+}
+
+#[test]
+fn a_session_taken_from_a_field_leaves_a_placeholder_that_has_never_moved() {
+    let held = SessionToken::new("t").unwrap();
+    let mut field = AnySession::from(Session::new(config(), 1).adopt(held, START).unwrap());
+    let taken = field.take();
+    assert!(matches!(taken, AnySession::Active(_)));
+    assert!(matches!(field, AnySession::Unauthenticated(_)));
+    assert_eq!(field.last_transition(), None);
+    assert!(Arc::ptr_eq(field.config(), taken.config()));
+}
+
+#[test]
+fn sessions_can_be_sent_to_another_thread_and_shared() {
+    fn movable<T: Send + Sync + 'static>() {}
+    movable::<AnySession>();
+    movable::<Credentials>();
+    movable::<Input>();
+    movable::<Step>();
+}

@@ -25,7 +25,8 @@ pub struct Denial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenialKind {
-    /// 401, 403, another 4xx, or a 2xx with an `error` member: the server understood, and won't.
+    /// 401, 403, another 4xx, or a 2xx with an `error` member: the server understood, and won't. The
+    /// only kind that is permanent, unless the exchange says otherwise.
     Refused,
     /// 429: too many requests.
     Throttled,

@@ -141,6 +141,9 @@ impl Session<Active> {
     /// It is due when the token certainly lives for no more than the margin: the configured one, or a
     /// fraction of the lifetime if that is shorter, and up to half as much again by chance, so that
     /// clients that started together don't renew together.
+    ///
+    /// It stays due while a renewal is in flight and after one has failed: how long to wait before the
+    /// next try, [`Denial::retry_after`] included, is the caller's to say.
     #[must_use]
     pub fn renewal_due_in(&self, now: Moment) -> Duration {
         let Held { lifetime, margin, .. } = &self.state.held;
@@ -157,7 +160,8 @@ impl Session<Active> {
         self.state.held.lifetime.until_expired(at).map(Duration::from_millis)
     }
 
-    /// Lets time pass. The token serves on, unless it has certainly expired.
+    /// Lets time pass. The token serves on, unless it has certainly expired. One of unknown expiry never
+    /// has.
     pub fn advance(mut self, now: Moment) -> Advance {
         self.core.observe(now);
         if self.state.held.validity(self.core.clock.stamp()) != Validity::Expired {
@@ -183,7 +187,10 @@ impl Session<Active> {
 
 /// Renewal.
 impl Session<Active> {
-    /// Asks for the next token, whether it is due or not. The one at hand serves on.
+    /// Asks for the next token, whether it is due or not: after a 401, say. The one at hand serves on.
+    ///
+    /// A token that has expired can be renewed too, until [`advance`](Self::advance) lapses the session;
+    /// nothing serves meanwhile.
     ///
     /// # Errors
     /// [`NotSent`] if a renewal is in flight, or there is nothing to renew with. Nothing changed.

@@ -158,31 +158,34 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets σ for the gateway: the most that its `Date` and its `expiresAt` are apart.
+    /// Sets σ for the gateway: the most that its `Date` and its `expiresAt` are apart, up to 366 days.
     pub fn gateway_skew(mut self, skew: Duration) -> Self {
         self.0.gateway_skew = skew;
         self
     }
 
-    /// Sets σ for backends: the most that a backend's `Date` and the gateway's `expiresAt` are apart.
+    /// Sets σ for backends: the most that a backend's `Date` and the gateway's `expiresAt` are apart,
+    /// up to 366 days.
     pub fn backend_skew(mut self, skew: Duration) -> Self {
         self.0.backend_skew = skew;
         self
     }
 
     /// Sets ω: the most that the device's wall clock is off. It counts only where a reply has no `Date`.
+    /// Up to 366 days.
     pub fn wall_error(mut self, error: Duration) -> Self {
         self.0.wall_error = error;
         self
     }
 
-    /// Sets how long a token of unknown expiry counts as valid, from 1 s to 366 days.
+    /// Sets how long a token of unknown expiry counts as valid, from 1 s to 366 days. After that it is
+    /// unsure, and never expired: only a 401 tells.
     pub fn assumed_lifetime(mut self, lifetime: Duration) -> Self {
         self.0.assumed_lifetime = lifetime;
         self
     }
 
-    /// Sets how long before its end a token is renewed, at the latest.
+    /// Sets how long before its end a token is renewed, at the latest; up to 366 days.
     pub fn renewal_margin(mut self, margin: Duration) -> Self {
         self.0.renewal_margin = margin;
         self
@@ -197,7 +200,7 @@ impl ConfigBuilder {
     /// The configuration, checked.
     ///
     /// # Errors
-    /// [`ConfigError`] names the setting that is out of range, and the range.
+    /// [`ConfigError`] names the setting (or the four that share one) that is out of range, and the range.
     pub fn build(self) -> Result<Config, ConfigError> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
         let config = self.0;

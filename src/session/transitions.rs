@@ -126,6 +126,28 @@ const fn row(from: StateName, input: InputName, to: StateName, cause: Cause) -> 
 }
 
 /// Every transition there is. A state and an input that are in no row change nothing.
+///
+/// | in | input | leads to | cause |
+/// |---|---|---|---|
+/// | Unauthenticated | Authenticate | Authenticating | Started |
+/// | Unauthenticated | Adopt | Active | Adopted |
+/// | Authenticating | Grant | Active | Granted |
+/// | Authenticating | Denial | Unauthenticated | Denied |
+/// | Authenticating | Failure | Unauthenticated | Failed |
+/// | Authenticating | Stop | Unauthenticated | Stopped |
+/// | Active | Renew | Active | RenewalSent |
+/// | Active | Grant | Active | Renewed |
+/// | Active | Denial | Active | RenewalDenied |
+/// | Active | Failure | Active | RenewalFailed |
+/// | Active | Adopt | Active | Replaced |
+/// | Active | SetCredentials | Active | CredentialsSet |
+/// | Active | Lapse | Expired | Lapsed |
+/// | Active | LapseInFlight | Authenticating | LapsedInFlight |
+/// | Active | Stop | Unauthenticated | Stopped |
+/// | Expired | Reauthenticate | Authenticating | Reauthenticated |
+/// | Expired | Adopt | Active | Adopted |
+/// | Expired | SetCredentials | Expired | CredentialsSet |
+/// | Expired | Stop | Unauthenticated | Stopped |
 pub const TABLE: &[Transition] = {
     use Cause as C;
     use InputName as I;

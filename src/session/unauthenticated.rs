@@ -26,13 +26,15 @@ impl State for Unauthenticated {
 impl Session<Unauthenticated> {
     /// A new session.
     ///
-    /// `seed` makes its request ids and its jitter; give each session another one, from any source of
-    /// chance. The same seed and the same inputs give the same outputs.
+    /// `seed` makes its request ids and its jitter. It needs to differ between sessions, not to be secret:
+    /// any source of chance will do. The same seed and the same inputs give the same outputs.
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
         Self { core: Core::new(config, seed), state: Unauthenticated(()) }
     }
 
     /// Asks for a token. Send the [`Outgoing`], and report what became of it to the session.
+    ///
+    /// An unauthenticated session remembers no credentials: keep a clone of them to try again with.
     ///
     /// # Errors
     /// [`BuildError`] if the exchange's request can't be built or would go to an unsafe place. Only a

@@ -21,7 +21,7 @@
 //!   movements of up to two seconds each hide as much sleep. The formula absorbs one second of hidden
 //!   sleep in a token's life, and no more.
 //!
-//! Each bound holds to within two milliseconds: readings are cut to whole ones.
+//! Each bound holds to within three milliseconds: readings and `expiresAt` are cut to whole ones.
 //!
 //! The caller's part is small: pass both clocks as they are, with every call, and don't repair them.
 

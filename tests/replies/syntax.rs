@@ -38,6 +38,7 @@ fn cut_off() -> Vec<Row> {
         is("cut in an array", "[{\"sessionToken\":\"tok-1\""),
         is("cut in a token of an object", "{\"sessionToken\":{\"t\":"),
         is("cut in a token of an array", "{\"sessionToken\": [\"tok-1\","),
+        is("cut after a token of digits", r#"{"sessionToken":17,"identity":"us"#),
         is("cut in a literal", "nul"),
         is("cut in a string alone", "\"tok-1"),
         is("cut byte order mark", b"\xef\xbb"),
@@ -90,6 +91,8 @@ fn not_text() -> Vec<Row> {
 fn not_json() -> Vec<Row> {
     vec![
         ok("unquoted identity", r#"{"sessionToken":"tok-1","identity":user-17}"#, syntax(36)),
+        ok("broken after a token of digits", r#"{"sessionToken":17,"identity":'x'}"#, syntax(31)),
+        ok("broken after a null token", r#"{"sessionToken":null,"identity":'x'}"#, syntax(33)),
         ok("unquoted name", r#"{sessionToken:"tok-1"}"#, syntax(2)),
         ok("root's answer", "Session Service", syntax(1)).asked(Asked::Backend),
         ok("form", "sessionToken=tok-1&identity=user-17", syntax(1)),

@@ -124,7 +124,7 @@ fn judge(world: &World, tally: &mut Tally) -> Vec<Remaining> {
         let at = reading.truth;
         holds!(world, validity != Validity::Valid || at < valid_until, "Valid too late, at {at}");
         let truth = valid_until - at;
-        let lo = left.at_least_millis() * MS;
+        let lo = left.at_least_millis().saturating_mul(MS);
         holds!(world, lo <= truth, "lo {lo} is over the truth {truth}, at {at}");
         if let Some(loose) = reading.loose_lo {
             holds!(world, lo >= truth - loose, "lo {lo}, truth {truth} - {loose}, at {at}");
@@ -132,7 +132,7 @@ fn judge(world: &World, tally: &mut Tally) -> Vec<Remaining> {
             holds!(world, valid || truth <= loose, "{validity:?} and no use, at {at}");
         }
         holds!(world, left.at_most_millis().is_some() == stated, "hi is known if stated, at {at}");
-        let Some(hi) = left.at_most_millis().map(|hi| hi * MS) else { continue };
+        let Some(hi) = left.at_most_millis().map(|hi| hi.saturating_mul(MS)) else { continue };
         let (truth, loose) = (world.expiry - at, reading.loose_hi);
         let expired = validity == Validity::Expired;
         holds!(world, !expired || truth <= cut, "Expired too early, at {at}");

@@ -276,6 +276,18 @@ fn a_judgement_flips_on_the_millisecond_that_was_foretold() {
     }
 }
 
+#[test]
+fn a_token_is_valid_for_as_long_as_a_millisecond_is_certain() {
+    for (expires_at, lo, validity) in [
+        ("2026-11-24T04:00:03.001Z", 1, Validity::Valid),
+        ("2026-11-24T04:00:03.000Z", 0, Validity::Unsure),
+    ] {
+        let session = granted(&reply(expires_at, Some(DATE), 0));
+        assert_eq!(session.remaining(NOW).at_least_millis(), lo);
+        assert_eq!(session.validity(NOW), validity, "{lo} ms are certain");
+    }
+}
+
 /// The margin of a token that just came: what is certain when its renewal falls due.
 fn margin(session: &Session<Active>, now: Moment) -> i64 {
     session.remaining(now.after(session.renewal_due_in(now))).at_least_millis()

@@ -53,7 +53,7 @@ impl Clock {
             next.jumps = next.jumps.saturating_add(next.drift.min(LEAP));
             next.drift = 0;
         } else if next.drift < -DRIFT {
-            // A wall clock set back takes nothing away from what may have passed.
+            // A wall clock set back takes nothing away from what was banked.
             next.drift = 0;
         }
         next

@@ -15,11 +15,14 @@
 //! * **`Date` was written between sending and receiving**, or before that by at most `Age`.
 //! * **The monotonic clock** runs at most 1/1024 too fast, and no more than 1/1025 too slow, counting
 //!   only the time in which it runs at all (many stop while the device sleeps).
-//! * For Valid only: **sleep is visible on the wall clock.** Sleep shows as the wall clock running
-//!   ahead of the monotonic one. A wall clock that is set *back* can hide sleep: always when both
-//!   fall between the same two readings; and when they fall between different readings, backward
-//!   movements of up to two seconds each hide as much sleep. The formula absorbs one second of hidden
-//!   sleep in a token's life, and no more.
+//! * For Valid only: **sleep is visible on the wall clock**, as its running ahead of the monotonic one.
+//!   What hides sleep is a wall clock set back: always when both fall between the same two readings, and
+//!   when they fall between different ones, steps of up to two seconds hide as much, while a larger step
+//!   hides at most the second before it. So does a wall clock that runs slow in sleep, one that was set
+//!   back less than a second before the request, and a first reading whose wall clock stands up to a
+//!   second behind the monotonic one. The formula absorbs one second of hidden sleep in all, and no more.
+//! * For Valid only: **the expiry is stated**, and believed. A token of unknown expiry counts as valid for
+//!   an assumed lifetime, whatever is true.
 //!
 //! Each bound holds to within three milliseconds: readings and `expiresAt` are cut to whole ones.
 //!

@@ -18,11 +18,14 @@
 //! * For Valid only: **sleep is visible on the wall clock**, as its running ahead of the monotonic one.
 //!   What hides sleep is a wall clock set back: always when both fall between the same two readings, and
 //!   when they fall between different ones, steps of up to two seconds hide as much, while a larger step
-//!   hides at most the second before it. So does a wall clock that runs slow in sleep, one that was set
-//!   back less than a second before the request, and a first reading whose wall clock stands up to a
-//!   second behind the monotonic one. The formula absorbs one second of hidden sleep in all, and no more.
+//!   hides at most the second before it. So does a wall clock that runs slow in sleep, and one
+//!   that, at any time before the request, fell behind the monotonic one by up to a second, by a step, by
+//!   drift, or from the first reading on. The formula absorbs one second of hidden sleep in all, and no more.
 //! * For Valid only: **the expiry is stated**, and believed. A token of unknown expiry counts as valid for
 //!   an assumed lifetime, whatever is true.
+//!
+//! A fraction in `expiresAt` is taken to be exact to the millisecond; where an issuer cuts it to tenths, or
+//! rounds instead of cutting, σ has to cover the difference.
 //!
 //! Each bound holds to within three milliseconds: readings and `expiresAt` are cut to whole ones.
 //!

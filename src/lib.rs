@@ -18,6 +18,7 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod driver;
 pub mod exchange;
 pub mod secret;
 pub mod session;
@@ -28,12 +29,11 @@ pub mod time;
 #[doc = include_str!("docs/wire.md")]
 pub mod wire {}
 
-pub use exchange::{
-    AllowedOrigin, Backend, Credentials, Denial, Gateway, Grant, Identity, Scope, Scopes,
-};
+pub use driver::{Driver, Event, Output, Wake};
+pub use exchange::{AllowedOrigin, Backend, Credentials, Gateway, Grant, Identity, Scope, Scopes};
 pub use secret::{ApiToken, SessionToken};
 pub use session::{
-    Active, AnySession, Authenticating, Config, Expired, Input, NotAuthorized, Outgoing, Session,
-    Step, TransportFailure, Unauthenticated,
+    Active, AnySession, Authenticating, Config, Expired, Outgoing, Session, TransportFailure,
+    Unauthenticated,
 };
 pub use time::{Moment, Validity};

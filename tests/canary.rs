@@ -12,11 +12,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{COOKIE, HeaderName, HeaderValue};
-use videokit_session::exchange::{BuildError, DenialKind, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::{Advance, NotActive, NotRenewed};
+use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
+use videokit_session::session::{Advance, Input, NotActive, NotRenewed};
 use videokit_session::{
-    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Denial, Gateway, Grant,
-    Identity, Input, Moment, Session, SessionToken, TransportFailure, sim,
+    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
+    Moment, Session, SessionToken, TransportFailure, sim,
 };
 
 /// The secret. It has a character that JSON escapes, so that it passes through unescaping too.

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Uri};
-use videokit_session::exchange::{BuildError, Endpoint, Exchange, OriginError, Reply};
-use videokit_session::session::{Advance, NotSent, Rejection};
+use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, OriginError, Reply};
+use videokit_session::session::{Advance, Input, NotSent, Rejection, Step};
 use videokit_session::{
-    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Denial, Gateway, Grant,
-    Identity, Input, Moment, Session, SessionToken, Step,
+    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
+    Moment, Session, SessionToken,
 };
 
 const START: Moment = Moment::from_millis(0, 1_795_492_800_000);

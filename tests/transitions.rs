@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use videokit_session::exchange::{DenialKind, Endpoint, Flaw};
 use videokit_session::session::transitions::{Cause, InputName, StateName, TABLE, Transition};
-use videokit_session::session::{Misuse, NotSent, Rejection, RequestId};
+use videokit_session::session::{Input, Misuse, NotSent, Rejection, RequestId, Step};
 use videokit_session::{
     AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
-    Input, Moment, Session, SessionToken, Step, TransportFailure,
+    Moment, Session, SessionToken, TransportFailure,
 };
 
 const START: Moment = Moment::from_millis(0, 1_795_492_800_000);

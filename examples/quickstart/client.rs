@@ -9,11 +9,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use videokit_session::exchange::Endpoint;
 use videokit_session::session::transitions::StateName;
-use videokit_session::session::{Advance, NotActive, Rejection, RequestId};
+use videokit_session::session::{Advance, Input, NotActive, Rejection, RequestId, Step};
 use videokit_session::{
     Active, AllowedOrigin, AnySession, ApiToken, Authenticating, Backend, Config, Credentials,
-    Expired, Gateway, Identity, Input, Outgoing, Scope, Session, Step, TransportFailure,
-    Unauthenticated, sim,
+    Expired, Gateway, Identity, Outgoing, Scope, Session, TransportFailure, Unauthenticated, sim,
 };
 
 use crate::servers::Servers;

@@ -3,11 +3,10 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use videokit_session::exchange::{DenialKind, Endpoint, OriginError};
+use videokit_session::exchange::{Denial, DenialKind, Endpoint, OriginError};
 use videokit_session::session::NotActive;
 use videokit_session::{
-    Active, AllowedOrigin, ApiToken, Config, Credentials, Denial, Gateway, Identity, Scopes,
-    Session,
+    Active, AllowedOrigin, ApiToken, Config, Credentials, Gateway, Identity, Scopes, Session,
 };
 
 use crate::timeline::{Timeline, life};

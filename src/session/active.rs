@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::authenticating::Authenticating;
-use super::authorization::{Authorization, Authorized, NotAuthorized};
+use super::authorization::{Authorization, Authorized, NotAuthorized, put};
 use super::core::{Generation, Session, State, sealed};
 use super::expired::Expired;
 use super::flight::{self, Flight, pin};
@@ -13,6 +13,7 @@ use super::outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailu
 use super::transitions::{StateName, why};
 use super::unauthenticated::Unauthenticated;
 use crate::exchange::{AllowedOrigin, Credentials, Denial, Flaw, Grant, Identity, Scopes};
+use crate::secret::SessionToken;
 use crate::time::{Moment, Remaining, Validity};
 
 /// A token serves. A renewal may be in flight meanwhile.
@@ -60,16 +61,7 @@ impl Session<Active> {
             Some(origin) => self.authorization(origin, now),
             None => Err(NotAuthorized::OtherOrigin),
         };
-        match authorization {
-            Ok(authorization) => {
-                request.headers_mut().insert(authorization.name(), authorization.value().clone());
-                Ok(authorization.authorized())
-            }
-            Err(reason) => {
-                request.headers_mut().remove(config.header_name());
-                Err(reason)
-            }
-        }
+        put(authorization, request, config)
     }
 
     /// The header to put on an API request to `origin`, for HTTP stacks that don't use
@@ -109,6 +101,17 @@ impl Session<Active> {
         self.state.pinned.as_ref()
     }
 
+    /// What the token is renewed with; `None` for one that was adopted.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        Some(&self.state.renewal.as_ref()?.credentials)
+    }
+
+    /// The token itself, to hold against another.
+    pub(crate) fn token(&self) -> &SessionToken {
+        &self.state.held.token
+    }
+
     /// The scopes that were granted, if the reply said so.
     #[must_use]
     pub fn granted_scopes(&self) -> Option<&Scopes> {
@@ -118,7 +121,7 @@ impl Session<Active> {
     /// The scopes that the credentials ask for, which need not be granted.
     #[must_use]
     pub fn requested_scopes(&self) -> Option<&Scopes> {
-        self.state.renewal.as_ref()?.credentials.exchange().scopes()
+        self.credentials()?.exchange().scopes()
     }
 }
 
@@ -291,7 +294,14 @@ impl Session<Active> {
     /// still read.
     #[must_use]
     pub fn is_overdue(&self, now: Moment) -> bool {
-        self.flight().is_some_and(|flight| flight.is_overdue(&self.core, now))
+        self.overdue_in(now).is_some_and(|left| left.is_zero())
+    }
+
+    /// How long until the renewal in flight is past its deadline, nothing if it is; `None` if none is in
+    /// flight.
+    #[must_use]
+    pub fn overdue_in(&self, now: Moment) -> Option<Duration> {
+        Some(self.flight()?.overdue_in(&self.core, now))
     }
 
     /// Ends the login: the token is forgotten, and wiped unless a request still holds it. Needs no
@@ -310,9 +320,9 @@ impl Session<Active> {
         let slot = self.state.renewal.as_mut().map(|renewal| &mut renewal.flight);
         match slot {
             Some(slot) => {
-                slot.take_if(|flight| flight.check(id).is_ok()).ok_or(StaleRequest { id })
+                slot.take_if(|flight| flight.check(id).is_ok()).ok_or(StaleRequest::new(id))
             }
-            None => Err(StaleRequest { id }),
+            None => Err(StaleRequest::new(id)),
         }
     }
 }

@@ -9,12 +9,12 @@ use bytes::Bytes;
 use super::active::{Active, Advance, NotRenewed};
 use super::authenticating::{Authenticating, NotActive};
 use super::config::Config;
-use super::core::{Session, State};
+use super::core::{Core, Session, State};
 use super::expired::Expired;
 use super::outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailure};
 use super::transitions::{StateName, Transition};
 use super::unauthenticated::Unauthenticated;
-use crate::exchange::{BuildError, Credentials, Denial, Flaw, Grant, Reply};
+use crate::exchange::{BuildError, Credentials, Denial, Flaw, Grant, Identity, Reply};
 use crate::time::Moment;
 
 /// A session in any of its four states.
@@ -24,7 +24,10 @@ use crate::time::Moment;
 ///
 /// ```
 /// # use std::sync::Arc;
-/// # use videokit_session::*;
+/// use videokit_session::session::{Input, Step};
+/// use videokit_session::{AnySession, Moment};
+/// # use videokit_session::{AllowedOrigin, Config};
+///
 /// struct Player {
 ///     session: AnySession,
 /// }
@@ -156,31 +159,45 @@ impl AnySession {
     /// The last transition, which says why the session is in this state; `None` for a new one.
     #[must_use]
     pub fn last_transition(&self) -> Option<Transition> {
-        match self {
-            Self::Unauthenticated(session) => session.last_transition(),
-            Self::Authenticating(session) => session.last_transition(),
-            Self::Active(session) => session.last_transition(),
-            Self::Expired(session) => session.last_transition(),
-        }
+        self.core().last()
     }
 
     /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
+        &self.core().config
+    }
+
+    /// The request in flight, if there is one.
+    #[must_use]
+    pub fn in_flight(&self) -> Option<RequestId> {
         match self {
-            Self::Unauthenticated(session) => session.config(),
-            Self::Authenticating(session) => session.config(),
-            Self::Active(session) => session.config(),
-            Self::Expired(session) => session.config(),
+            Self::Authenticating(session) => Some(session.in_flight()),
+            Self::Active(session) => session.in_flight(),
+            Self::Unauthenticated(_) | Self::Expired(_) => None,
         }
     }
 
-    fn seed(&self) -> u64 {
+    /// What the session asks for tokens with. An unauthenticated one remembers none, and one whose
+    /// token was adopted has none.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
         match self {
-            Self::Unauthenticated(session) => session.core.seed(),
-            Self::Authenticating(session) => session.core.seed(),
-            Self::Active(session) => session.core.seed(),
-            Self::Expired(session) => session.core.seed(),
+            Self::Authenticating(session) => Some(session.credentials()),
+            Self::Active(session) => session.credentials(),
+            Self::Expired(session) => session.credentials(),
+            Self::Unauthenticated(_) => None,
+        }
+    }
+
+    /// For whom the token is, was, or has to be, as far as that is known.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Authenticating(session) => session.identity(),
+            Self::Active(session) => session.identity(),
+            Self::Expired(session) => session.identity(),
+            Self::Unauthenticated(_) => None,
         }
     }
 
@@ -191,6 +208,101 @@ impl AnySession {
             Self::Authenticating(session) => step_authenticating(session, input, now),
             Self::Active(session) => step_active(session, input, now),
             Self::Expired(session) => step_expired(session, input, now),
+        }
+    }
+
+    /// Gives the session a reply, borrowed, with a body of any type: the same as
+    /// [`step`](Self::step) with [`Input::Reply`].
+    pub fn receive<B: AsRef<[u8]>>(
+        self,
+        id: RequestId,
+        reply: &http::Response<B>,
+        now: Moment,
+    ) -> (Self, Step) {
+        match self {
+            Self::Authenticating(session) => match session.receive(id, reply, now) {
+                Ok(session) => moved(session),
+                Err(NotActive::Stale(rejected)) => reject(rejected.into_parts()),
+                Err(NotActive::Denied(rejected)) => {
+                    let (session, denial) = rejected.into_parts();
+                    denied(session, denial)
+                }
+            },
+            Self::Active(mut session) => match session.receive(id, reply, now) {
+                Ok(_) => moved(session),
+                Err(NotRenewed::Stale(stale)) => reject((session, stale)),
+                Err(NotRenewed::Denied(denial)) => denied(session, denial),
+            },
+            Self::Unauthenticated(session) => reject((session, StaleRequest::new(id))),
+            Self::Expired(session) => reject((session, StaleRequest::new(id))),
+        }
+    }
+}
+
+/// For the layer above.
+impl AnySession {
+    /// Takes a reading of the clocks, and answers with the monotonic milliseconds that have certainly
+    /// passed in this session's own count.
+    pub(crate) fn observe(&mut self, now: Moment) -> u64 {
+        self.core_mut().observe(now);
+        self.ticks()
+    }
+
+    /// The same count, as of the last reading.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.core().clock.stamp().ticks()
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.core().seed()
+    }
+
+    /// How many requests the session has made so far.
+    pub(crate) fn requests(&self) -> u64 {
+        self.core().requests()
+    }
+
+    /// How many tokens the session has held so far.
+    pub(crate) fn generations(&self) -> u64 {
+        self.core().generations()
+    }
+
+    /// Asks for a token, in whichever way the state has for it. `credentials` and the identity that an
+    /// earlier reply named count only for a session that remembers neither.
+    pub(crate) fn ask(
+        self,
+        credentials: &Credentials,
+        pinned: Option<&Identity>,
+        now: Moment,
+    ) -> (Self, Step) {
+        match self {
+            Self::Unauthenticated(session) => {
+                match session.authenticate_as(credentials.clone(), pinned.cloned(), now) {
+                    Ok((session, outgoing)) => sent(session, outgoing),
+                    Err(rejected) => reject(rejected.into_parts()),
+                }
+            }
+            Self::Expired(session) => step_expired(session, Input::Reauthenticate, now),
+            Self::Active(session) => step_active(session, Input::Renew, now),
+            Self::Authenticating(session) => reject((session, NotSent::InFlight)),
+        }
+    }
+
+    fn core(&self) -> &Core {
+        match self {
+            Self::Unauthenticated(session) => &session.core,
+            Self::Authenticating(session) => &session.core,
+            Self::Active(session) => &session.core,
+            Self::Expired(session) => &session.core,
+        }
+    }
+
+    fn core_mut(&mut self) -> &mut Core {
+        match self {
+            Self::Unauthenticated(session) => &mut session.core,
+            Self::Authenticating(session) => &mut session.core,
+            Self::Active(session) => &mut session.core,
+            Self::Expired(session) => &mut session.core,
         }
     }
 }
@@ -209,7 +321,7 @@ fn step_unauthenticated(
             Ok(session) => moved(session),
             Err(rejected) => reject(rejected.into_parts()),
         },
-        Input::Reply(id, _) | Input::Failure(id, _) => reject((session, StaleRequest { id })),
+        Input::Reply(id, _) | Input::Failure(id, _) => reject((session, StaleRequest::new(id))),
         Input::Advance | Input::Stop => (session.into(), Step::Unchanged),
         Input::Reauthenticate | Input::Renew | Input::SetCredentials(_) => {
             misuse(session, input.name())
@@ -223,14 +335,7 @@ fn step_authenticating(
     now: Moment,
 ) -> (AnySession, Step) {
     match input {
-        Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok(session) => moved(session),
-            Err(NotActive::Stale(rejected)) => reject(rejected.into_parts()),
-            Err(NotActive::Denied(rejected)) => {
-                let (session, denial) = rejected.into_parts();
-                denied(session, denial)
-            }
-        },
+        Input::Reply(id, reply) => AnySession::from(session).receive(id, &reply, now),
         Input::Failure(id, why) => match session.fail(id, why, now) {
             Ok(session) => moved(session),
             Err(rejected) => reject(rejected.into_parts()),
@@ -251,11 +356,7 @@ fn step_active(mut session: Session<Active>, input: Input, now: Moment) -> (AnyS
             Ok(outgoing) => sent(session, outgoing),
             Err(reason) => reject((session, reason)),
         },
-        Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok(_) => moved(session),
-            Err(NotRenewed::Stale(stale)) => reject((session, stale)),
-            Err(NotRenewed::Denied(denial)) => denied(session, denial),
-        },
+        Input::Reply(id, reply) => AnySession::from(session).receive(id, &reply, now),
         Input::Failure(id, why) => match session.fail(id, why, now) {
             Ok(()) => moved(session),
             Err(stale) => reject((session, stale)),
@@ -292,7 +393,7 @@ fn step_expired(mut session: Session<Expired>, input: Input, now: Moment) -> (An
             Ok(()) => moved(session),
             Err(flaw) => reject((session, flaw)),
         },
-        Input::Reply(id, _) | Input::Failure(id, _) => reject((session, StaleRequest { id })),
+        Input::Reply(id, _) | Input::Failure(id, _) => reject((session, StaleRequest::new(id))),
         Input::Stop => moved(session.stop()),
         Input::Advance => (session.into(), Step::Unchanged),
         Input::Authenticate(_) | Input::Renew => misuse(session, input.name()),

@@ -2,6 +2,7 @@
 
 use core::error::Error;
 use core::fmt;
+use core::time::Duration;
 
 use super::active::{Active, Renewal};
 use super::core::{Session, State, sealed};
@@ -100,7 +101,19 @@ impl Session<Authenticating> {
     /// still read.
     #[must_use]
     pub fn is_overdue(&self, now: Moment) -> bool {
-        self.state.flight.is_overdue(&self.core, now)
+        self.overdue_in(now).is_zero()
+    }
+
+    /// How long until the request is past its deadline; nothing if it is.
+    #[must_use]
+    pub fn overdue_in(&self, now: Moment) -> Duration {
+        self.state.flight.overdue_in(&self.core, now)
+    }
+
+    /// For whom the token has to be: as asked for, or as an earlier reply named it.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.state.pinned.as_ref()
     }
 
     /// The credentials that the session authenticates with.

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Request};
 
+use super::config::Config;
 use super::core::Generation;
 use crate::time::Validity;
 
@@ -51,6 +52,25 @@ impl<'a> Authorization<'a> {
     #[must_use]
     pub fn authorized(&self) -> Authorized {
         self.authorized
+    }
+}
+
+/// Puts an authorization on a request, or, where there is none, takes off whatever stands in its place:
+/// a request that failed to be authorized must not go out with an older token.
+pub(crate) fn put<B, E>(
+    authorization: Result<Authorization<'_>, E>,
+    request: &mut Request<B>,
+    config: &Config,
+) -> Result<Authorized, E> {
+    match authorization {
+        Ok(authorization) => {
+            request.headers_mut().insert(authorization.name, authorization.value.clone());
+            Ok(authorization.authorized)
+        }
+        Err(reason) => {
+            request.headers_mut().remove(config.header_name());
+            Err(reason)
+        }
     }
 }
 

@@ -106,12 +106,12 @@ impl Config {
         self.request_timeout
     }
 
-    pub(super) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
+    pub(crate) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
         let origin = AllowedOrigin::of(uri).ok()?;
         self.origins.iter().find(|allowed| **allowed == origin)
     }
 
-    pub(super) fn header_name(&self) -> &HeaderName {
+    pub(crate) fn header_name(&self) -> &HeaderName {
         &self.header
     }
 

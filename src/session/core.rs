@@ -90,6 +90,20 @@ impl Core {
     pub(super) fn seed(&self) -> u64 {
         self.seed
     }
+
+    /// How many requests were made.
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    /// How many tokens were held.
+    pub(super) fn generations(&self) -> u64 {
+        self.generations
+    }
+
+    pub(super) fn last(&self) -> Option<Transition> {
+        self.last
+    }
 }
 
 impl<S: State> Session<S> {

@@ -89,6 +89,12 @@ impl Session<Expired> {
         Ok(())
     }
 
+    /// What a new token is asked for with; `None` if the expired one was adopted.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        self.state.credentials.as_ref()
+    }
+
     /// For whom the expired token was, and the next one has to be.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {

@@ -1,5 +1,7 @@
 //! The one request that a session may have in flight, and the only code that reads a reply.
 
+use core::time::Duration;
+
 use super::core::Core;
 use super::held::Held;
 use super::outgoing::{Outgoing, RequestId, StaleRequest};
@@ -44,11 +46,13 @@ impl Flight {
 
     /// Whether `id` is this flight's.
     pub(super) fn check(&self, id: RequestId) -> Result<(), StaleRequest> {
-        if id == self.id { Ok(()) } else { Err(StaleRequest { id }) }
+        if id == self.id { Ok(()) } else { Err(StaleRequest::new(id)) }
     }
 
-    pub(super) fn is_overdue(&self, core: &Core, now: Moment) -> bool {
-        core.clock.advanced(now).stamp().ticks() >= self.deadline
+    /// How long until the deadline; nothing if it has passed.
+    pub(super) fn overdue_in(&self, core: &Core, now: Moment) -> Duration {
+        let ticks = core.clock.advanced(now).stamp().ticks();
+        Duration::from_millis(self.deadline.saturating_sub(ticks))
     }
 
     /// Reads the reply. `pinned` is the identity that the token has to be for, and becomes the one

@@ -94,5 +94,5 @@ pub use outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailure}
 pub use rejected::Rejected;
 pub use unauthenticated::Unauthenticated;
 
-#[cfg(feature = "sim")]
+pub(crate) use authorization::put;
 pub(crate) use outgoing::mix;

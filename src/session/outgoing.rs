@@ -150,10 +150,14 @@ pub enum TransportFailure {
     "request {id} is not in flight: it was given up or answered before, or is another session's"
 )]
 pub struct StaleRequest {
-    pub(super) id: RequestId,
+    id: RequestId,
 }
 
 impl StaleRequest {
+    pub(crate) fn new(id: RequestId) -> Self {
+        Self { id }
+    }
+
     /// The id that was given.
     #[must_use]
     pub fn id(&self) -> RequestId {

@@ -10,7 +10,7 @@ use super::flight::{self, Flight};
 use super::outgoing::Outgoing;
 use super::rejected::Rejected;
 use super::transitions::{StateName, why};
-use crate::exchange::{BuildError, Credentials, Denial, Grant};
+use crate::exchange::{BuildError, Credentials, Denial, Grant, Identity};
 use crate::time::Moment;
 
 /// No token, and none on its way: where a session starts, and where it ends.
@@ -40,13 +40,23 @@ impl Session<Unauthenticated> {
     /// [`BuildError`] if the exchange's request can't be built or would go to an unsafe place. Only a
     /// custom exchange can fail so.
     pub fn authenticate(
+        self,
+        credentials: Credentials,
+        now: Moment,
+    ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Unauthenticated, BuildError>> {
+        let pinned = credentials.exchange().identity().cloned();
+        self.authenticate_as(credentials, pinned, now)
+    }
+
+    /// Likewise, for an identity that an earlier reply named: the credentials need not state it.
+    pub(super) fn authenticate_as(
         mut self,
         credentials: Credentials,
+        pinned: Option<Identity>,
         now: Moment,
     ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Unauthenticated, BuildError>> {
         match Flight::launch(&mut self.core, &credentials, now) {
             Ok((flight, outgoing)) => {
-                let pinned = credentials.exchange().identity().cloned();
                 let state = Authenticating { flight, credentials, pinned };
                 Ok((self.core.become_state::<Unauthenticated, _, why::Started>(state), outgoing))
             }

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use http::{Response, StatusCode};
-use videokit_session::exchange::{DenialKind, Endpoint, Flaw, JsonType};
-use videokit_session::{ApiToken, Backend, Denial, Gateway, Grant, Identity};
+use videokit_session::exchange::{Denial, DenialKind, Endpoint, Flaw, JsonType};
+use videokit_session::{ApiToken, Backend, Gateway, Grant, Identity};
 
 /// Who is asked.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,6 +1,7 @@
 //! A session in a result or an answer has to be taken on.
 #![deny(unused_must_use)]
-use videokit_session::{Active, Input, Moment, Session, Step};
+use videokit_session::session::{Input, Step};
+use videokit_session::{Active, Moment, Session};
 
 fn ignore_the_advance(session: Session<Active>, now: Moment) {
     session.advance(now);

@@ -1,0 +1,57 @@
+//! What a driver has done so far.
+
+use crate::exchange::{Denial, DenialKind};
+use crate::session::transitions::Cause;
+
+/// What a [`Driver`](super::Driver) has done since it was made. Numbers saturate; nothing resets them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Requests for a token that were handed out to be sent.
+    pub requests: u64,
+    /// Replies that gave a token while none served.
+    pub authentications: u64,
+    /// Replies that gave a token in place of one that served.
+    pub renewals: u64,
+    /// Tokens that came by another way, and were taken.
+    pub adoptions: u64,
+    /// Replies that refused.
+    pub refused: u64,
+    /// Replies that throttled: 429.
+    pub throttled: u64,
+    /// Replies that put off: 408, 425, 5xx, or cut off.
+    pub transient: u64,
+    /// Replies that redirected.
+    pub redirected: u64,
+    /// Replies that were no token service's, or not for this login.
+    pub malformed: u64,
+    /// Requests that the caller reported as failed.
+    pub unanswered: u64,
+    /// Requests that the driver gave up: their time was over, or the login was.
+    pub abandoned: u64,
+    /// Replies and failures that came for requests not in flight.
+    pub stale: u64,
+}
+
+impl Counters {
+    pub(super) fn count_grant(&mut self, cause: Cause) {
+        match cause {
+            Cause::Renewed => bump(&mut self.renewals),
+            _ => bump(&mut self.authentications),
+        }
+    }
+
+    pub(super) fn count_denial(&mut self, denial: &Denial) {
+        bump(match denial.kind() {
+            DenialKind::Refused => &mut self.refused,
+            DenialKind::Throttled => &mut self.throttled,
+            DenialKind::Transient => &mut self.transient,
+            DenialKind::Redirect => &mut self.redirected,
+            DenialKind::Malformed(_) => &mut self.malformed,
+        });
+    }
+}
+
+pub(super) fn bump(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}

@@ -1,0 +1,82 @@
+//! What a driver tells its caller about the session.
+
+use core::fmt;
+
+use crate::exchange::{BuildError, Denial};
+use crate::session::transitions::Transition;
+use crate::session::{Generation, TransportFailure};
+
+/// Something that happened to the session. Each transition gives exactly one event, which has the state
+/// before, the state after, and the cause; a few more events ask something of the caller. None shows a
+/// secret, and `Display` makes a line for a log of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A transition.
+    Moved(Transition),
+    /// A transition, since a reply gave no token. If the denial is
+    /// [permanent](Denial::is_permanent), the driver asks no more until it is given new credentials;
+    /// otherwise it tries again by itself.
+    Denied(Transition, Denial),
+    /// A transition, since a request got no reply: as the caller reported, or because its time was up.
+    /// The driver tries again by itself.
+    Failed(Transition, TransportFailure),
+    /// Renewal of this token is due, and there are no credentials to renew it with. Once per token; it
+    /// serves until it expires. Start with another token, or with credentials.
+    TokenNeeded(Generation),
+    /// The API answered 401 to this token, and renewing it won't help: it was made by a renewal that a
+    /// 401 had asked for, or it can't be renewed now. Once per token. What is wrong is not the token's
+    /// age: the scopes, say, or the account.
+    Unauthorized(Generation),
+    /// The token to start with was not adopted: it was dead on arrival, is another identity's, or doesn't
+    /// fit in the configured header. What was at hand before is untouched.
+    NotAdopted(Denial),
+    /// The credentials' exchange could not build its request. The driver asks no more until it is given
+    /// others.
+    NotSent(BuildError),
+}
+
+impl Event {
+    /// The transition, if this is one.
+    #[must_use]
+    pub fn transition(&self) -> Option<Transition> {
+        match self {
+            Self::Moved(transition) | Self::Denied(transition, _) | Self::Failed(transition, _) => {
+                Some(*transition)
+            }
+            Self::TokenNeeded(_)
+            | Self::Unauthorized(_)
+            | Self::NotAdopted(_)
+            | Self::NotSent(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Transition { from, to, cause, .. }) = self.transition() {
+            if from == to {
+                write!(f, "{to}: {cause:?}")?;
+            } else {
+                write!(f, "{from} -> {to}: {cause:?}")?;
+            }
+        }
+        match self {
+            Self::Moved(_) => Ok(()),
+            Self::Denied(_, denial) => write!(f, ": {denial}"),
+            Self::Failed(_, failure) => write!(f, ": {failure}"),
+            Self::TokenNeeded(generation) => {
+                write!(
+                    f,
+                    "token {} is due for renewal, and has no credentials",
+                    generation.number()
+                )
+            }
+            Self::Unauthorized(generation) => {
+                write!(f, "the API refuses token {}, and renewing won't help", generation.number())
+            }
+            Self::NotAdopted(denial) => write!(f, "the token was not adopted: {denial}"),
+            Self::NotSent(error) => write!(f, "no request was made: {error}"),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! How long each endpoint wants to be left alone.
+
+use http::Uri;
+
+use crate::exchange::{AllowedOrigin, Credentials};
+
+/// For how many endpoints a wait is kept apart. More than these share one wait, the longest: nothing is
+/// forgotten, and nothing grows.
+const APART: usize = 4;
+
+/// Where credentials are sent: origin and path. What stands in a query doesn't make another endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Target {
+    origin: AllowedOrigin,
+    path: Box<str>,
+}
+
+impl Target {
+    /// `None` where the exchange has no request to offer, or one to an unsafe place: it isn't sent.
+    pub(super) fn of(credentials: &Credentials) -> Option<Self> {
+        let request = credentials.exchange().request().ok()?;
+        let uri: &Uri = request.uri();
+        Some(Self { origin: AllowedOrigin::of(uri).ok()?, path: uri.path().into() })
+    }
+}
+
+/// The `Retry-After`s that were received, as ticks until which nothing is sent. Neither stop nor start
+/// clears them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Floors {
+    apart: Vec<(Target, u64)>,
+    others: u64,
+}
+
+impl Floors {
+    /// The tick until which nothing goes to `target`.
+    pub(super) fn until(&self, target: Option<&Target>) -> u64 {
+        let apart = self.apart.iter().find(|(floor, _)| Some(floor) == target);
+        apart.map_or(self.others, |(_, until)| *until)
+    }
+
+    /// Leaves `target` alone until the tick `until`, or longer if it is to be left alone longer already.
+    pub(super) fn raise(&mut self, target: Option<&Target>, until: u64, now: u64) {
+        self.apart.retain(|(_, until)| *until > now);
+        let until = until.max(self.until(target));
+        let Some(target) = target else { return };
+        if let Some((_, floor)) = self.apart.iter_mut().find(|(floor, _)| floor == target) {
+            *floor = until;
+        } else if self.apart.len() < APART {
+            self.apart.push((target.clone(), until));
+        } else {
+            self.others = self.others.max(until);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Who is to be logged in, with what, and how a new wish relates to the one before.
+
+use core::fmt;
+
+use super::floors::Target;
+use crate::exchange::{Credentials, Grant, Identity};
+use crate::secret::SessionToken;
+use crate::session::AnySession;
+
+/// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, tokens and grants
+/// become one by `into()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// Ask for a token with these, and for each that follows.
+    Exchange(Credentials),
+    /// Take a token that came by another way. It can't be renewed: see
+    /// [`Event::TokenNeeded`](super::Event::TokenNeeded).
+    Token(Grant),
+}
+
+impl From<Credentials> for Start {
+    fn from(credentials: Credentials) -> Self {
+        Self::Exchange(credentials)
+    }
+}
+
+impl From<Grant> for Start {
+    fn from(grant: Grant) -> Self {
+        Self::Token(grant)
+    }
+}
+
+impl From<SessionToken> for Start {
+    fn from(token: SessionToken) -> Self {
+        Self::Token(token.into())
+    }
+}
+
+/// Why a driver asks for no token by itself: only a [`start`](super::Driver::start) changes that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stalled {
+    /// Nobody was started, or the login was stopped.
+    NotStarted,
+    /// The token was adopted, so there is nothing to ask for another with. It serves until it expires.
+    NoCredentials,
+    /// The credentials were refused for good. A token that they gave before serves until it expires.
+    Refused,
+    /// As many tries failed in a row as the policy allows.
+    GaveUp,
+    /// The exchange could not build its request.
+    NoRequest,
+}
+
+impl fmt::Display for Stalled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotStarted => "nobody is logged in: start",
+            Self::NoCredentials => {
+                "the token was adopted: start with the next one, or with credentials"
+            }
+            Self::Refused => "the credentials were refused: start with new ones",
+            Self::GaveUp => "too many tries failed: start again",
+            Self::NoRequest => "the exchange built no request: start with another",
+        })
+    }
+}
+
+/// The login that the driver works for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Login {
+    Nobody,
+    /// A token that came by another way, until it is adopted.
+    Pending(Grant),
+    /// A token that was adopted.
+    Adopted,
+    Renewable(Renewable),
+}
+
+/// A login with credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Renewable {
+    pub(super) credentials: Credentials,
+    pub(super) target: Option<Target>,
+    /// For whom the tokens of this login are, once that is known. The session forgets it when an
+    /// authentication fails.
+    pub(super) pinned: Option<Identity>,
+    /// The session has yet to be given these credentials in place of those that it holds.
+    pub(super) unset: bool,
+    pub(super) stalled: Option<Stalled>,
+}
+
+/// How a new wish relates to the login at hand.
+pub(super) enum Relation {
+    /// It is the same.
+    Joined,
+    /// It is for the same identity, with other credentials.
+    Rotated(Credentials),
+    /// It is for the same identity, with another token.
+    Replaced(Grant),
+    /// It is another login, or may be.
+    Other(Start),
+}
+
+impl Login {
+    pub(super) fn new(start: Start) -> Self {
+        match start {
+            Start::Exchange(credentials) => Self::Renewable(Renewable::new(credentials)),
+            Start::Token(grant) => Self::Pending(grant),
+        }
+    }
+
+    /// The login that a session is in the middle of.
+    pub(super) fn of(session: &AnySession) -> Self {
+        match (session.credentials(), session) {
+            (Some(credentials), _) => {
+                let pinned = session.identity().cloned();
+                Self::Renewable(Renewable { pinned, ..Renewable::new(credentials.clone()) })
+            }
+            (None, AnySession::Unauthenticated(_)) => Self::Nobody,
+            (None, _) => Self::Adopted,
+        }
+    }
+
+    pub(super) fn stalled(&self) -> Option<Stalled> {
+        match self {
+            Self::Nobody => Some(Stalled::NotStarted),
+            Self::Pending(_) => None,
+            Self::Adopted => Some(Stalled::NoCredentials),
+            Self::Renewable(renewable) => renewable.stalled,
+        }
+    }
+
+    /// For whom the login is, as far as that is known.
+    pub(super) fn identity<'a>(&'a self, session: &'a AnySession) -> Option<&'a Identity> {
+        let own = match self {
+            Self::Nobody | Self::Adopted => None,
+            Self::Pending(grant) => grant.identity(),
+            Self::Renewable(renewable) => renewable.pinned.as_ref(),
+        };
+        own.or_else(|| session.identity())
+    }
+
+    /// Two logins are the same only if both say for whom they are: a token or a cookie that names nobody
+    /// may be anybody's, and what is at hand must not serve somebody else.
+    pub(super) fn relation(&self, start: Start, session: &AnySession) -> Relation {
+        let same_identity =
+            |named: Option<&Identity>| named.is_some() && named == self.identity(session);
+        match (self, start) {
+            (Self::Renewable(at_hand), Start::Exchange(credentials)) => {
+                if at_hand.credentials == credentials {
+                    Relation::Joined
+                } else if same_identity(credentials.exchange().identity())
+                    && at_hand.asks_likewise(&credentials)
+                {
+                    Relation::Rotated(credentials)
+                } else {
+                    Relation::Other(credentials.into())
+                }
+            }
+            (Self::Adopted, Start::Exchange(credentials))
+                if same_identity(credentials.exchange().identity()) =>
+            {
+                Relation::Rotated(credentials)
+            }
+            (Self::Pending(at_hand), Start::Token(grant)) if *at_hand == grant => Relation::Joined,
+            (Self::Adopted, Start::Token(grant)) if holds(session, grant.token()) => {
+                Relation::Joined
+            }
+            (Self::Pending(_) | Self::Adopted, Start::Token(grant))
+                if same_identity(grant.identity()) =>
+            {
+                Relation::Replaced(grant)
+            }
+            (_, start) => Relation::Other(start),
+        }
+    }
+}
+
+fn holds(session: &AnySession, token: &SessionToken) -> bool {
+    matches!(session, AnySession::Active(active) if active.token().expose() == token.expose())
+}
+
+impl Renewable {
+    pub(super) fn new(credentials: Credentials) -> Self {
+        let target = Target::of(&credentials);
+        let pinned = credentials.exchange().identity().cloned();
+        Self { credentials, target, pinned, unset: false, stalled: None }
+    }
+
+    /// Whether these credentials ask the same endpoint for the same scopes.
+    fn asks_likewise(&self, credentials: &Credentials) -> bool {
+        self.target == Target::of(credentials)
+            && self.credentials.exchange().scopes() == credentials.exchange().scopes()
+    }
+}

@@ -1,0 +1,332 @@
+//! The driver: its parts, how it is made, and every input but time.
+
+use core::fmt;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::backoff::Backoff;
+use super::budget::Budget;
+use super::counters::{Counters, bump};
+use super::event::Event;
+use super::floors::Floors;
+use super::login::{Login, Relation, Renewable, Stalled, Start};
+use super::output::Output;
+use super::policy::Policy;
+use super::recovery::{Recovery, Standing};
+use crate::exchange::Denial;
+use crate::session::transitions::Transition;
+use crate::session::{
+    AnySession, Config, Generation, Input, RequestId, StaleRequest, Step, TransportFailure,
+};
+use crate::time::{Moment, Validity};
+
+/// Keeps one login alive: what a run loop holds. See the [module](crate::driver) for the loop and for
+/// the rules that hold under any order of calls.
+///
+/// Not `Clone`: a copy would double what is sent.
+pub struct Driver {
+    pub(super) session: AnySession,
+    pub(super) policy: Policy,
+    pub(super) login: Login,
+    pub(super) online: bool,
+    pub(super) budget: Budget,
+    pub(super) floors: Floors,
+    pub(super) backoff: Backoff,
+    pub(super) standing: Standing,
+    pub(super) flight: FlightNote,
+    pub(super) queue: VecDeque<Output>,
+    pub(super) epoch: u64,
+    pub(super) counters: Counters,
+}
+
+/// What is noted about the request in flight, besides what the session knows. Means nothing while none
+/// is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(super) struct FlightNote {
+    /// A 401 asked for it.
+    pub(super) after_401: bool,
+    /// Newer credentials have come since it was sent: that it is refused says nothing about them.
+    pub(super) superseded: bool,
+}
+
+/// Making a driver.
+impl Driver {
+    /// The most outputs that are ever queued between two polls, however many calls come between them.
+    pub const MOST_QUEUED: usize = 4;
+
+    /// A driver with the default policy, and nobody logged in. See
+    /// [`Session::new`](crate::Session::new) for the seed.
+    #[must_use]
+    pub fn new(config: Arc<Config>, seed: u64) -> Self {
+        Self::with_policy(config, Policy::default(), seed)
+    }
+
+    /// A driver with a policy of your own.
+    #[must_use]
+    pub fn with_policy(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
+        Self::from_session(AnySession::new(config, seed), policy)
+    }
+
+    /// Takes over a session, in whatever state it is; a request of its in flight may be reported to the
+    /// driver.
+    ///
+    /// What the session has sent before is not known here, so if it has sent anything at all, the budget
+    /// starts empty: the next request goes an interval (10 s by default) after the last call to the
+    /// session, at the earliest. So a round trip through [`into_session`](Self::into_session) never
+    /// sends more than staying would.
+    #[must_use]
+    pub fn from_session(session: impl Into<AnySession>, policy: Policy) -> Self {
+        let session = session.into();
+        let budget = if session.requests() == 0 {
+            Budget::default()
+        } else {
+            Budget::spent(&policy, session.ticks())
+        };
+        Self {
+            login: Login::of(&session),
+            session,
+            policy,
+            online: true,
+            budget,
+            floors: Floors::default(),
+            backoff: Backoff::default(),
+            standing: Standing::default(),
+            flight: FlightNote::default(),
+            queue: VecDeque::new(),
+            epoch: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The session, to be driven by hand. Its token and its request in flight go along; what the driver
+    /// added is lost: queued outputs and wishes (poll first, until it waits), backoff, waits that servers
+    /// asked for, counters. The credentials stay with the session in every state but Unauthenticated,
+    /// which remembers none.
+    pub fn into_session(self) -> AnySession {
+        self.session
+    }
+}
+
+/// Inputs. Each takes effect at once, but for what has to be sent or adopted: that begins with the next
+/// poll.
+impl Driver {
+    /// Sets who is to be logged in, with what.
+    ///
+    /// | compared with the login at hand | what happens |
+    /// |---|---|
+    /// | the same credentials, or the same token | nothing, but that a driver that [gave up](Stalled::GaveUp) tries again |
+    /// | the same stated identity, endpoint and scopes, with another secret | the token at hand serves on; the next request is made with the new secret, and a refusal of the old one is forgotten |
+    /// | a token at hand that was adopted, and credentials or another token for the same stated identity | the token at hand serves until it is renewed or replaced |
+    /// | anything else | the old login ends as by [`stop`](Self::stop), now, and a new epoch begins |
+    ///
+    /// An identity is stated by [`Backend::identity`](crate::Backend::identity),
+    /// [`Grant::with_identity`](crate::Grant::with_identity), or the gateway's credentials; a reply that
+    /// names it states it too. A bare token or a cookie may be anybody's, so it always begins a new epoch.
+    ///
+    /// To try refused credentials again as they are, say because the user has logged in again and the
+    /// new cookie is the HTTP client's, [`stop`](Self::stop) first.
+    pub fn start(&mut self, start: impl Into<Start>, now: Moment) {
+        self.session.observe(now);
+        match self.login.relation(start.into(), &self.session) {
+            Relation::Joined => self.try_again(),
+            Relation::Rotated(credentials) => {
+                let login = Renewable::new(credentials);
+                self.login = Login::Renewable(Renewable { unset: true, ..login });
+                self.backoff = Backoff::default();
+                self.standing.reopen();
+                self.flight.superseded = true;
+            }
+            Relation::Replaced(grant) => self.login = Login::Pending(grant),
+            Relation::Other(start) => {
+                self.end(now);
+                self.epoch = self.epoch.saturating_add(1);
+                self.login = Login::new(start);
+            }
+        }
+    }
+
+    /// Reads the reply to a request. A token that it grants serves at once.
+    ///
+    /// # Errors
+    /// [`StaleRequest`] if that request is not in flight: nothing changed, and nothing is to be done.
+    pub fn handle_response<B: AsRef<[u8]>>(
+        &mut self,
+        id: RequestId,
+        reply: &http::Response<B>,
+        now: Moment,
+    ) -> Result<(), StaleRequest> {
+        let ticks = self.session.observe(now);
+        let (session, step) = self.session.take().receive(id, reply, now);
+        self.session = session;
+        match step {
+            Step::Denied(transition, denial) => {
+                self.denied(&denial, ticks);
+                self.tell(Event::Denied(transition, denial));
+            }
+            Step::Moved(transition) => self.granted(transition, ticks, now),
+            Step::Rejected(_) | Step::Unchanged | Step::Sent(..) => {
+                bump(&mut self.counters.stale);
+                return Err(StaleRequest::new(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports that a request got no reply. The driver tries again by itself.
+    ///
+    /// # Errors
+    /// [`StaleRequest`] if that request is not in flight: nothing changed, and nothing is to be done.
+    pub fn handle_failure(
+        &mut self,
+        id: RequestId,
+        why: TransportFailure,
+        now: Moment,
+    ) -> Result<(), StaleRequest> {
+        let ticks = self.session.observe(now);
+        let Step::Moved(transition) = self.step(Input::Failure(id, why), now) else {
+            bump(&mut self.counters.stale);
+            return Err(StaleRequest::new(id));
+        };
+        bump(&mut self.counters.unanswered);
+        self.failed(ticks, true);
+        self.tell(Event::Failed(transition, why));
+        Ok(())
+    }
+
+    /// Reports that an API call, made with the token of this generation, was answered 401. (Not 403:
+    /// that is about what a good token may do.)
+    ///
+    /// The token is renewed, once, and serves meanwhile. If the API refuses the new one too, renewing
+    /// isn't the cure, and [`Event::Unauthorized`] says so; a renewal on schedule allows for another try.
+    /// A generation that isn't the one that serves changes nothing: authorize again.
+    pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
+        self.session.observe(now);
+        if self.generation() != Some(generation) {
+            return;
+        }
+        let renewable = self.stalled().is_none();
+        match self.standing.recovery {
+            Recovery::Untried if renewable => self.standing.recovery = Recovery::Wanted,
+            Recovery::Untried | Recovery::Spent => {
+                self.standing.recovery = Recovery::Reported;
+                self.tell(Event::Unauthorized(generation));
+            }
+            Recovery::Wanted | Recovery::Reported => {}
+        }
+    }
+
+    /// Says whether there is a network. A driver that is offline sends nothing, and its token serves on.
+    /// When the network comes back, a pause that its failing had caused is over.
+    pub fn set_online(&mut self, online: bool, now: Moment) {
+        self.session.observe(now);
+        let back = online && !self.online;
+        self.online = online;
+        if back && self.backoff.was_by_network() {
+            self.try_again();
+            self.backoff = Backoff::default();
+        }
+    }
+
+    /// Ends the login, in any state and without any network: the token is forgotten and wiped, a
+    /// request in flight is abandoned, and its reply, when it comes, is stale. What remains is the budget
+    /// and what servers asked to wait.
+    pub fn stop(&mut self, now: Moment) {
+        self.session.observe(now);
+        self.end(now);
+    }
+}
+
+/// What inputs have in common.
+impl Driver {
+    /// Gives the session an input.
+    pub(super) fn step(&mut self, input: Input, now: Moment) -> Step {
+        let (session, step) = self.session.take().step(input, now);
+        self.session = session;
+        step
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.queue.push_back(Output::Event(event));
+    }
+
+    fn end(&mut self, now: Moment) {
+        let given_up = self.session.in_flight();
+        if let Step::Moved(transition) = self.step(Input::Stop, now) {
+            self.tell(Event::Moved(transition));
+        }
+        if let Some(id) = given_up {
+            self.abandon(id);
+        }
+        self.login = Login::Nobody;
+        self.backoff = Backoff::default();
+        self.standing = Standing::default();
+    }
+
+    pub(super) fn abandon(&mut self, id: RequestId) {
+        bump(&mut self.counters.abandoned);
+        self.queue.push_back(Output::Abandon(id));
+    }
+
+    /// Takes back that the driver gave up, if it has. The pause that it is in goes on.
+    fn try_again(&mut self) {
+        if let Login::Renewable(login) = &mut self.login
+            && login.stalled == Some(Stalled::GaveUp)
+        {
+            login.stalled = None;
+            self.backoff.forget_failures();
+        }
+    }
+
+    fn granted(&mut self, transition: Transition, ticks: u64, now: Moment) {
+        self.counters.count_grant(transition.cause);
+        self.standing = Standing::granted(self.flight.after_401);
+        if let Login::Renewable(login) = &mut self.login {
+            login.pinned = self.session.identity().cloned();
+        }
+        if self.validity(now) == Some(Validity::Valid) {
+            self.backoff = Backoff::default();
+        } else {
+            // It may have expired on its way: asking on at once would be a loop.
+            self.failed(ticks, false);
+        }
+        self.tell(Event::Moved(transition));
+    }
+
+    fn denied(&mut self, denial: &Denial, ticks: u64) {
+        self.counters.count_denial(denial);
+        let Login::Renewable(login) = &mut self.login else { return };
+        if let Some(wait) = denial.retry_after() {
+            let until = ticks.saturating_add(self.policy.heeded(wait));
+            self.floors.raise(login.target.as_ref(), until, ticks);
+        }
+        if !denial.is_permanent() {
+            self.failed(ticks, false);
+        } else if !self.flight.superseded {
+            login.stalled = Some(Stalled::Refused);
+        }
+    }
+
+    pub(super) fn failed(&mut self, ticks: u64, by_network: bool) {
+        let chance = (self.session.seed(), self.session.generations());
+        self.backoff.fail(&self.policy, ticks, chance, by_network);
+        if self.policy.is_exhausted_by(self.backoff.failures())
+            && let Login::Renewable(login) = &mut self.login
+        {
+            login.stalled = Some(Stalled::GaveUp);
+        }
+    }
+}
+
+impl fmt::Debug for Driver {
+    /// State, epoch, what stalls it, and counters. No token, no credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("state", &self.session.state())
+            .field("epoch", &self.epoch)
+            .field("online", &self.online)
+            .field("stalled", &self.stalled())
+            .field("queued", &self.queue.len())
+            .field("counters", &self.counters)
+            .finish_non_exhaustive()
+    }
+}

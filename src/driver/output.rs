@@ -1,0 +1,65 @@
+//! What a poll answers.
+
+use core::time::Duration;
+
+use super::event::Event;
+use crate::session::{Outgoing, RequestId};
+
+/// What the driver wants next. Carry it out, and poll again, until it wants to wait.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Output {
+    /// Send this request, and report what became of it under its id.
+    Send(Outgoing),
+    /// Nothing waits for the reply to this request any more: cancel it, if your client can. Not
+    /// cancelling does no harm; its reply is stale when it comes.
+    Abandon(RequestId),
+    /// Something happened to the session.
+    Event(Event),
+    /// Nothing to do for now.
+    Wait(Wake),
+}
+
+/// When to poll again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[must_use]
+pub enum Wake {
+    /// After this long, or with the next input if that is sooner. From 1 ms to 24 h: what is further away
+    /// is polled for in between, so that it fits any timer.
+    ///
+    /// Timers that stop while the device sleeps are late: poll when it wakes up, too.
+    In(Duration, WakeReason),
+    /// With the next input. Time alone changes nothing.
+    OnInput,
+}
+
+/// What a driver waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum WakeReason {
+    /// The deadline of the request in flight.
+    Deadline,
+    /// The time to renew the token.
+    Renewal,
+    /// The pause after failures.
+    Backoff,
+    /// What the server asked for.
+    RetryAfter,
+    /// The request budget.
+    Budget,
+    /// The end of the token.
+    Expiry,
+}
+
+impl Wake {
+    /// The longest that a driver waits without being polled: a day.
+    pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+    pub(super) fn after(wait: Wait) -> Self {
+        let (millis, reason) = wait;
+        Self::In(Duration::from_millis(millis.max(1)).min(Self::LONGEST), reason)
+    }
+}
+
+/// A time to wait in milliseconds, and what for.
+pub(super) type Wait = (u64, WakeReason);

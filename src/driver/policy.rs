@@ -1,0 +1,224 @@
+//! How a driver paces its requests: budget, backoff, attempts, and how far `Retry-After` is heeded.
+
+use core::num::NonZeroU32;
+use core::time::Duration;
+
+use crate::session::mix;
+use crate::time::millis;
+
+/// How a [`Driver`](super::Driver) paces its requests. Checked, and small enough to be copied.
+///
+/// What concerns one request or one token stands in [`Config`](crate::Config): time-out, skews, the
+/// renewal margin, the assumed lifetime. No default below is a fact about VideoKit: none is documented.
+/// Each is this project's choice, with its reason.
+///
+/// | setting | default | why |
+/// |---|---|---|
+/// | [`burst`](PolicyBuilder::burst), b | 5 | a login, a renewal, and three second tries without a pause |
+/// | [`interval`](PolicyBuilder::interval), T | 10 s | what a client that does nothing but fail may cost a gateway: 6 requests a minute |
+/// | [`spacing`](PolicyBuilder::spacing), g | 250 ms | a person doesn't notice it, a loop without it would be a flood |
+/// | [`backoff`](PolicyBuilder::backoff), base | 1 s | a gateway that restarts is back in seconds |
+/// | [`backoff`](PolicyBuilder::backoff), cap | 60 s | the default renewal margin: room for a second try in it |
+/// | [`retry_after_cap`](PolicyBuilder::retry_after_cap) | 1 h | longer waits are a slip of a unit, or an attack |
+/// | [`attempts`](PolicyBuilder::attempts) | no limit | sessions outlive outages; a login with a person waiting may want 3 |
+///
+/// ```
+/// use std::time::Duration;
+/// use videokit_session::driver::Policy;
+///
+/// let policy = Policy::builder().interval(Duration::from_secs(30)).build()?;
+/// assert_eq!(policy.most_requests_in(Duration::ZERO), 1);
+/// assert_eq!(policy.most_requests_in(Duration::from_secs(1)), 5); // 4 gaps of 250 ms
+/// assert_eq!(policy.most_requests_in(Duration::from_secs(3_600)), 125); // 5 + 3600 / 30
+/// # Ok::<(), videokit_session::driver::PolicyError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Policy {
+    burst: NonZeroU32,
+    interval: u64,
+    spacing: u64,
+    backoff_base: u64,
+    backoff_cap: u64,
+    retry_after_cap: u64,
+    attempts: Option<NonZeroU32>,
+}
+
+/// What is wrong with a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// The burst is out of range.
+    #[error("the burst is not from 1 to 1000 requests")]
+    Burst,
+    /// The interval is out of range.
+    #[error("the interval is not from 1 ms to 24 h")]
+    Interval,
+    /// The spacing is out of range.
+    #[error("the spacing is not from 1 ms to 1 h")]
+    Spacing,
+    /// The backoff is out of range.
+    #[error("the backoff's base is not from 1 ms to its cap, or the cap is over 24 h")]
+    Backoff,
+    /// The cap of `Retry-After` is out of range.
+    #[error("the cap of Retry-After is not from 1 s to 7 days")]
+    RetryAfterCap,
+    /// No attempts at all.
+    #[error("the number of attempts is 0: allow at least one, or set no limit")]
+    Attempts,
+}
+
+/// Builds a [`Policy`]. Durations are cut to whole milliseconds.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct PolicyBuilder {
+    burst: u32,
+    interval: Duration,
+    spacing: Duration,
+    backoff_base: Duration,
+    backoff_cap: Duration,
+    retry_after_cap: Duration,
+    attempts: Option<u32>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            burst: const { NonZeroU32::new(5).unwrap() },
+            interval: 10_000,
+            spacing: 250,
+            backoff_base: 1_000,
+            backoff_cap: 60_000,
+            retry_after_cap: 3_600_000,
+            attempts: None,
+        }
+    }
+}
+
+impl Policy {
+    /// Starts with the defaults.
+    pub fn builder() -> PolicyBuilder {
+        let defaults = Self::default();
+        PolicyBuilder {
+            burst: defaults.burst.get(),
+            interval: Duration::from_millis(defaults.interval),
+            spacing: Duration::from_millis(defaults.spacing),
+            backoff_base: Duration::from_millis(defaults.backoff_base),
+            backoff_cap: Duration::from_millis(defaults.backoff_cap),
+            retry_after_cap: Duration::from_millis(defaults.retry_after_cap),
+            attempts: None,
+        }
+    }
+
+    /// The most requests that a driver sends in any window of this length, its ends included, whatever
+    /// happens in it: `k(w) = min(b + ⌊w/T⌋, 1 + ⌊w/g⌋)`.
+    #[must_use]
+    pub fn most_requests_in(&self, window: Duration) -> u64 {
+        let window = millis(window);
+        let by_rate = window.checked_div(self.interval).unwrap_or(0);
+        let by_spacing = window.checked_div(self.spacing).unwrap_or(0);
+        by_rate.saturating_add(self.burst.get().into()).min(by_spacing.saturating_add(1))
+    }
+
+    /// The most that one backoff can last, in milliseconds, after so many failures in a row: base,
+    /// twice that, four times that, up to the cap.
+    pub(super) fn backoff_ceiling(&self, failures: u32) -> u64 {
+        let doublings = failures.saturating_sub(1);
+        let factor = 1_u64.checked_shl(doublings).unwrap_or(u64::MAX);
+        self.backoff_base.saturating_mul(factor).min(self.backoff_cap)
+    }
+
+    /// How long to wait after so many failures in a row, in milliseconds: anything from nothing to the
+    /// ceiling ("full jitter"), so that clients that failed together don't come back together.
+    pub(super) fn backoff(&self, failures: u32, seed: u64, generations: u64) -> u64 {
+        let chance = mix(mix(seed ^ mix(generations)) ^ u64::from(failures));
+        let ceiling = self.backoff_ceiling(failures);
+        chance.checked_rem(ceiling.saturating_add(1)).unwrap_or(0)
+    }
+
+    pub(super) fn burst(&self) -> u64 {
+        self.burst.get().into()
+    }
+
+    pub(super) fn interval(&self) -> u64 {
+        self.interval
+    }
+
+    pub(super) fn spacing(&self) -> u64 {
+        self.spacing
+    }
+
+    pub(super) fn heeded(&self, retry_after: Duration) -> u64 {
+        millis(retry_after).min(self.retry_after_cap)
+    }
+
+    /// Whether so many failures in a row are all that are allowed.
+    pub(super) fn is_exhausted_by(&self, failures: u32) -> bool {
+        self.attempts.is_some_and(|attempts| failures >= attempts.get())
+    }
+}
+
+impl PolicyBuilder {
+    /// Sets b: how many requests may follow each other with no more than the spacing between them, from
+    /// 1 to 1000.
+    pub fn burst(self, requests: u32) -> Self {
+        Self { burst: requests, ..self }
+    }
+
+    /// Sets T: the time in which the budget for one more request comes back, from 1 ms to 24 h.
+    pub fn interval(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
+    /// Sets g: the least time between two requests, from 1 ms to 1 h.
+    pub fn spacing(self, spacing: Duration) -> Self {
+        Self { spacing, ..self }
+    }
+
+    /// Sets the longest pause after the first failure, and the longest after any number of them. It
+    /// doubles from one to the other; the pause itself is drawn from the seed, from nothing to that.
+    /// The base is from 1 ms to the cap, the cap at most 24 h.
+    pub fn backoff(self, base: Duration, cap: Duration) -> Self {
+        Self { backoff_base: base, backoff_cap: cap, ..self }
+    }
+
+    /// Sets the longest `Retry-After` that is heeded, from 1 s to 7 days; a longer one counts as this.
+    pub fn retry_after_cap(self, cap: Duration) -> Self {
+        Self { retry_after_cap: cap, ..self }
+    }
+
+    /// Sets how many tries in a row may fail before the driver gives up, and waits for a `start`; at
+    /// least 1.
+    pub fn attempts(self, attempts: u32) -> Self {
+        Self { attempts: Some(attempts), ..self }
+    }
+
+    /// The policy, checked.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the setting that is out of range, and the range.
+    pub fn build(self) -> Result<Policy, PolicyError> {
+        const DAY: u64 = 24 * 3_600_000;
+        let within = |duration, range: core::ops::RangeInclusive<u64>, error| {
+            let duration = millis(duration);
+            if range.contains(&duration) { Ok(duration) } else { Err(error) }
+        };
+        let burst = NonZeroU32::new(self.burst).filter(|burst| burst.get() <= 1_000);
+        let backoff_cap = within(self.backoff_cap, 1..=DAY, PolicyError::Backoff)?;
+        Ok(Policy {
+            burst: burst.ok_or(PolicyError::Burst)?,
+            interval: within(self.interval, 1..=DAY, PolicyError::Interval)?,
+            spacing: within(self.spacing, 1..=3_600_000, PolicyError::Spacing)?,
+            backoff_base: within(self.backoff_base, 1..=backoff_cap, PolicyError::Backoff)?,
+            backoff_cap,
+            retry_after_cap: within(
+                self.retry_after_cap,
+                1_000..=7 * DAY,
+                PolicyError::RetryAfterCap,
+            )?,
+            attempts: match self.attempts {
+                Some(attempts) => Some(NonZeroU32::new(attempts).ok_or(PolicyError::Attempts)?),
+                None => None,
+            },
+        })
+    }
+}

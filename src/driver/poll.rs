@@ -1,0 +1,217 @@
+//! Time, and what it makes due: everything that a driver does by itself happens in `poll`.
+
+use core::time::Duration;
+
+use super::counters::bump;
+use super::event::Event;
+use super::login::{Login, Stalled};
+use super::machine::{Driver, FlightNote};
+use super::output::{Output, Wait, Wake, WakeReason};
+use super::recovery::{Recovery, Standing};
+use crate::exchange::{Credentials, Grant};
+use crate::session::transitions::{StateName, Transition};
+use crate::session::{
+    Active, AnySession, Input, NotSent, Rejection, Session, Step, TransportFailure,
+};
+use crate::time::{Moment, millis};
+
+/// What follows when nothing is queued.
+enum Plan {
+    Ask,
+    Wait(Wake),
+}
+
+impl Driver {
+    /// What to do next. Call it after every other call and when a wait is over, until it answers
+    /// [`Output::Wait`], which it never does while there is something to do. A poll that comes early,
+    /// late or twice does no harm.
+    pub fn poll(&mut self, now: Moment) -> Output {
+        let ticks = self.session.observe(now);
+        if self.queue.is_empty() {
+            self.settle(ticks, now);
+        }
+        if let Some(output) = self.queue.pop_front() {
+            return output;
+        }
+        match self.plan(ticks, now) {
+            Plan::Ask => self.ask(ticks, now),
+            Plan::Wait(wake) => Output::Wait(wake),
+        }
+    }
+
+    /// Does one thing that is due and needs no request, if there is one.
+    fn settle(&mut self, ticks: u64, now: Moment) {
+        let _ = self.carry_out_wish(now)
+            || self.tell_token_needed(now)
+            || self.lapse(now)
+            || self.give_up(ticks, now);
+    }
+
+    /// Hands a token or credentials that the caller has started with to the session.
+    fn carry_out_wish(&mut self, now: Moment) -> bool {
+        match &mut self.login {
+            Login::Pending(grant) => {
+                let grant = grant.clone();
+                self.login = Login::Adopted;
+                self.adopt(grant, now)
+            }
+            Login::Renewable(login) if login.unset => {
+                let state = self.session.state();
+                // A request on its way goes on with the credentials that it was made with.
+                login.unset = state == StateName::Authenticating;
+                let holds_others = matches!(state, StateName::Active | StateName::Expired);
+                let credentials = login.credentials.clone();
+                holds_others && self.set_credentials(credentials, now)
+            }
+            _ => false,
+        }
+    }
+
+    fn adopt(&mut self, grant: Grant, now: Moment) -> bool {
+        match self.step(Input::Adopt(grant), now) {
+            Step::Moved(transition) => {
+                self.standing = Standing::default();
+                bump(&mut self.counters.adoptions);
+                self.tell(Event::Moved(transition));
+                true
+            }
+            Step::Rejected(Rejection::Denied(denial)) => {
+                if self.session.state() == StateName::Unauthenticated {
+                    self.login = Login::Nobody;
+                }
+                self.tell(Event::NotAdopted(denial));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn set_credentials(&mut self, credentials: Credentials, now: Moment) -> bool {
+        let step = self.step(Input::SetCredentials(credentials), now);
+        let Step::Moved(transition) = step else { return false };
+        self.tell(Event::Moved(transition));
+        true
+    }
+
+    /// Tells, once per token, that a token which can't be renewed is due for it.
+    fn tell_token_needed(&mut self, now: Moment) -> bool {
+        let AnySession::Active(session) = &self.session else { return false };
+        let needed = self.login == Login::Adopted && session.renewal_due_in(now).is_zero();
+        if !needed || self.standing.token_needed_told {
+            return false;
+        }
+        let generation = session.generation();
+        self.standing.token_needed_told = true;
+        self.tell(Event::TokenNeeded(generation));
+        true
+    }
+
+    fn lapse(&mut self, now: Moment) -> bool {
+        let AnySession::Active(session) = &self.session else { return false };
+        if session.lapses_in(now) != Some(Duration::ZERO) {
+            return false;
+        }
+        if let Step::Moved(transition) = self.step(Input::Advance, now) {
+            self.tell(Event::Moved(transition));
+        }
+        true
+    }
+
+    /// Gives up a request whose deadline has passed.
+    fn give_up(&mut self, ticks: u64, now: Moment) -> bool {
+        let Some(id) = self.session.in_flight() else { return false };
+        if self.overdue_in(now) != Some(Duration::ZERO) {
+            return false;
+        }
+        let why = TransportFailure::TimedOut;
+        if let Step::Moved(transition) = self.step(Input::Failure(id, why), now) {
+            self.failed(ticks, true);
+            self.tell(Event::Failed(transition, why));
+            self.abandon(id);
+        }
+        true
+    }
+
+    fn overdue_in(&self, now: Moment) -> Option<Duration> {
+        match &self.session {
+            AnySession::Authenticating(session) => Some(session.overdue_in(now)),
+            AnySession::Active(session) => session.overdue_in(now),
+            AnySession::Unauthenticated(_) | AnySession::Expired(_) => None,
+        }
+    }
+
+    /// What is to be done, or waited for.
+    fn plan(&self, ticks: u64, now: Moment) -> Plan {
+        let deadline = self.overdue_in(now).map(|left| (millis(left), WakeReason::Deadline));
+        let (next, expiry) = match &self.session {
+            AnySession::Active(session) => {
+                let expiry = session.lapses_in(now);
+                let next = deadline.or_else(|| self.renewal(session, ticks, now));
+                (next, expiry.map(|left| (millis(left), WakeReason::Expiry)))
+            }
+            _ => (deadline.or_else(|| self.may_ask_in(ticks)), None),
+        };
+        match (next, [next, expiry].into_iter().flatten().min()) {
+            (Some((0, _)), _) => Plan::Ask,
+            (_, Some(wait)) => Plan::Wait(Wake::after(wait)),
+            (_, None) => Plan::Wait(Wake::OnInput),
+        }
+    }
+
+    /// When renewal is both due and allowed, or due to be told about.
+    fn renewal(&self, session: &Session<Active>, ticks: u64, now: Moment) -> Option<Wait> {
+        let due = (millis(session.renewal_due_in(now)), WakeReason::Renewal);
+        if self.login == Login::Adopted {
+            return (!self.standing.token_needed_told).then_some(due);
+        }
+        let wanted = self.standing.recovery == Recovery::Wanted;
+        let due = if wanted { (0, due.1) } else { due };
+        let allowed = self.may_ask_in(ticks)?;
+        Some(if allowed.0 > due.0 { allowed } else { due })
+    }
+
+    /// When a request may be made, as far as anything but the token's age has a say in it; `None` for
+    /// not before the next input.
+    fn may_ask_in(&self, ticks: u64) -> Option<Wait> {
+        let Login::Renewable(login) = &self.login else { return None };
+        if !self.online || login.stalled.is_some() {
+            return None;
+        }
+        let opens = [
+            (self.backoff.until(), WakeReason::Backoff),
+            (self.floors.until(login.target.as_ref()), WakeReason::RetryAfter),
+            (self.budget.opens_at(&self.policy), WakeReason::Budget),
+        ];
+        opens
+            .into_iter()
+            .map(|(tick, reason)| (tick.saturating_sub(ticks), reason))
+            .max_by_key(|(wait, _)| *wait)
+    }
+
+    /// Asks for a token.
+    fn ask(&mut self, ticks: u64, now: Moment) -> Output {
+        let Login::Renewable(login) = &mut self.login else { return Output::Wait(Wake::OnInput) };
+        let (session, step) =
+            self.session.take().ask(&login.credentials, login.pinned.as_ref(), now);
+        self.session = session;
+        match step {
+            Step::Sent(transition, outgoing) => {
+                self.budget.spend(&self.policy, ticks);
+                self.note_sent(transition);
+                Output::Send(outgoing)
+            }
+            Step::Rejected(Rejection::NotSent(NotSent::Build(error))) => {
+                login.stalled = Some(Stalled::NoRequest);
+                Output::Event(Event::NotSent(error))
+            }
+            _ => Output::Wait(Wake::OnInput),
+        }
+    }
+
+    fn note_sent(&mut self, transition: Transition) {
+        bump(&mut self.counters.requests);
+        let after_401 = self.standing.recovery == Recovery::Wanted;
+        self.flight = FlightNote { after_401, superseded: false };
+        self.tell(Event::Moved(transition));
+    }
+}

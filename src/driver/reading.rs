@@ -1,0 +1,143 @@
+//! What a driver can be asked, and the token put to use. Nothing here changes anything.
+
+use std::sync::Arc;
+
+use super::counters::Counters;
+use super::login::Stalled;
+use super::machine::Driver;
+use super::not_authorized::NotAuthorized;
+use super::policy::Policy;
+use crate::exchange::{AllowedOrigin, Identity};
+use crate::session::transitions::StateName;
+use crate::session::{AnySession, Authorization, Authorized, Config, Generation, put};
+use crate::time::{Moment, Remaining, Validity};
+
+impl Driver {
+    /// Puts the token on an API request: sets the `Authorization` header, or the one configured.
+    ///
+    /// It is the token of this moment. Don't keep the request: authorize again before a retry.
+    ///
+    /// # Errors
+    /// [`NotAuthorized`] says what to do. The request then has no such header at all, not even one that
+    /// it came with.
+    pub fn authorize<B>(
+        &self,
+        request: &mut http::Request<B>,
+        now: Moment,
+    ) -> Result<Authorized, NotAuthorized> {
+        let config = self.config();
+        let authorization = match config.origin_of(request.uri()) {
+            Some(origin) => self.authorization(origin, now),
+            None => Err(NotAuthorized::OtherOrigin),
+        };
+        put(authorization, request, config)
+    }
+
+    /// The header to put on an API request to `origin`, for HTTP stacks that don't use
+    /// [`http::Request`].
+    ///
+    /// # Errors
+    /// [`NotAuthorized`] says what to do.
+    pub fn authorization(
+        &self,
+        origin: &AllowedOrigin,
+        now: Moment,
+    ) -> Result<Authorization<'_>, NotAuthorized> {
+        use crate::session::NotAuthorized as NoToken;
+        let authorization = match &self.session {
+            AnySession::Active(session) => session.authorization(origin, now),
+            _ if self.config().origins().contains(origin) => Err(NoToken::Expired),
+            _ => Err(NoToken::OtherOrigin),
+        };
+        authorization.map_err(|reason| match (reason, self.stalled()) {
+            (NoToken::OtherOrigin, _) => NotAuthorized::OtherOrigin,
+            (NoToken::Expired, Some(stalled)) => NotAuthorized::Start(stalled),
+            (NoToken::Expired, None) => NotAuthorized::Wait,
+        })
+    }
+
+    /// The state of the session. One whose token has expired is active until the next poll, and serves
+    /// no token meanwhile.
+    #[must_use]
+    pub fn state(&self) -> StateName {
+        self.session.state()
+    }
+
+    /// Why the driver asks for no token by itself; `None` while it does, or would when it is due.
+    #[must_use]
+    pub fn stalled(&self) -> Option<Stalled> {
+        self.login.stalled()
+    }
+
+    /// For whom the token is, was, or has to be, as far as that is known.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.login.identity(&self.session)
+    }
+
+    /// The number of the token at hand; `None` without one.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        match &self.session {
+            AnySession::Active(session) => Some(session.generation()),
+            _ => None,
+        }
+    }
+
+    /// How long the token at hand still lives; `None` without one.
+    #[must_use]
+    pub fn remaining(&self, now: Moment) -> Option<Remaining> {
+        match &self.session {
+            AnySession::Active(session) => Some(session.remaining(now)),
+            _ => None,
+        }
+    }
+
+    /// Whether the token at hand is good at `now`; `None` without one.
+    #[must_use]
+    pub fn validity(&self, now: Moment) -> Option<Validity> {
+        self.remaining(now).map(Remaining::validity)
+    }
+
+    /// Which login this is: each [`start`](Self::start) that is not for the one at hand begins another,
+    /// from 1. 0 before the first.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Whether the driver was last told that there is a network. At first it takes that for granted.
+    #[must_use]
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// How many outputs are queued for the next polls, at most [`MOST_QUEUED`](Self::MOST_QUEUED).
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What the driver has done so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The session, to look at.
+    pub fn session(&self) -> &AnySession {
+        &self.session
+    }
+
+    /// The policy.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The configuration of its session.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        self.session.config()
+    }
+}

@@ -12,11 +12,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{COOKIE, HeaderName, HeaderValue};
+use videokit_session::driver::Start;
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::{Advance, Input, NotActive, NotRenewed};
+use videokit_session::session::{Advance, Input, NotActive, NotRenewed, RequestId};
 use videokit_session::{
-    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
-    Moment, Session, SessionToken, TransportFailure, sim,
+    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Driver, Event, Gateway,
+    Grant, Identity, Moment, Output, Session, SessionToken, TransportFailure, sim,
 };
 
 /// The secret. It has a character that JSON escapes, so that it passes through unescaping too.
@@ -290,6 +291,81 @@ fn print_active(mut session: Session<videokit_session::Active>, printed: &mut Pr
 }
 
 #[test]
+fn no_driver_prints_a_secret_whatever_the_replies() {
+    let mut printed = Printed::default();
+    for credentials in [Credentials::for_development(gateway()), Credentials::backend(backend())] {
+        for hostile in hostile() {
+            let mut driver = Driver::new(config("Bearer "), 1);
+            printed.debug(&Start::from(credentials.clone()));
+            driver.start(credentials.clone(), START);
+            let id = next_request(&mut driver, START, &mut printed);
+            driver.handle_response(id, &hostile, START).unwrap();
+            drain(&mut driver, START, &mut printed);
+            printed.error(&driver.handle_response(id, &hostile, START).unwrap_err());
+            let mut call = http::Request::get("https://api.example/v1/videos").body(()).unwrap();
+            if let Err(why) = driver.authorize(&mut call, START) {
+                printed.error(&why);
+            }
+        }
+    }
+    let mut driver = Driver::new(config("Bearer "), 1);
+    driver.start(Credentials::for_development(gateway()), START);
+    let id = next_request(&mut driver, START, &mut printed);
+    driver.handle_response(id, &granting(), START).unwrap();
+    driver.handle_unauthorized(driver.generation().unwrap(), START);
+    let later = START.after(Duration::from_secs(1));
+    let id = next_request(&mut driver, later, &mut printed);
+    driver.handle_failure(id, TransportFailure::Other, later).unwrap();
+    for start in [
+        Start::from(SessionToken::new(CANARY).unwrap()),
+        Grant::new(SessionToken::new(CANARY).unwrap()).with_identity(identity()).into(),
+        custom().into(),
+    ] {
+        printed.debug(&start);
+        driver.start(start, later);
+        drain(&mut driver, later, &mut printed);
+    }
+    driver.stop(later);
+    drain(&mut driver, later, &mut printed);
+    printed.assert_clean(500);
+}
+
+/// Polls until a request goes out, and prints everything on the way.
+fn next_request(driver: &mut Driver, now: Moment, printed: &mut Printed) -> RequestId {
+    loop {
+        let output = driver.poll(now);
+        printed.debug(&output);
+        match output {
+            Output::Send(outgoing) => return outgoing.id(),
+            Output::Event(event) => print_event(&event, printed),
+            Output::Wait(wake) => panic!("no request, but {wake:?}"),
+            Output::Abandon(_) => {}
+        }
+    }
+}
+
+/// Polls until the driver waits, and prints everything on the way.
+fn drain(driver: &mut Driver, now: Moment, printed: &mut Printed) {
+    loop {
+        let output = driver.poll(now);
+        printed.debug(&output);
+        match output {
+            Output::Wait(_) => break,
+            Output::Event(event) => print_event(&event, printed),
+            Output::Send(_) | Output::Abandon(_) => {}
+        }
+    }
+    printed.debug(driver);
+    printed.debug(&driver.counters());
+    printed.debug(&driver.canonical(now));
+}
+
+fn print_event(event: &Event, printed: &mut Printed) {
+    printed.debug(event);
+    printed.0.push(event.to_string());
+}
+
+#[test]
 fn the_server_s_own_words_are_there_for_those_who_ask() {
     let denial = gateway().read(&reply(401, format!(r#"{{"error":"{CANARY}"}}"#))).unwrap_err();
     assert_eq!(denial.server_message(), Some(CANARY));
@@ -345,6 +421,7 @@ fn every_freed_block_is_wiped() {
             let session = session.adopt(SessionToken::new(CANARY).unwrap(), late).unwrap();
             drop(session.stop());
         }
+        drive(&plain, late);
         for odd in &odd_jwts {
             let token = SessionToken::new(odd).unwrap();
             drop(Session::new(config("Bearer "), 1).adopt(token, START));
@@ -369,4 +446,34 @@ fn every_freed_block_is_wiped() {
         denied += 1;
     }
     assert!(denied >= 10);
+}
+
+/// A driver through a login, a renewal, a new secret, another login, an adopted token, a lapse and a stop.
+fn drive(plain: &http::Response<Bytes>, late: Moment) {
+    let mut driver = Driver::new(config("Bearer "), 1);
+    let mut ignored = Printed::default();
+    let other = Gateway::new(ApiToken::new(&CANARY[1..]).unwrap(), identity());
+    let starts: [Start; 4] = [
+        Credentials::for_development(gateway()).into(),
+        Credentials::for_development(other).into(),
+        Grant::new(SessionToken::new(CANARY).unwrap()).with_identity(identity()).into(),
+        SessionToken::new(CANARY).unwrap().into(),
+    ];
+    let mut now = START;
+    for start in starts {
+        now = now.after(Duration::from_secs(1));
+        driver.start(start, now);
+        if driver.stalled().is_none() && driver.generation().is_none() {
+            while let Output::Send(_) | Output::Event(_) = driver.poll(now) {}
+            if let Some(id) = driver.session().in_flight() {
+                driver.handle_response(id, plain, now).unwrap();
+            }
+        }
+        let mut call = http::Request::get("https://api.example/").body(()).unwrap();
+        driver.authorize(&mut call, now).unwrap();
+        drain(&mut driver, now, &mut ignored);
+    }
+    drain(&mut driver, late, &mut ignored);
+    driver.stop(late);
+    drop(driver.into_session());
 }

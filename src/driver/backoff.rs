@@ -24,6 +24,16 @@ impl Backoff {
         self.failures
     }
 
+    /// The same, as it is at `now`, and with failures that make no difference any more as one number.
+    #[cfg(feature = "_model")]
+    pub(super) fn relative_to(self, policy: &Policy, now: u64) -> Self {
+        Self {
+            failures: policy.significant(self.failures),
+            until: self.until.saturating_sub(now),
+            by_network: self.by_network,
+        }
+    }
+
     /// The tick until which nothing is sent.
     pub(super) fn until(self) -> u64 {
         self.until

@@ -29,6 +29,17 @@ impl Budget {
         by_rate.max(by_spacing)
     }
 
+    /// The same bucket, as it is at `now`: a request counts until it no longer holds the next one back.
+    #[cfg(feature = "_model")]
+    pub(super) fn relative_to(self, policy: &Policy, now: u64) -> Self {
+        let held_back = self.last.filter(|last| last.saturating_add(policy.spacing()) > now);
+        Self {
+            tat: self.tat.saturating_sub(now),
+            // Counted from a spacing before now, so that it doesn't go below nothing.
+            last: held_back.map(|last| last.saturating_add(policy.spacing()).saturating_sub(now)),
+        }
+    }
+
     /// Takes one request out of the bucket.
     pub(super) fn spend(&mut self, policy: &Policy, now: u64) {
         self.tat = self.tat.max(now).saturating_add(policy.interval());

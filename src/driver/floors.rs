@@ -22,6 +22,11 @@ impl Target {
         let uri: &Uri = request.uri();
         Some(Self { origin: AllowedOrigin::of(uri).ok()?, path: uri.path().into() })
     }
+
+    #[cfg(feature = "_model")]
+    fn key(&self) -> (String, &str) {
+        (self.origin.to_string(), &self.path)
+    }
 }
 
 /// The `Retry-After`s that were received, as ticks until which nothing is sent. Neither stop nor start
@@ -37,6 +42,16 @@ impl Floors {
     pub(super) fn until(&self, target: Option<&Target>) -> u64 {
         let apart = self.apart.iter().find(|(floor, _)| Some(floor) == target);
         apart.map_or(self.others, |(_, until)| *until)
+    }
+
+    /// The same waits, as they are at `now`, in an order of their own.
+    #[cfg(feature = "_model")]
+    pub(super) fn relative_to(&self, now: u64) -> Self {
+        let live = self.apart.iter().filter(|(_, until)| *until > now);
+        let mut apart: Vec<_> =
+            live.map(|(target, until)| (target.clone(), until.saturating_sub(now))).collect();
+        apart.sort_by(|(a, _), (b, _)| a.key().cmp(&b.key()));
+        Self { apart, others: self.others.saturating_sub(now) }
     }
 
     /// Leaves `target` alone until the tick `until`, or longer if it is to be left alone longer already.

@@ -10,10 +10,10 @@ use super::counters::{Counters, bump};
 use super::event::Event;
 use super::floors::Floors;
 use super::login::{Login, Relation, Renewable, Stalled, Start};
-use super::output::Output;
+use super::output::Queued;
 use super::policy::Policy;
 use super::recovery::{Recovery, Standing};
-use crate::exchange::Denial;
+use crate::exchange::{Credentials, Denial};
 use crate::session::transitions::Transition;
 use crate::session::{
     AnySession, Config, Generation, Input, RequestId, StaleRequest, Step, TransportFailure,
@@ -33,20 +33,11 @@ pub struct Driver {
     pub(super) floors: Floors,
     pub(super) backoff: Backoff,
     pub(super) standing: Standing,
-    pub(super) flight: FlightNote,
-    pub(super) queue: VecDeque<Output>,
+    /// Whether a 401 asked for the request in flight. Means nothing while none is.
+    pub(super) after_401: bool,
+    pub(super) queue: VecDeque<Queued>,
     pub(super) epoch: u64,
     pub(super) counters: Counters,
-}
-
-/// What is noted about the request in flight, besides what the session knows. Means nothing while none
-/// is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct FlightNote {
-    /// A 401 asked for it.
-    pub(super) after_401: bool,
-    /// Newer credentials have come since it was sent: that it is refused says nothing about them.
-    pub(super) superseded: bool,
 }
 
 /// Making a driver.
@@ -91,7 +82,7 @@ impl Driver {
             floors: Floors::default(),
             backoff: Backoff::default(),
             standing: Standing::default(),
-            flight: FlightNote::default(),
+            after_401: false,
             queue: VecDeque::new(),
             epoch: 0,
             counters: Counters::default(),
@@ -134,7 +125,6 @@ impl Driver {
                 self.login = Login::Renewable(Renewable { unset: true, ..login });
                 self.backoff = Backoff::default();
                 self.standing.reopen();
-                self.flight.superseded = true;
             }
             Relation::Replaced(grant) => self.login = Login::Pending(grant),
             Relation::Other(start) => {
@@ -156,11 +146,12 @@ impl Driver {
         now: Moment,
     ) -> Result<(), StaleRequest> {
         let ticks = self.session.observe(now);
+        let asked_with = self.session.asks_with().cloned();
         let (session, step) = self.session.take().receive(id, reply, now);
         self.session = session;
         match step {
             Step::Denied(transition, denial) => {
-                self.denied(&denial, ticks);
+                self.denied(&denial, asked_with.as_ref(), ticks);
                 self.tell(Event::Denied(transition, denial));
             }
             Step::Moved(transition) => self.granted(transition, ticks, now),
@@ -246,16 +237,16 @@ impl Driver {
     }
 
     pub(super) fn tell(&mut self, event: Event) {
-        self.queue.push_back(Output::Event(event));
+        self.queue.push_back(Queued::Event(event));
     }
 
     fn end(&mut self, now: Moment) {
         let given_up = self.session.in_flight();
-        if let Step::Moved(transition) = self.step(Input::Stop, now) {
-            self.tell(Event::Moved(transition));
-        }
         if let Some(id) = given_up {
             self.abandon(id);
+        }
+        if let Step::Moved(transition) = self.step(Input::Stop, now) {
+            self.tell(Event::Moved(transition));
         }
         self.login = Login::Nobody;
         self.backoff = Backoff::default();
@@ -264,7 +255,7 @@ impl Driver {
 
     pub(super) fn abandon(&mut self, id: RequestId) {
         bump(&mut self.counters.abandoned);
-        self.queue.push_back(Output::Abandon(id));
+        self.queue.push_back(Queued::Abandon(id));
     }
 
     /// Takes back that the driver gave up, if it has. The pause that it is in goes on.
@@ -279,7 +270,7 @@ impl Driver {
 
     fn granted(&mut self, transition: Transition, ticks: u64, now: Moment) {
         self.counters.count_grant(transition.cause);
-        self.standing = Standing::granted(self.flight.after_401);
+        self.standing = Standing::granted(self.after_401);
         if let Login::Renewable(login) = &mut self.login {
             login.pinned = self.session.identity().cloned();
         }
@@ -292,7 +283,7 @@ impl Driver {
         self.tell(Event::Moved(transition));
     }
 
-    fn denied(&mut self, denial: &Denial, ticks: u64) {
+    fn denied(&mut self, denial: &Denial, asked_with: Option<&Credentials>, ticks: u64) {
         self.counters.count_denial(denial);
         let Login::Renewable(login) = &mut self.login else { return };
         if let Some(wait) = denial.retry_after() {
@@ -301,7 +292,8 @@ impl Driver {
         }
         if !denial.is_permanent() {
             self.failed(ticks, false);
-        } else if !self.flight.superseded {
+        } else if asked_with == Some(&login.credentials) {
+            // What became of older credentials says nothing about newer ones.
             login.stalled = Some(Stalled::Refused);
         }
     }

@@ -82,6 +82,8 @@
 
 mod backoff;
 mod budget;
+#[cfg(feature = "_model")]
+mod canonical;
 mod counters;
 mod event;
 mod floors;
@@ -94,6 +96,9 @@ mod poll;
 mod reading;
 mod recovery;
 
+#[cfg(feature = "_model")]
+#[doc(hidden)]
+pub use canonical::Canonical;
 pub use counters::Counters;
 pub use event::Event;
 pub use login::{Stalled, Start};

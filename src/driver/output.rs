@@ -20,6 +20,22 @@ pub enum Output {
     Wait(Wake),
 }
 
+/// What waits to be handed out by the next polls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Queued {
+    Abandon(RequestId),
+    Event(Event),
+}
+
+impl From<Queued> for Output {
+    fn from(queued: Queued) -> Self {
+        match queued {
+            Queued::Abandon(id) => Self::Abandon(id),
+            Queued::Event(event) => Self::Event(event),
+        }
+    }
+}
+
 /// When to poll again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]

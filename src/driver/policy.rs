@@ -151,6 +151,15 @@ impl Policy {
         millis(retry_after).min(self.retry_after_cap)
     }
 
+    /// The least number of failures that has the same consequences as this one.
+    #[cfg(feature = "_model")]
+    pub(super) fn significant(&self, failures: u32) -> u32 {
+        let distinct = self.attempts.map_or(0, NonZeroU32::get);
+        (1..failures)
+            .find(|&fewer| fewer >= distinct && self.backoff_ceiling(fewer) == self.backoff_cap)
+            .unwrap_or(failures)
+    }
+
     /// Whether so many failures in a row are all that are allowed.
     pub(super) fn is_exhausted_by(&self, failures: u32) -> bool {
         self.attempts.is_some_and(|attempts| failures >= attempts.get())

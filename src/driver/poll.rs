@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::counters::bump;
 use super::event::Event;
 use super::login::{Login, Stalled};
-use super::machine::{Driver, FlightNote};
+use super::machine::Driver;
 use super::output::{Output, Wait, Wake, WakeReason};
 use super::recovery::{Recovery, Standing};
 use crate::exchange::{Credentials, Grant};
@@ -30,8 +30,8 @@ impl Driver {
         if self.queue.is_empty() {
             self.settle(ticks, now);
         }
-        if let Some(output) = self.queue.pop_front() {
-            return output;
+        if let Some(queued) = self.queue.pop_front() {
+            return queued.into();
         }
         match self.plan(ticks, now) {
             Plan::Ask => self.ask(ticks, now),
@@ -125,9 +125,9 @@ impl Driver {
         }
         let why = TransportFailure::TimedOut;
         if let Step::Moved(transition) = self.step(Input::Failure(id, why), now) {
+            self.abandon(id);
             self.failed(ticks, true);
             self.tell(Event::Failed(transition, why));
-            self.abandon(id);
         }
         true
     }
@@ -210,8 +210,7 @@ impl Driver {
 
     fn note_sent(&mut self, transition: Transition) {
         bump(&mut self.counters.requests);
-        let after_401 = self.standing.recovery == Recovery::Wanted;
-        self.flight = FlightNote { after_401, superseded: false };
+        self.after_401 = self.standing.recovery == Recovery::Wanted;
         self.tell(Event::Moved(transition));
     }
 }

@@ -135,6 +135,23 @@ impl Credentials {
     }
 }
 
+#[cfg(feature = "_model")]
+impl Credentials {
+    /// A number for what they ask with: the same for the same.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        use core::hash::{Hash, Hasher};
+        let Ok(request) = self.exchange().request() else { return 0 };
+        let mut hasher = std::hash::DefaultHasher::new();
+        request.method().hash(&mut hasher);
+        request.uri().hash(&mut hasher);
+        for (name, value) in request.headers() {
+            (name, value).hash(&mut hasher);
+        }
+        request.body().hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
 impl PartialEq for Credentials {
     /// Equal if they would ask for the same thing with the same secrets; custom exchanges, if they are
     /// one and the same.

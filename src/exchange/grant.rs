@@ -117,6 +117,17 @@ impl Grant {
     }
 }
 
+#[cfg(feature = "_model")]
+impl Grant {
+    /// A number for what is granted: the same for the same.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        use core::hash::{Hash, Hasher};
+        let mut hasher = std::hash::DefaultHasher::new();
+        (self.token.expose(), &self.identity, &self.expires_at).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
 impl From<SessionToken> for Grant {
     fn from(token: SessionToken) -> Self {
         Self::new(token)

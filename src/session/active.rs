@@ -17,6 +17,7 @@ use crate::secret::SessionToken;
 use crate::time::{Moment, Remaining, Validity};
 
 /// A token serves. A renewal may be in flight meanwhile.
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub struct Active {
     pub(super) held: Held,
     pub(super) pinned: Option<Identity>,
@@ -25,6 +26,7 @@ pub struct Active {
 }
 
 /// What a token can be renewed with, and the renewal in flight.
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub(super) struct Renewal {
     pub(super) credentials: Credentials,
     pub(super) flight: Option<Flight>,
@@ -312,7 +314,7 @@ impl Session<Active> {
         self.core.become_state::<Active, _, why::Stopped>(state)
     }
 
-    fn flight(&self) -> Option<&Flight> {
+    pub(super) fn flight(&self) -> Option<&Flight> {
         self.state.renewal.as_ref()?.flight.as_ref()
     }
 

@@ -267,6 +267,15 @@ impl AnySession {
         self.core().generations()
     }
 
+    /// What the request in flight was made with, which need not be what the next one is made with.
+    pub(crate) fn asks_with(&self) -> Option<&Credentials> {
+        match self {
+            Self::Authenticating(session) => Some(session.state.flight.credentials()),
+            Self::Active(session) => Some(session.flight()?.credentials()),
+            Self::Unauthenticated(_) | Self::Expired(_) => None,
+        }
+    }
+
     /// Asks for a token, in whichever way the state has for it. `credentials` and the identity that an
     /// earlier reply named count only for a session that remembers neither.
     pub(crate) fn ask(
@@ -288,7 +297,7 @@ impl AnySession {
         }
     }
 
-    fn core(&self) -> &Core {
+    pub(super) fn core(&self) -> &Core {
         match self {
             Self::Unauthenticated(session) => &session.core,
             Self::Authenticating(session) => &session.core,

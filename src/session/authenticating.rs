@@ -15,6 +15,7 @@ use crate::exchange::{Credentials, Denial, Identity};
 use crate::time::Moment;
 
 /// A request for a token is in flight, and no token serves.
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub struct Authenticating {
     pub(super) flight: Flight,
     pub(super) credentials: Credentials,

@@ -45,6 +45,7 @@ impl Generation {
 }
 
 /// What outlives every transition.
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub(super) struct Core {
     pub(super) config: Arc<Config>,
     pub(super) clock: Clock,

@@ -14,6 +14,7 @@ use crate::exchange::{Credentials, Denial, Flaw, Grant, Identity};
 use crate::time::Moment;
 
 /// The token has certainly expired, and is wiped; no request is in flight.
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub struct Expired {
     pub(super) credentials: Option<Credentials>,
     pub(super) pinned: Option<Identity>,

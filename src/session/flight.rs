@@ -9,6 +9,7 @@ use crate::exchange::{BuildError, Credentials, Denial, DenialKind, Flaw, Grant, 
 use crate::time::{Evidence, Lifetime, Moment, Stamp, Validity, millis};
 
 /// A request in flight.
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub(super) struct Flight {
     id: RequestId,
     sent: Stamp,
@@ -42,6 +43,15 @@ impl Flight {
 
     pub(super) fn id(&self) -> RequestId {
         self.id
+    }
+
+    #[cfg(feature = "_model")]
+    pub(super) fn sent(&self) -> Stamp {
+        self.sent
+    }
+
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.credentials
     }
 
     /// Whether `id` is this flight's.

@@ -6,6 +6,7 @@ use crate::secret::SessionToken;
 use crate::time::{Lifetime, Remaining, Stamp, Validity};
 
 /// A token that serves.
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub(super) struct Held {
     pub(super) token: SessionToken,
     pub(super) lifetime: Lifetime,

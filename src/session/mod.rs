@@ -73,6 +73,8 @@ mod active;
 mod any;
 mod authenticating;
 mod authorization;
+#[cfg(feature = "_model")]
+mod canonical;
 mod config;
 mod core;
 mod expired;
@@ -95,4 +97,6 @@ pub use rejected::Rejected;
 pub use unauthenticated::Unauthenticated;
 
 pub(crate) use authorization::put;
+#[cfg(feature = "_model")]
+pub(crate) use canonical::Canonical as CanonicalSession;
 pub(crate) use outgoing::mix;

@@ -15,6 +15,7 @@ use crate::time::Moment;
 
 /// No token, and none on its way: where a session starts, and where it ends.
 #[derive(Debug)]
+#[cfg_attr(feature = "_model", derive(Clone))]
 pub struct Unauthenticated(pub(super) ());
 
 impl sealed::Sealed for Unauthenticated {}

@@ -136,6 +136,14 @@ impl Lifetime {
         }
     }
 
+    /// Where in the rounding of `lo` and `hi` the stamp `at` lies: with what remains at `at`, this says
+    /// what will remain at every later stamp.
+    #[cfg(feature = "_model")]
+    pub(crate) fn phases(&self, at: Stamp) -> (u64, u64) {
+        let phase = |since: Stamp| at.ticks().saturating_sub(since.ticks()) % 1_024;
+        (phase(self.sent), phase(self.received))
+    }
+
     /// How many milliseconds of monotonic time from `at` until `lo` has fallen to `level`, if the
     /// wall clock does not run ahead meanwhile; 0 if it has.
     #[must_use]

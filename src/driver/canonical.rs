@@ -1,0 +1,109 @@
+//! Copies of a driver, and what of it decides its future: for exhaustive checks (feature `_model`).
+
+use super::backoff::Backoff;
+use super::budget::Budget;
+use super::event::Event;
+use super::floors::Floors;
+use super::login::{Login, Stalled};
+use super::machine::Driver;
+use super::output::Queued;
+use super::recovery::Standing;
+use crate::exchange::Identity;
+use crate::session::CanonicalSession;
+use crate::session::transitions::Transition;
+use crate::time::Moment;
+
+/// What decides a driver's future, and nothing else, so that two drivers with equal ones act alike from
+/// now on. Times are relative to now and clipped where they no longer matter. Requests count as in flight
+/// or not, without their ids. Left out: tokens, counters, epochs and generations, and with these the
+/// jitter of backoffs and margins to come.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Canonical {
+    session: CanonicalSession,
+    login: CanonicalLogin,
+    online: bool,
+    budget: Budget,
+    floors: Floors,
+    backoff: Backoff,
+    standing: Option<Standing>,
+    after_401: Option<bool>,
+    queue: Vec<CanonicalQueued>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum CanonicalLogin {
+    Nobody,
+    Pending(u64),
+    Adopted(Option<u64>),
+    Renewable { credentials: u64, pinned: Option<Identity>, unset: bool, stalled: Option<Stalled> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum CanonicalQueued {
+    Abandon,
+    Transition(Transition),
+    Other(&'static str),
+}
+
+#[doc(hidden)]
+impl Driver {
+    /// The same driver once more. Whoever drives both has twice the budget.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            session: self.session.fork(),
+            login: self.login.clone(),
+            floors: self.floors.clone(),
+            queue: self.queue.clone(),
+            ..*self
+        }
+    }
+
+    /// What decides this driver's future from `now` on.
+    #[must_use]
+    pub fn canonical(&self, now: Moment) -> Canonical {
+        let mut session = self.session.fork();
+        let ticks = session.observe(now);
+        let in_flight = session.in_flight().is_some();
+        let holds = self.generation().is_some();
+        Canonical {
+            login: self.canonical_login(),
+            online: self.online,
+            budget: self.budget.relative_to(&self.policy, ticks),
+            floors: self.floors.relative_to(ticks),
+            backoff: self.backoff.relative_to(&self.policy, ticks),
+            standing: holds.then_some(self.standing),
+            after_401: in_flight.then_some(self.after_401),
+            queue: self.queue.iter().map(CanonicalQueued::of).collect(),
+            session: session.canonical(now),
+        }
+    }
+
+    fn canonical_login(&self) -> CanonicalLogin {
+        match &self.login {
+            Login::Nobody => CanonicalLogin::Nobody,
+            Login::Pending(grant) => CanonicalLogin::Pending(grant.fingerprint()),
+            Login::Adopted => CanonicalLogin::Adopted(self.session.token_fingerprint()),
+            Login::Renewable(login) => CanonicalLogin::Renewable {
+                credentials: login.credentials.fingerprint(),
+                pinned: login.pinned.clone(),
+                unset: login.unset,
+                stalled: login.stalled,
+            },
+        }
+    }
+}
+
+impl CanonicalQueued {
+    fn of(queued: &Queued) -> Self {
+        match queued {
+            Queued::Abandon(_) => Self::Abandon,
+            Queued::Event(event) => match (event, event.transition()) {
+                (_, Some(transition)) => Self::Transition(transition),
+                (Event::TokenNeeded(_), None) => Self::Other("TokenNeeded"),
+                (Event::Unauthorized(_), None) => Self::Other("Unauthorized"),
+                (_, None) => Self::Other("NotAdopted or NotSent"),
+            },
+        }
+    }
+}

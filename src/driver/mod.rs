@@ -85,6 +85,7 @@ mod budget;
 #[cfg(feature = "_model")]
 mod canonical;
 mod counters;
+mod drive;
 mod event;
 mod floors;
 mod login;
@@ -100,6 +101,7 @@ mod recovery;
 #[doc(hidden)]
 pub use canonical::Canonical;
 pub use counters::Counters;
+pub use drive::Drive;
 pub use event::Event;
 pub use login::{Stalled, Start};
 pub use machine::Driver;

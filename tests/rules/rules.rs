@@ -83,15 +83,25 @@ proptest! {
                     prop_assert_eq!(&step.after, &expected, "a stale reply changed something");
                 }
             }
-            let served = step.after.token.as_deref().filter(|token| Some(*token) != step.before.token.as_deref());
-            if let (Some(token), Op::Answer(..)) = (served, step.op) {
-                if let Some(wanted) = &step.before.identity {
-                    prop_assert!(token.ends_with(wanted.as_str()), "{} serves {}", token, wanted);
-                }
-                prop_assert!(step.after.identity.is_some(), "who {} is for was named, and is not kept", token);
-            }
-            Ok(())
+            first_identity_is_kept(step)
         })?;
+    }
+
+    /// Behind a cookie that states nobody, the first identity that a reply names is kept for the whole
+    /// login, through lapses and failures.
+    #[test]
+    fn rule_02_the_first_identity_is_kept(
+        ops in sequence(prop_oneof![
+            6 => Just(Op::Drain),
+            2 => Just(Op::Answer(To::Live, Say::Grant(30))),
+            2 => Just(Op::Answer(To::Live, Say::GrantForAnother(30))),
+            2 => Just(Op::Answer(To::Live, Say::Deny(503, None))),
+            4 => (5_000_u32..30_000).prop_map(Op::Pass),
+            1 => Just(Op::Start(Who::Cookie(0))),
+        ]),
+        seed: u64,
+    ) {
+        play(&ops, Policy::default(), seed, first_identity_is_kept)?;
     }
 
     /// No failed renewal touches the token, and no failure but a refusal ends a login.
@@ -331,6 +341,19 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+/// A token that is new at hand is for whom the login is, and somebody is on record for it.
+fn first_identity_is_kept(step: &Step<'_>) -> Checked {
+    let (Some(token), Op::Answer(..)) = (&step.after.token, step.op) else { return Ok(()) };
+    if step.before.token.as_ref() == Some(token) {
+        return Ok(());
+    }
+    if let Some(wanted) = &step.before.identity {
+        prop_assert!(token.ends_with(wanted.as_str()), "{} serves {}", token, wanted);
+    }
+    prop_assert!(step.after.identity.is_some(), "nobody is on record for {}", token);
+    Ok(())
 }
 
 /// Whether requests were given up, and nothing else happened.

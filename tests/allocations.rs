@@ -1,0 +1,63 @@
+//! What a driver costs when nothing happens: counts, not times.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use allocation_counter::measure;
+use videokit_session::driver::WakeReason;
+use videokit_session::{
+    AllowedOrigin, ApiToken, Config, Credentials, Driver, Gateway, Identity, Moment, Output, Wake,
+};
+
+const START: Moment = Moment::from_millis(0, 1_795_492_800_000);
+
+fn origin() -> AllowedOrigin {
+    AllowedOrigin::https("https://api.example").unwrap()
+}
+
+fn active() -> Driver {
+    let config = Config::builder(origin()).build().unwrap();
+    let token = ApiToken::new("my-app:my-secret").unwrap();
+    let gateway = Gateway::new(token, Identity::new("user-17").unwrap());
+    let mut driver = Driver::new(Arc::new(config), 1);
+    driver.start(Credentials::for_development(gateway), START);
+    let Output::Send(outgoing) = driver.poll(START) else { panic!("it asks") };
+    let reply = http::Response::builder().header("date", "Tue, 24 Nov 2026 04:00:00 GMT").body(
+        r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,
+    );
+    driver.handle_response(outgoing.id(), &reply.unwrap(), START).unwrap();
+    while let Output::Event(_) = driver.poll(START) {}
+    driver
+}
+
+#[test]
+fn an_idle_poll_allocates_nothing() {
+    let mut driver = active();
+    let mut polls = 0;
+    let counted = measure(|| {
+        for second in 0..400 {
+            let now = START.after(Duration::from_secs(second));
+            let Output::Wait(Wake::In(_, WakeReason::Renewal)) = driver.poll(now) else { break };
+            polls += 1;
+        }
+    });
+    assert_eq!(polls, 400, "renewal isn't due yet");
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+#[test]
+fn looking_at_a_driver_allocates_nothing() {
+    let mut driver = active();
+    let origin = origin();
+    let counted = measure(|| {
+        let authorization = driver.authorization(&origin, START).unwrap();
+        let shared = authorization.value().clone();
+        assert!(shared.is_sensitive());
+        let _ = (driver.state(), driver.identity(), driver.generation(), driver.counters());
+        let _ = (driver.validity(START), driver.remaining(START), driver.stalled());
+        driver.set_online(false, START);
+        driver.handle_unauthorized(driver.generation().unwrap(), START);
+    });
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+    println!("a driver has {} bytes of its own", size_of::<Driver>());
+}

@@ -281,8 +281,13 @@ proptest! {
                 }
             }
             if world.driver.stalled().is_some() {
-                // It says so, and new credentials are what it says: nobody had these.
-                world.apply(Op::Start(Who::App { user: 9, secret: 9 }));
+                // It says so, and new credentials are what it says: a secret that nobody had.
+                let user = match world.driver.identity().map(|identity| identity.as_str()) {
+                    Some("user-0") => 0,
+                    Some("user-1") => 1,
+                    _ => 9,
+                };
+                world.apply(Op::Start(Who::App { user, secret: 9 }));
                 continue;
             }
             if world.token().is_some() {

@@ -112,6 +112,8 @@ impl Driver {
             return false;
         }
         if let Step::Moved(transition) = self.step(Input::Advance, now) {
+            // What was known of this token is no reason to doubt the next one.
+            self.standing = Standing::default();
             self.tell(Event::Moved(transition));
         }
         true

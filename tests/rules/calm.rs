@@ -183,3 +183,28 @@ fn rule_05_a_renewal_on_schedule_allows_another_try() {
     }
     assert_eq!(renewals(&world), 3, "the third token is, again");
 }
+
+/// A token that lapsed while its 401 was still to be answered casts no doubt on the one that a new login
+/// gives.
+#[test]
+fn rule_05_a_login_after_a_lapse_is_no_recovery() {
+    let mut world = World::new(Policy::default(), 3);
+    let granted = Op::Answer(To::Live, Say::Grant(60));
+    let refused = Op::Unauthorized { current: true };
+    for op in [Op::Start(Who::App { user: 0, secret: 0 }), Op::Drain, granted, Op::Drain] {
+        world.apply(op);
+    }
+    for op in [Op::Online(false), refused, Op::Drain, Op::Pass(100_000), Op::Drain] {
+        world.apply(op);
+    }
+    for op in [Op::Online(true), Op::Drain, granted, Op::Drain, refused, Op::Pass(1_000), Op::Drain]
+    {
+        world.apply(op);
+    }
+    let counters = world.driver.counters();
+    assert_eq!(
+        (counters.authentications, counters.requests),
+        (2, 3),
+        "the second token is renewed"
+    );
+}

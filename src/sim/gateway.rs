@@ -1,32 +1,36 @@
-//! A gateway that mints session tokens, and a protected API behind it.
+//! A gateway that mints session tokens, a backend before it, and a protected API behind it.
 
 use core::fmt;
 use core::time::Duration;
-use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, DATE, HeaderValue};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, DATE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::fault::Fault;
+use super::faulty::{date_error, http_date, in_the_way, json, maim, refusal};
 use crate::session::mix;
 
-/// The last second that an HTTP date can name, in seconds since 1970: the end of the year 9999.
-const LAST_DATE: u64 = 253_402_300_799;
+/// How long ago a token expired that is dead on arrival, in milliseconds.
+const HOUR: i64 = 3_600_000;
 
-/// A VideoKit gateway, as far as its protocol is known, and a protected API of this project's making.
+/// A VideoKit gateway, as far as its protocol is known; a customer's backend, and a protected API, of
+/// this project's making.
 ///
 /// | request | answer |
 /// |---|---|
 /// | `POST /v1/sessions` with `Authorization: Bearer <API token>` | a session token, with expiry (wire facts, N) |
 /// | `POST /v1/sessions` with `Authorization: App token=<API token>` | a session token, without (wire facts, R) |
+/// | any method on `/token/<identity>`, with a cookie that isn't refused | a session token for that identity, with expiry, as a backend passes it on |
 /// | `GET /v1/videos` with `Authorization: Bearer <session token>` | 200 while that token lives, else 401 |
 ///
 /// Headers that it doesn't know, such as those that the vendor's Node SDK sends by mistake, change
 /// nothing. Host and scheme are not looked at. Time is what `now` says: milliseconds since 1970 on the
-/// gateway's own clock.
+/// gateway's own clock. [`Fault`]s of the gateway, and of what stands before it, are applied by
+/// [`handle_under`](Gateway::handle_under).
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,14 +44,19 @@ const LAST_DATE: u64 = 253_402_300_799;
 /// let grant = client.read(&response)?;
 /// assert_eq!(grant.expires_at(), Some("2026-11-24T04:01:00Z"));
 /// assert_eq!(server.counts().granted, 1);
+///
+/// let response = server.handle_under(&[sim::Fault::Portal], &client.request(), 1_795_492_800_000);
+/// assert!(client.read(&response).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Gateway {
-    api_token: Box<str>,
+    api_tokens: BTreeSet<String>,
+    refused: BTreeSet<String>,
     lifetime: u64,
     seed: u64,
     issued: BTreeMap<String, Issued>,
+    newest: Option<String>,
     counts: Counts,
 }
 
@@ -70,13 +79,23 @@ pub struct Counts {
     pub unauthorized: u64,
     /// Requests for anything else.
     pub unknown: u64,
+    /// Requests that a fault kept from being processed.
+    pub kept_away: u64,
 }
 
+/// A request for a session token, as it was understood.
 #[derive(Deserialize)]
 struct Ask {
     identity: String,
     #[serde(default)]
     scopes: Vec<String>,
+}
+
+/// How a granting reply is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Current,
+    Older,
 }
 
 /// A granting reply; the two dialects name their members differently.
@@ -93,48 +112,100 @@ struct Grant<'a> {
 }
 
 #[derive(Serialize)]
-struct Refusal<'a> {
-    error: &'a str,
-}
-
-#[derive(Serialize)]
 struct Videos<'a> {
     videos: [&'a str; 0],
     identity: &'a str,
 }
+
+type Refused = (StatusCode, &'static str);
 
 impl Gateway {
     /// A gateway that knows one API token, and mints tokens of this lifetime. The seed makes the tokens.
     #[must_use]
     pub fn new(api_token: &str, lifetime: Duration, seed: u64) -> Self {
         Self {
-            api_token: api_token.into(),
+            api_tokens: BTreeSet::from([api_token.to_owned()]),
+            refused: BTreeSet::new(),
             lifetime: crate::time::millis(lifetime),
             seed,
             issued: BTreeMap::new(),
+            newest: None,
             counts: Counts::default(),
         }
     }
 
     /// Answers one request.
     pub fn handle<B: AsRef<[u8]>>(&mut self, request: &Request<B>, now: i64) -> Response<Bytes> {
-        let mut response = match (request.method(), request.uri().path()) {
-            (&Method::POST, "/v1/sessions") => self.mint(request, now),
-            (&Method::GET, "/v1/videos") => self.videos(request, now),
-            _ => {
-                self.counts.unknown = self.counts.unknown.saturating_add(1);
-                answer(StatusCode::NOT_FOUND, &Refusal { error: "no such resource" })
-            }
+        self.handle_under(&[], request, now)
+    }
+
+    /// Answers one request, while these faults last. Those of networks, devices and apps change nothing
+    /// here.
+    pub fn handle_under<B: AsRef<[u8]>>(
+        &mut self,
+        faults: &[Fault],
+        request: &Request<B>,
+        now: i64,
+    ) -> Response<Bytes> {
+        let path = request.uri().path();
+        let for_token = path == "/v1/sessions" || path.starts_with("/token/");
+        let date = now.saturating_add(date_error(faults));
+        let mut response = if let Some(response) = in_the_way(faults, for_token, date) {
+            self.counts.kept_away = self.counts.kept_away.saturating_add(1);
+            response
+        } else {
+            self.route(faults, request, now)
         };
         let headers = response.headers_mut();
-        headers.insert(DATE, date(now));
+        headers.insert(DATE, http_date(date));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        maim(faults, &mut response);
         response
+    }
+
+    /// Knows another API token from now on.
+    pub fn accept(&mut self, api_token: &str) {
+        self.api_tokens.insert(api_token.to_owned());
+    }
+
+    /// Refuses an API token or a cookie from now on. The session tokens that it got live on.
+    pub fn refuse(&mut self, secret: &str) {
+        self.api_tokens.remove(secret);
+        self.refused.insert(secret.to_owned());
     }
 
     /// Forgets a token: API calls with it are answered 401 from now on. Says whether it was known.
     pub fn revoke(&mut self, token: &str) -> bool {
         self.issued.remove(token).is_some()
+    }
+
+    /// Forgets every token, as [`revoke`](Self::revoke) does with one.
+    pub fn revoke_all(&mut self) {
+        self.issued.clear();
+    }
+
+    /// Mints tokens of this lifetime from now on. Those that are out keep theirs.
+    pub fn set_lifetime(&mut self, lifetime: Duration) {
+        self.lifetime = crate::time::millis(lifetime);
+    }
+
+    /// When a token expires, in milliseconds since 1970 on the gateway's own clock; `None` for one that
+    /// was never made, or was revoked.
+    #[must_use]
+    pub fn expires_at(&self, token: &str) -> Option<i64> {
+        Some(self.issued.get(token)?.expires_at)
+    }
+
+    /// The token that was made last, unless it was revoked, and when it expires.
+    pub(super) fn newest(&self) -> Option<(&str, i64)> {
+        let token = self.newest.as_deref()?;
+        Some((token, self.expires_at(token)?))
+    }
+
+    /// For whom a token is.
+    #[must_use]
+    pub fn identity_of(&self, token: &str) -> Option<&str> {
+        Some(&self.issued.get(token)?.identity)
     }
 
     /// What the gateway has done so far.
@@ -143,43 +214,71 @@ impl Gateway {
         self.counts
     }
 
-    fn mint<B: AsRef<[u8]>>(&mut self, request: &Request<B>, now: i64) -> Response<Bytes> {
-        match self.check(request) {
-            Ok((ask, older)) => {
-                self.counts.granted = self.counts.granted.saturating_add(1);
-                let token = format!("st-{:016x}", mix(self.seed ^ mix(self.counts.granted)));
-                let expires_at = now.saturating_add_unsigned(self.lifetime);
-                let identity = ask.identity.as_str();
-                let grant = if older {
-                    Grant { session_key: Some(&token), identity, ..Grant::default() }
-                } else {
-                    let expires_at = Timestamp::from_millisecond(expires_at).ok();
-                    Grant {
-                        session_token: Some(&token),
-                        expires_at: expires_at.map(|at| at.to_string()),
-                        identity,
-                        ..Grant::default()
-                    }
-                };
-                let response = answer(StatusCode::OK, &grant);
-                self.issued.insert(token, Issued { identity: ask.identity, expires_at });
-                response
-            }
+    fn route<B: AsRef<[u8]>>(
+        &mut self,
+        faults: &[Fault],
+        request: &Request<B>,
+        now: i64,
+    ) -> Response<Bytes> {
+        let ask = match (request.method(), request.uri().path()) {
+            (&Method::POST, "/v1/sessions") => self.check(request),
+            (&Method::GET, "/v1/videos") => return self.videos(request, now),
+            (_, path) => match path.strip_prefix("/token/") {
+                Some(identity) => self.check_login(request, identity),
+                None => {
+                    self.counts.unknown = self.counts.unknown.saturating_add(1);
+                    return refusal(StatusCode::NOT_FOUND, "no such resource");
+                }
+            },
+        };
+        match ask {
+            Ok((ask, dialect)) => self.mint(faults, &ask, dialect, now),
             Err((status, error)) => {
                 self.counts.refused = self.counts.refused.saturating_add(1);
-                answer(status, &Refusal { error })
+                refusal(status, error)
             }
         }
     }
 
+    fn mint(&mut self, faults: &[Fault], ask: &Ask, dialect: Dialect, now: i64) -> Response<Bytes> {
+        self.counts.granted = self.counts.granted.saturating_add(1);
+        let token = format!("st-{:016x}", mix(self.seed ^ mix(self.counts.granted)));
+        let mut identity = ask.identity.clone();
+        let mut expires_at = now.saturating_add_unsigned(self.lifetime);
+        let mut text = None;
+        let mut stated = true;
+        for fault in faults {
+            match fault {
+                Fault::ExpiredToken => expires_at = now.saturating_sub(HOUR),
+                Fault::ExpiryMissing => stated = false,
+                Fault::ExpiryUnreadable => text = Some("next Tuesday".to_owned()),
+                Fault::AnotherIdentity => identity.push_str("-else"),
+                _ => {}
+            }
+        }
+        let text = text.or_else(|| Some(Timestamp::from_millisecond(expires_at).ok()?.to_string()));
+        let grant = match dialect {
+            Dialect::Current => Grant {
+                session_token: Some(&token),
+                expires_at: text.filter(|_| stated),
+                identity: &identity,
+                ..Grant::default()
+            },
+            Dialect::Older => {
+                Grant { session_key: Some(&token), identity: &identity, ..Grant::default() }
+            }
+        };
+        let response = json(StatusCode::OK, &grant);
+        self.newest = Some(token.clone());
+        self.issued.insert(token, Issued { identity, expires_at });
+        response
+    }
+
     /// Checks a request for a session token as a strict gateway would. Says in which dialect it is.
-    fn check<B: AsRef<[u8]>>(
-        &self,
-        request: &Request<B>,
-    ) -> Result<(Ask, bool), (StatusCode, &'static str)> {
-        let older = match authorization(request) {
-            Some((Scheme::Bearer, token)) if *token == *self.api_token => false,
-            Some((Scheme::App, token)) if *token == *self.api_token => true,
+    fn check<B: AsRef<[u8]>>(&self, request: &Request<B>) -> Result<(Ask, Dialect), Refused> {
+        let dialect = match authorization(request) {
+            Some((Scheme::Bearer, token)) if self.api_tokens.contains(token) => Dialect::Current,
+            Some((Scheme::App, token)) if self.api_tokens.contains(token) => Dialect::Older,
             _ => return Err((StatusCode::UNAUTHORIZED, "unknown API token")),
         };
         let json = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
@@ -196,7 +295,21 @@ impl Gateway {
         if ask.scopes.iter().any(String::is_empty) {
             return Err((StatusCode::BAD_REQUEST, "a scope is empty"));
         }
-        Ok((ask, older))
+        Ok((ask, dialect))
+    }
+
+    /// Checks a login at the backend: a cookie, and one that isn't refused.
+    fn check_login<B>(
+        &self,
+        request: &Request<B>,
+        identity: &str,
+    ) -> Result<(Ask, Dialect), Refused> {
+        let cookie = request.headers().get(COOKIE).and_then(|value| value.to_str().ok());
+        if cookie.is_none_or(|cookie| self.refused.contains(cookie)) {
+            return Err((StatusCode::UNAUTHORIZED, "nobody is logged in"));
+        }
+        let ask = Ask { identity: identity.to_owned(), scopes: Vec::new() };
+        Ok((ask, Dialect::Current))
     }
 
     fn videos<B>(&mut self, request: &Request<B>, now: i64) -> Response<Bytes> {
@@ -206,10 +319,10 @@ impl Gateway {
         };
         if let Some(issued) = issued.filter(|issued| now < issued.expires_at) {
             self.counts.served = self.counts.served.saturating_add(1);
-            answer(StatusCode::OK, &Videos { videos: [], identity: &issued.identity })
+            json(StatusCode::OK, &Videos { videos: [], identity: &issued.identity })
         } else {
             self.counts.unauthorized = self.counts.unauthorized.saturating_add(1);
-            answer(StatusCode::UNAUTHORIZED, &Refusal { error: "no live session token" })
+            refusal(StatusCode::UNAUTHORIZED, "no live session token")
         }
     }
 }
@@ -231,23 +344,6 @@ fn authorization<B>(request: &Request<B>) -> Option<(Scheme, &str)> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let bearer = value.strip_prefix("Bearer ").map(|token| (Scheme::Bearer, token));
     bearer.or_else(|| value.strip_prefix("App token=").map(|token| (Scheme::App, token)))
-}
-
-fn answer(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
-    // Strings into memory: there is nothing to fail.
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
-}
-
-/// A `Date`, cut to the second; years outside 1970 to 9999 become the nearest that it can name.
-fn date(now: i64) -> HeaderValue {
-    let seconds = u64::try_from(now.div_euclid(1_000)).unwrap_or(0).min(LAST_DATE);
-    let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
-    HeaderValue::try_from(httpdate::fmt_http_date(at))
-        .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
 }
 
 #[cfg(test)]
@@ -329,12 +425,5 @@ mod tests {
         assert_eq!(gateway.handle(&call(&token), NOW).status(), 401);
         assert_eq!(gateway.counts().served, 1);
         assert_eq!(gateway.counts().unauthorized, 3);
-    }
-
-    #[test]
-    fn dates_outside_the_range_are_clamped() {
-        assert_eq!(date(-1), "Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(date(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
-        assert_eq!(date(NOW + 999), "Tue, 24 Nov 2026 04:00:00 GMT");
     }
 }

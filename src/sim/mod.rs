@@ -2,8 +2,23 @@
 //! tests, examples and fuzzers.
 //!
 //! [`Gateway`] takes requests and answers them, on a clock that is passed in. Put it behind any server,
-//! or behind none.
+//! or behind none. [`Fault`]s are values that it can be put under, and a [`FaultPlan`] is a list of them
+//! that can be written down.
 
+mod chance;
+mod client;
+mod device;
+mod fault;
+mod faulty;
 mod gateway;
+mod plan;
+mod play;
+mod referee;
+mod report;
+mod world;
 
+pub use fault::Fault;
 pub use gateway::{Counts, Gateway};
+pub use plan::{FaultPlan, Incident, PlanError};
+pub use report::{Broken, Promise, Report};
+pub use world::World;

@@ -1,0 +1,89 @@
+//! Chance, from a seed.
+
+use super::fault::Fault;
+use super::plan::{FaultPlan, Incident};
+use crate::session::mix;
+
+/// A stream of numbers that follow from a seed.
+#[derive(Debug, Clone)]
+pub(super) struct Chance {
+    seed: u64,
+    drawn: u64,
+}
+
+impl Chance {
+    pub(super) fn new(seed: u64) -> Self {
+        Self { seed: mix(seed), drawn: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.drawn = self.drawn.wrapping_add(1);
+        mix(self.seed ^ mix(self.drawn))
+    }
+
+    /// From 0 to one less than `end`; 0 if there is no such number.
+    pub(super) fn below(&mut self, end: u64) -> u64 {
+        self.next().checked_rem(end).unwrap_or(0)
+    }
+
+    /// From `first` to one less than `end`.
+    pub(super) fn within(&mut self, first: u64, end: u64) -> u64 {
+        first.saturating_add(self.below(end.saturating_sub(first)))
+    }
+
+    /// From `-most` to `most`.
+    pub(super) fn around(&mut self, most: u32) -> i32 {
+        let most = i64::from(most);
+        let drawn = self.below(most.unsigned_abs().saturating_mul(2).saturating_add(1));
+        i32::try_from(i64::try_from(drawn).unwrap_or(0).saturating_sub(most)).unwrap_or(0)
+    }
+
+    fn small(&mut self, end: u32) -> u32 {
+        u32::try_from(self.below(end.into())).unwrap_or(0)
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
+        let index = self.below(u64::try_from(from.len()).unwrap_or(0));
+        from.get(usize::try_from(index).ok()?).copied()
+    }
+}
+
+/// A day's worth of everything that can go wrong.
+pub(super) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
+    let incidents = chance.within(4, 16);
+    (0..incidents).filter_map(|_| incident(chance, lasts)).collect()
+}
+
+fn incident(chance: &mut Chance, lasts: u64) -> Option<Incident> {
+    let fault = vary(chance.pick(Fault::KINDS)?, chance);
+    // Mostly seconds and minutes, now and then hours.
+    let most = chance.pick(&[30_000, 300_000, 300_000, 2_000_000, 10_000_000])?;
+    Some(Incident { at_ms: chance.below(lasts), lasts_ms: chance.within(1, most), fault })
+}
+
+/// The same kind of fault, with numbers of its own.
+fn vary(fault: Fault, chance: &mut Chance) -> Fault {
+    match fault {
+        Fault::Slow { .. } => Fault::Slow { ms: chance.small(60_000) },
+        Fault::Twice { .. } => Fault::Twice { ms: chance.small(60_000) },
+        Fault::Throttled { .. } => Fault::Throttled {
+            retry_after: (chance.below(4) > 0).then(|| chance.small(600)),
+            as_date: chance.below(2) == 0,
+        },
+        Fault::Unavailable { .. } => Fault::Unavailable {
+            status: chance.pick(&[500, 502, 503, 408, 425]).unwrap_or(503),
+            retry_after: (chance.below(4) == 0).then(|| chance.small(600)),
+        },
+        Fault::DateOff { .. } => {
+            // Within the skew of the gateway, of backends, and of nobody.
+            let most = chance.pick(&[1_000, 10_000, 3_600_000]).unwrap_or(1_000);
+            Fault::DateOff { ms: chance.around(most) }
+        }
+        Fault::WallSet { .. } => {
+            let most = chance.pick(&[900, 60_000, 86_400_000]).unwrap_or(900);
+            Fault::WallSet { ms: chance.around(most) }
+        }
+        Fault::MonotonicBack { .. } => Fault::MonotonicBack { ms: chance.small(3_600_000) },
+        same => same,
+    }
+}

@@ -1,0 +1,204 @@
+//! One app on one device: its login, its clocks, and the driver that it runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{COOKIE, DATE, HeaderValue};
+
+use super::device::Device;
+use super::fault::Fault;
+use super::faulty::date_error;
+use super::referee::Referee;
+use crate::driver::{Driver, Policy, Start};
+use crate::exchange::{Backend, Credentials, Endpoint, Gateway, Identity};
+use crate::secret::ApiToken;
+use crate::session::{Config, Generation};
+use crate::time::{Moment, Validity};
+
+/// How an app gets its tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// From the gateway, with an API token.
+    Gateway,
+    /// From the gateway, in the older dialect: no expiry is stated.
+    Older,
+    /// From a backend that states for whom.
+    Named,
+    /// From a backend that doesn't.
+    Cookie,
+}
+
+/// What is true of a token, and what the contract of time asks of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Truth {
+    /// True time, in milliseconds from the start.
+    pub(super) expires_at: i64,
+    /// Whether anything was beyond what the contract allows when it was made: then it promises nothing.
+    pub(super) excused: bool,
+    /// Whether it said when it expires; without, Valid is an assumption.
+    pub(super) stated: bool,
+    /// Whether the reply had no `Date`, so that the device's wall clock stood in.
+    pub(super) undated: bool,
+}
+
+pub(super) struct Client {
+    pub(super) driver: Driver,
+    pub(super) device: Device,
+    pub(super) referee: Referee,
+    way: Way,
+    number: usize,
+    user: u32,
+    secret: u32,
+    /// Counts the waits, so that a timer of an older one can be told from the present one's.
+    pub(super) wait: u64,
+    pub(super) truths: BTreeMap<String, Truth>,
+    /// The token that was granted last.
+    pub(super) held: Option<String>,
+    /// How many of the next readings are not to be trusted.
+    distrusted_readings: u8,
+    pub(super) last_now: Moment,
+}
+
+impl Client {
+    pub(super) fn new(
+        number: usize,
+        config: Arc<Config>,
+        seed: u64,
+        way: Way,
+        device: Device,
+    ) -> Self {
+        let mut device = device;
+        let now = device.read(0);
+        let mut driver = Driver::with_policy(config, Policy::default(), seed);
+        // The first reading, so that the referee's time and the driver's begin together.
+        driver.stop(now);
+        Self {
+            referee: Referee::new(Policy::default(), now),
+            driver,
+            device,
+            way,
+            number,
+            user: 0,
+            secret: 0,
+            wait: 0,
+            truths: BTreeMap::new(),
+            held: None,
+            distrusted_readings: 0,
+            last_now: now,
+        }
+    }
+
+    /// Reads the clocks, as every call to the driver does.
+    pub(super) fn now(&mut self, at: u64) -> Moment {
+        let now = self.device.read(at);
+        if let Some(left) = self.distrusted_readings.checked_sub(1) {
+            self.distrusted_readings = left;
+            // A reading that is nonsense, and the leap back from it, may age every token at hand.
+            self.truths.values_mut().for_each(|truth| truth.excused = true);
+        }
+        self.referee.read(now);
+        self.last_now = now;
+        now
+    }
+
+    pub(super) fn show_nonsense(&mut self, nonsense: Moment) {
+        self.device.show_nonsense(nonsense);
+        self.distrusted_readings = 3;
+    }
+
+    /// For whom the app is logged in.
+    fn identity(&self) -> String {
+        format!("user-{}-{}", self.number, self.user)
+    }
+
+    /// The secret that it logs in with.
+    pub(super) fn secret(&self) -> String {
+        match self.way {
+            Way::Gateway | Way::Older => format!("api-{}-{}", self.number, self.secret),
+            Way::Named | Way::Cookie => format!("login={}-{}", self.identity(), self.secret),
+        }
+    }
+
+    pub(super) fn next_secret(&mut self) {
+        self.secret = self.secret.saturating_add(1);
+    }
+
+    pub(super) fn next_user(&mut self) {
+        self.user = self.user.saturating_add(1);
+    }
+
+    /// What it logs in with; `None` if a name of the simulation is not one that the library takes.
+    pub(super) fn start(&self) -> Option<Start> {
+        let identity = Identity::new(self.identity()).ok()?;
+        let credentials = match self.way {
+            Way::Gateway => Credentials::for_development(Gateway::new(
+                ApiToken::new(self.secret()).ok()?,
+                identity,
+            )),
+            Way::Older => {
+                let token = ApiToken::new(self.secret()).ok()?;
+                Credentials::for_development(Gateway::older(&token, identity).ok()?)
+            }
+            Way::Named => Credentials::backend(self.backend()?.identity(identity)),
+            Way::Cookie => Credentials::backend(self.backend()?),
+        };
+        Some(credentials.into())
+    }
+
+    fn backend(&self) -> Option<Backend> {
+        let endpoint = format!("https://backend.example/token/{}", self.identity());
+        let cookie = HeaderValue::try_from(self.secret()).ok()?;
+        Some(Backend::new(Endpoint::https(endpoint).ok()?).header(COOKIE, cookie))
+    }
+
+    /// The most that the issuer's `Date` may be off for this way in, in milliseconds.
+    pub(super) fn skew(&self) -> u64 {
+        let issuer_writes_date = matches!(self.way, Way::Gateway | Way::Older);
+        crate::time::millis(self.driver.config().skew(issuer_writes_date))
+    }
+
+    /// The token that serves at the last reading, with its judgement.
+    pub(super) fn token(&self) -> Option<(String, Generation, Validity)> {
+        let origin = self.driver.config().origins().first()?;
+        let authorization = self.driver.authorization(origin, self.last_now).ok()?;
+        let token = authorization.value().to_str().ok()?.strip_prefix("Bearer ")?.to_owned();
+        let authorized = authorization.authorized();
+        Some((token, authorized.generation, authorized.validity))
+    }
+
+    /// What is true of the token that was granted last.
+    pub(super) fn truth(&self) -> Option<Truth> {
+        self.truths.get(self.held.as_ref()?).copied()
+    }
+
+    /// Notes what is true of the token that the gateway has just made for this app.
+    pub(super) fn learn(&mut self, gateway: &super::Gateway, lasting: &[Fault]) {
+        let Some((token, expires_at)) = gateway.newest() else { return };
+        let off = date_error(lasting).unsigned_abs();
+        let has = |fault| lasting.contains(&fault);
+        let undated = has(Fault::DateMissing);
+        // A wall clock is not believed when it says that a new token is long dead.
+        let unread = has(Fault::ExpiryMissing)
+            || has(Fault::ExpiryUnreadable)
+            || (undated && has(Fault::ExpiredToken));
+        let truth = Truth {
+            expires_at,
+            excused: off > self.skew(),
+            stated: !unread && self.way != Way::Older,
+            undated,
+        };
+        self.truths.insert(token.to_owned(), truth);
+    }
+
+    /// A reply without a `Date` is held against the wall clock, which may be off by more than allowed.
+    pub(super) fn note_wall_error(&mut self, response: &Response<Bytes>, true_offset: i64) {
+        let off = self.device.wall_error(true_offset);
+        let tolerated = crate::time::millis(self.driver.config().wall_error());
+        if !response.headers().contains_key(DATE) && off > tolerated {
+            let undated = self.truths.values_mut().filter(|truth| truth.undated);
+            undated.for_each(|truth| truth.excused = true);
+        }
+    }
+}

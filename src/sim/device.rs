@@ -1,0 +1,104 @@
+//! A device with two clocks that need not be right, and that it may sleep with.
+
+use crate::time::Moment;
+
+/// Parts per million.
+const MILLION: i64 = 1_000_000;
+
+/// A device. True time is what the simulation counts, in milliseconds from its start; the device shows
+/// something else.
+#[derive(Debug, Clone)]
+pub(super) struct Device {
+    /// Monotonic time so far, in microseconds.
+    mono: u64,
+    /// How much the monotonic clock is fast, in parts per million.
+    fast_ppm: i64,
+    /// What the wall clock shows, less true time.
+    wall_offset: i64,
+    read_at: u64,
+    sleeps_until: u64,
+    nonsense: Option<Moment>,
+    /// Whether the device has ever slept, and whether its wall clock was ever set back: both together can
+    /// hide time.
+    pub(super) has_slept: bool,
+    pub(super) was_set_back: bool,
+}
+
+impl Device {
+    /// A device whose wall clock shows `wall_offset` at the start.
+    pub(super) fn new(mono: u64, wall_offset: i64, fast_ppm: i64) -> Self {
+        Self {
+            mono: mono.saturating_mul(1_000),
+            fast_ppm,
+            wall_offset,
+            read_at: 0,
+            sleeps_until: 0,
+            nonsense: None,
+            has_slept: false,
+            was_set_back: false,
+        }
+    }
+
+    /// What the clocks show at the true time `now`.
+    pub(super) fn read(&mut self, now: u64) -> Moment {
+        self.run_to(now);
+        if let Some(nonsense) = self.nonsense.take() {
+            return nonsense;
+        }
+        let wall = i64::try_from(now).unwrap_or(i64::MAX).saturating_add(self.wall_offset);
+        Moment::from_millis(self.mono.checked_div(1_000).unwrap_or(0), wall)
+    }
+
+    /// How far the wall clock is off.
+    pub(super) fn wall_error(&self, true_offset: i64) -> u64 {
+        self.wall_offset.saturating_sub(true_offset).unsigned_abs()
+    }
+
+    /// The true time at which a timer set now for so much monotonic time goes off, if the device
+    /// doesn't sleep meanwhile.
+    pub(super) fn after(&self, now: u64, millis: u64) -> u64 {
+        let rate = MILLION.saturating_add(self.fast_ppm).max(1).unsigned_abs();
+        let whole = u128::from(millis).saturating_mul(1_000_000);
+        let truly = whole.div_ceil(u128::from(rate));
+        now.saturating_add(u64::try_from(truly).unwrap_or(u64::MAX))
+    }
+
+    /// Until when the device sleeps, if it does at `now`.
+    pub(super) fn asleep_until(&self, now: u64) -> Option<u64> {
+        (self.sleeps_until > now).then_some(self.sleeps_until)
+    }
+
+    /// Sleeps from `now` on.
+    pub(super) fn sleep(&mut self, now: u64, until: u64) {
+        self.run_to(now);
+        self.sleeps_until = self.sleeps_until.max(until);
+        self.has_slept = true;
+    }
+
+    pub(super) fn set_wall(&mut self, by: i64) {
+        self.wall_offset = self.wall_offset.saturating_add(by);
+        self.was_set_back |= by < 0;
+    }
+
+    pub(super) fn set_mono_back(&mut self, now: u64, by: u64) {
+        self.run_to(now);
+        self.mono = self.mono.saturating_sub(by.saturating_mul(1_000));
+    }
+
+    /// Shows nonsense, once.
+    pub(super) fn show_nonsense(&mut self, nonsense: Moment) {
+        self.nonsense = Some(nonsense);
+        // The way back from it is a step back of the wall clock, as far as anybody can see.
+        self.was_set_back = true;
+    }
+
+    fn run_to(&mut self, now: u64) {
+        let asleep = self.sleeps_until.min(now).saturating_sub(self.read_at);
+        let awake = now.saturating_sub(self.read_at).saturating_sub(asleep);
+        let rate = MILLION.saturating_add(self.fast_ppm).max(0).unsigned_abs();
+        let ran = u128::from(awake).saturating_mul(u128::from(rate)).checked_div(1_000);
+        self.mono =
+            self.mono.saturating_add(ran.and_then(|ran| u64::try_from(ran).ok()).unwrap_or(0));
+        self.read_at = now;
+    }
+}

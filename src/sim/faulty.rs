@@ -1,0 +1,142 @@
+//! What faults of the gateway, and of what stands before it, make of its replies.
+
+use core::time::Duration;
+use std::time::UNIX_EPOCH;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::fault::Fault;
+
+/// The last second that an HTTP date can name, in seconds since 1970: the end of the year 9999.
+const LAST_DATE: u64 = 253_402_300_799;
+
+/// A little more than an exchange parses unless it is told otherwise.
+const OVERSIZE: usize = crate::exchange::BODY_LIMIT.saturating_add(1_024);
+
+const PORTAL: &str = "<!doctype html><title>Free Wi-Fi</title><p>Accept our terms to go on.";
+
+#[derive(Serialize)]
+struct Refusal<'a> {
+    error: &'a str,
+}
+
+/// The reply of a request that doesn't get to its destination, if there is a fault for that.
+/// `for_token` says whether it asks for a session token; `date` is what the gateway's clock shows.
+pub(super) fn in_the_way(faults: &[Fault], for_token: bool, date: i64) -> Option<Response<Bytes>> {
+    faults.iter().find_map(|fault| match *fault {
+        Fault::Portal => {
+            let mut response = Response::new(Bytes::from_static(PORTAL.as_bytes()));
+            let html = HeaderValue::from_static("text/html");
+            response.headers_mut().insert(CONTENT_TYPE, html);
+            Some(response)
+        }
+        Fault::Redirected => {
+            let mut response = refusal(StatusCode::TEMPORARY_REDIRECT, "moved");
+            let elsewhere = HeaderValue::from_static("https://elsewhere.example/v1/sessions");
+            response.headers_mut().insert(LOCATION, elsewhere);
+            Some(response)
+        }
+        Fault::Throttled { retry_after, as_date } if for_token => {
+            let response = refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+            Some(with_retry_after(response, retry_after, as_date.then_some(date)))
+        }
+        Fault::Unavailable { status, retry_after } if for_token => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            Some(with_retry_after(refusal(status, "not now"), retry_after, None))
+        }
+        Fault::Refused if for_token => Some(refusal(StatusCode::UNAUTHORIZED, "refused")),
+        Fault::Distrusted if !for_token => {
+            Some(refusal(StatusCode::UNAUTHORIZED, "no live session token"))
+        }
+        _ => None,
+    })
+}
+
+/// What becomes of a reply on its way back.
+pub(super) fn maim(faults: &[Fault], response: &mut Response<Bytes>) {
+    for fault in faults {
+        let body = response.body();
+        let half = body.len() / 2;
+        let maimed = match fault {
+            Fault::CutOff => body.slice(..half),
+            // The first of the two bytes of an "é".
+            Fault::CutInCharacter => {
+                let mut cut = body.get(..half).unwrap_or_default().to_vec();
+                cut.push(0xc3);
+                cut.into()
+            }
+            Fault::Oversized => {
+                let mut padded = body.to_vec();
+                padded.resize(OVERSIZE.max(padded.len()), b' ');
+                padded.into()
+            }
+            Fault::DateMissing => {
+                response.headers_mut().remove(DATE);
+                continue;
+            }
+            _ => continue,
+        };
+        *response.body_mut() = maimed;
+    }
+}
+
+/// How far the gateway's `Date` is off.
+pub(super) fn date_error(faults: &[Fault]) -> i64 {
+    let errors = faults.iter().map(|fault| match fault {
+        Fault::DateOff { ms } => i64::from(*ms),
+        _ => 0,
+    });
+    errors.fold(0, i64::saturating_add)
+}
+
+/// A reply that refuses, with the reason in its body.
+pub(super) fn refusal(status: StatusCode, error: &str) -> Response<Bytes> {
+    json(status, &Refusal { error })
+}
+
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
+    // Strings into memory: there is nothing to fail.
+    let body = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn with_retry_after(
+    mut response: Response<Bytes>,
+    seconds: Option<u32>,
+    date: Option<i64>,
+) -> Response<Bytes> {
+    if let Some(seconds) = seconds {
+        let value = match date {
+            Some(date) => http_date(date.saturating_add(i64::from(seconds).saturating_mul(1_000))),
+            None => seconds.into(),
+        };
+        response.headers_mut().insert(RETRY_AFTER, value);
+    }
+    response
+}
+
+/// An HTTP date, cut to the second; years outside 1970 to 9999 become the nearest that it can name.
+pub(super) fn http_date(millis: i64) -> HeaderValue {
+    let seconds = u64::try_from(millis.div_euclid(1_000)).unwrap_or(0).min(LAST_DATE);
+    let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)).unwrap_or(UNIX_EPOCH);
+    HeaderValue::try_from(httpdate::fmt_http_date(at))
+        .unwrap_or_else(|_| HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_outside_the_range_are_clamped() {
+        assert_eq!(http_date(-1), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(http_date(i64::MAX), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(http_date(1_795_492_800_999), "Tue, 24 Nov 2026 04:00:00 GMT");
+    }
+}

@@ -1,0 +1,608 @@
+//! One run of a world: what happens when, in the order of true time.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "the numbers of apps are those of the vector's own range"
+)]
+
+use core::cmp::{Ordering, Reverse};
+use core::time::Duration;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response};
+
+use super::chance::Chance;
+use super::client::{Client, Way};
+use super::device::Device;
+use super::fault::Fault;
+use super::gateway::Gateway;
+use super::referee::Verdict;
+use super::report::{Promise, Report};
+use super::world::World;
+use crate::driver::{Event, Output, Wake};
+use crate::exchange::AllowedOrigin;
+use crate::session::transitions::Cause;
+use crate::session::{Config, Generation, Outgoing, RequestId, TransportFailure};
+use crate::time::{Moment, Validity, millis};
+
+/// 2026-11-24T04:00:00Z, when every world begins, in milliseconds since 1970.
+const T0: i64 = 1_795_492_800_000;
+
+/// How far bounds may be off by rounding, in milliseconds.
+const ROUNDING: i64 = 3;
+
+/// How much hidden sleep the contract of time takes into account, in milliseconds: as much again is what
+/// it names as its limit.
+const HIDDEN_SLEEP: i64 = 1_000;
+
+/// The most polls in a row that a driver may ask for at one moment: what it can have queued, and what one
+/// poll can add.
+const MOST_POLLS: usize = 20;
+
+/// The longest time, after everything is good again, in which every app has to be back: the longest wait
+/// that a server can ask for, and room for the last tries.
+const WAY_BACK: u64 = 3_600_000 + 400_000;
+
+/// What ends a play: the promise, what happened, when, and whose driver it was.
+pub(super) type Fall = (Promise, String, u64, usize);
+
+pub(super) struct Play {
+    apps: Vec<App>,
+    gateway: Gateway,
+    faults: Vec<super::plan::Incident>,
+    lasting: Vec<Fault>,
+    due: BinaryHeap<Reverse<Due>>,
+    now: u64,
+    lasts: u64,
+    order: u64,
+    chance: Chance,
+    report: Report,
+}
+
+/// A client, and what its user is up to.
+struct App {
+    client: Client,
+    running: bool,
+}
+
+struct Due {
+    at: u64,
+    /// What was planned first comes first.
+    order: u64,
+    app: usize,
+    what: What,
+}
+
+enum What {
+    /// The driver's timer of this wait.
+    Timer(u64),
+    /// A request gets to the gateway.
+    Arrival(RequestId, Box<Request<Bytes>>),
+    Reply(RequestId, Box<Response<Bytes>>),
+    Failure(RequestId, TransportFailure),
+    /// The app calls the API.
+    Call,
+    CallAnswered(Generation, u16),
+    Begin(usize),
+    End(usize),
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.order).cmp(&(other.at, other.order))
+    }
+}
+
+impl Play {
+    pub(super) fn new(world: &World) -> Self {
+        let mut chance = Chance::new(world.seed ^ 1);
+        let lifetime = chance.within(30_000, 3_600_000);
+        let gateway = Gateway::new("none", Duration::from_millis(lifetime), world.seed);
+        let apps = (0..world.apps).filter_map(|number| app(number, &mut chance)).collect();
+        let mut play = Self {
+            apps,
+            gateway,
+            faults: world.plan.incidents().to_vec(),
+            lasting: Vec::new(),
+            due: BinaryHeap::new(),
+            now: 0,
+            lasts: world.lasts,
+            order: 0,
+            chance,
+            report: Report::default(),
+        };
+        let incidents: Vec<_> = (0..).zip(world.plan.incidents()).collect();
+        for (index, incident) in incidents {
+            play.plan_at(incident.at_ms, 0, What::Begin(index));
+            play.plan_at(incident.at_ms.saturating_add(incident.lasts_ms), 0, What::End(index));
+        }
+        play
+    }
+
+    pub(super) fn run(mut self) -> Result<Report, Fall> {
+        for app in 0..self.apps.len() {
+            self.plan_at(self.now, app, What::Call);
+            self.checked(app, |play| play.start(app))?;
+        }
+        while let Some(Reverse(due)) = self.due.pop() {
+            if due.at > self.lasts {
+                break;
+            }
+            self.happen(due)?;
+        }
+        self.come_back()?;
+        Ok(self.report)
+    }
+
+    /// Everything is good from here on: every app has to come back.
+    fn come_back(&mut self) -> Result<(), Fall> {
+        self.now = self.now.max(self.lasts);
+        self.lasting.clear();
+        self.faults.clear();
+        let awake =
+            self.apps.iter().filter_map(|app| app.client.device.asleep_until(self.now)).max();
+        self.now = self.now.max(awake.unwrap_or(0));
+        for app in 0..self.apps.len() {
+            self.checked(app, |play| {
+                let now = play.read(app);
+                let of = &mut play.apps[app];
+                of.client.driver.set_online(true, now);
+                if !of.running || of.client.driver.stalled().is_some() {
+                    of.client.next_secret();
+                    play.start(app)?;
+                }
+                play.pump(app)
+            })?;
+        }
+        let end = self.now.saturating_add(WAY_BACK);
+        while let Some(Reverse(due)) = self.due.pop() {
+            if due.at > end {
+                break;
+            }
+            // Incidents are over.
+            if !matches!(due.what, What::Begin(_) | What::End(_)) {
+                self.happen(due)?;
+            }
+            if self.apps.iter().all(|app| app.client.token().is_some()) {
+                return Ok(());
+            }
+        }
+        let lost = self.apps.iter().position(|app| app.client.token().is_none()).unwrap_or(0);
+        let what = format!(
+            "not active an hour after all was good: {:?}",
+            self.apps.get(lost).map(|app| &app.client.driver)
+        );
+        Err((Promise::WayBack, what, self.now, lost))
+    }
+
+    fn happen(&mut self, due: Due) -> Result<(), Fall> {
+        let Due { at, app, what, .. } = due;
+        self.now = self.now.max(at);
+        match what {
+            What::Begin(index) => return self.begin(index),
+            What::End(index) => return self.end(index),
+            What::Arrival(id, request) => {
+                self.arrive(app, id, &request);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let asleep = self.apps.get(app).and_then(|app| app.client.device.asleep_until(self.now));
+        if let Some(until) = asleep {
+            self.plan_at(until, app, what);
+            return Ok(());
+        }
+        self.checked(app, |play| match what {
+            What::Timer(wait) => play.timer(app, wait),
+            What::Reply(id, response) => play.reply(app, id, &response),
+            What::Failure(id, why) => play.failure(app, id, why),
+            What::Call => play.call(app),
+            What::CallAnswered(generation, status) => play.answered(app, generation, status),
+            What::Begin(_) | What::End(_) | What::Arrival(..) => Ok(()),
+        })
+    }
+
+    fn checked(&mut self, app: usize, run: impl FnOnce(&mut Self) -> Verdict) -> Result<(), Fall> {
+        run(self).map_err(|(promise, what)| (promise, what, self.now, app))
+    }
+
+    fn plan_at(&mut self, at: u64, app: usize, what: What) {
+        self.order = self.order.saturating_add(1);
+        self.due.push(Reverse(Due { at, order: self.order, app, what }));
+    }
+
+    fn read(&mut self, app: usize) -> Moment {
+        let at = self.now;
+        self.apps[app].client.now(at)
+    }
+}
+
+/// What apps do, and what comes to them.
+impl Play {
+    fn start(&mut self, app: usize) -> Verdict {
+        let now = self.read(app);
+        let of = &mut self.apps[app];
+        let secret = of.client.secret();
+        if secret.starts_with("api-") {
+            self.gateway.accept(&secret);
+        }
+        let Some(start) = of.client.start() else { return Ok(()) };
+        let client = &mut of.client;
+        let epoch = client.driver.epoch();
+        client.driver.start(start, now);
+        let another = client.driver.epoch() != epoch;
+        client.referee.started(another, &client.driver);
+        of.running = true;
+        self.pump(app)
+    }
+
+    fn stop(&mut self, app: usize) -> Verdict {
+        let now = self.read(app);
+        let of = &mut self.apps[app];
+        of.running = false;
+        let client = &mut of.client;
+        client.driver.stop(now);
+        let token = client.token();
+        client.referee.stopped(token.as_ref().map(|(token, ..)| token.as_str()), &client.driver)?;
+        self.pump(app)
+    }
+
+    fn pump(&mut self, app: usize) -> Verdict {
+        self.pump_after(app, None)
+    }
+
+    /// Polls until the driver waits, and does what it says. `ended` is the request that has just ended.
+    fn pump_after(&mut self, app: usize, mut ended: Option<RequestId>) -> Verdict {
+        for _ in 0..MOST_POLLS {
+            let now = self.read(app);
+            let client = &mut self.apps[app].client;
+            match client.driver.poll(now) {
+                Output::Send(outgoing) => {
+                    client.referee.sent(&outgoing, &client.driver, now)?;
+                    self.send(app, outgoing);
+                }
+                Output::Abandon(id) => {
+                    client.referee.abandoned(id)?;
+                    ended = Some(id);
+                }
+                Output::Event(event) => {
+                    client.referee.event(&event, ended, &client.driver)?;
+                    self.told(app, &event)?;
+                }
+                Output::Wait(wake) => {
+                    client.referee.waits(&client.driver)?;
+                    self.wait(app, wake);
+                    return Ok(());
+                }
+            }
+        }
+        Err((
+            Promise::RefusedIsRefused,
+            format!("{MOST_POLLS} polls at one moment, and still busy"),
+        ))
+    }
+
+    fn wait(&mut self, app: usize, wake: Wake) {
+        let client = &mut self.apps[app].client;
+        client.wait = client.wait.saturating_add(1);
+        let wait = client.wait;
+        if let Wake::In(left, _) = wake {
+            let at = client.device.after(self.now, millis(left));
+            self.plan_at(at, app, What::Timer(wait));
+        }
+    }
+
+    fn told(&mut self, app: usize, event: &Event) -> Verdict {
+        if let Some(transition) = event.transition() {
+            if matches!(transition.cause, Cause::Lapsed | Cause::LapsedInFlight) {
+                self.has_truly_expired(app)?;
+            }
+            let (from, to, cause) = (transition.from, transition.to, transition.cause);
+            self.report.saw(&format!("cause {cause:?}"));
+            self.report.saw(&format!("{from} -> {to}: {cause:?}"));
+        } else {
+            let text = format!("{event:?}");
+            let name = text.split('(').next().unwrap_or_default();
+            self.report.saw(&format!("event {name}"));
+        }
+        self.report.digest_more(self.now);
+        Ok(())
+    }
+
+    fn timer(&mut self, app: usize, wait: u64) -> Verdict {
+        if self.apps[app].client.wait == wait { self.pump(app) } else { Ok(()) }
+    }
+
+    fn reply(&mut self, app: usize, id: RequestId, response: &Response<Bytes>) -> Verdict {
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        client.note_wall_error(response, T0);
+        let before = client.token();
+        let taken = client.driver.handle_response(id, response, now).is_ok();
+        let after = client.token();
+        client.referee.reported(id, Some(response), taken, (name(&before), name(&after)))?;
+        let same_generation = generation(&before) == generation(&after);
+        if before.is_some() && same_generation && name(&before) != name(&after) {
+            let what = "a reply that renewed nothing took the token".to_owned();
+            return Err((Promise::FailureDoesNoHarm, what));
+        }
+        if taken && after.is_some() && generation(&before) != generation(&after) {
+            client.held = name(&after).map(ToOwned::to_owned);
+        }
+        self.pump_after(app, taken.then_some(id))
+    }
+
+    fn failure(&mut self, app: usize, id: RequestId, why: TransportFailure) -> Verdict {
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        let before = client.token();
+        let taken = client.driver.handle_failure(id, why, now).is_ok();
+        let after = client.token();
+        client.referee.reported(id, None, taken, (name(&before), name(&after)))?;
+        if name(&before) != name(&after) {
+            let what = "a request that got no reply took the token".to_owned();
+            return Err((Promise::FailureDoesNoHarm, what));
+        }
+        self.pump_after(app, taken.then_some(id))
+    }
+
+    fn call(&mut self, app: usize) -> Verdict {
+        let next = self.now.saturating_add(self.chance.within(20_000, 600_000));
+        self.plan_at(next, app, What::Call);
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = http::Uri::from_static("https://api.example/v1/videos");
+        match client.driver.authorize(&mut request, now) {
+            Ok(authorized) => {
+                self.is_truly_valid(app, authorized.validity)?;
+                if self.lasting.iter().any(|fault| matches!(fault, Fault::Offline | Fault::Lost)) {
+                    return Ok(());
+                }
+                let at = self.now.saturating_add(self.chance.within(20, 200));
+                let reply = self.gateway.handle_under(&self.lasting, &request, self.date());
+                let answer = What::CallAnswered(authorized.generation, reply.status().as_u16());
+                self.plan_at(at, app, answer);
+                Ok(())
+            }
+            Err(_) if client.driver.generation().is_some() => self.has_truly_expired(app),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn answered(&mut self, app: usize, generation: Generation, status: u16) -> Verdict {
+        if status != 401 {
+            return Ok(());
+        }
+        self.report.saw("API calls answered 401");
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        client.referee.unauthorized(generation, &client.driver);
+        client.driver.handle_unauthorized(generation, now);
+        self.pump(app)
+    }
+}
+
+/// The true clock, which no driver sees.
+impl Play {
+    fn date(&self) -> i64 {
+        T0.saturating_add_unsigned(self.now)
+    }
+
+    /// A token was called Valid: its true end has to be in the future.
+    fn is_truly_valid(&mut self, app: usize, validity: Validity) -> Verdict {
+        let client = &self.apps[app].client;
+        self.report.saw(match validity {
+            Validity::Valid => "served Valid",
+            Validity::Unsure => "served Unsure",
+            Validity::Expired => "served Expired",
+        });
+        let Some(truth) = client.truth() else { return Ok(()) };
+        let device = &client.device;
+        let may_hide = device.has_slept && device.was_set_back;
+        if validity != Validity::Valid || truth.excused || !truth.stated || may_hide {
+            return Ok(());
+        }
+        let slack = if device.has_slept { HIDDEN_SLEEP } else { 0 }.saturating_add(ROUNDING);
+        let late = self.date().saturating_sub(truth.expires_at);
+        if late >= slack {
+            let what = format!("Valid {late} ms after the true expiry");
+            return Err((Promise::NeverValidTooLong, what));
+        }
+        self.report.saw("Valid held against the true clock");
+        Ok(())
+    }
+
+    /// A token was called Expired: its true end has to be in the past.
+    fn has_truly_expired(&mut self, app: usize) -> Verdict {
+        let Some(truth) = self.apps[app].client.truth() else { return Ok(()) };
+        if truth.excused {
+            return Ok(());
+        }
+        let early = truth.expires_at.saturating_sub(self.date());
+        if early > ROUNDING {
+            let what = format!("Expired {early} ms before the true expiry");
+            return Err((Promise::NeverExpiredTooSoon, what));
+        }
+        self.report.saw("Expired held against the true clock");
+        Ok(())
+    }
+}
+
+/// The network and the gateway.
+impl Play {
+    fn send(&mut self, app: usize, outgoing: Outgoing) {
+        self.report.saw("requests");
+        self.report.digest_more(self.now);
+        let (id, request, _) = outgoing.into_parts();
+        let there = self.now.saturating_add(self.chance.within(10, 120));
+        let lost = self.lasting.iter().find_map(|fault| match fault {
+            Fault::Lost => Some(None),
+            Fault::Offline => Some(Some(TransportFailure::Unreachable)),
+            Fault::ResetBefore => Some(Some(TransportFailure::Interrupted)),
+            _ => None,
+        });
+        match lost {
+            None => self.plan_at(there, app, What::Arrival(id, Box::new(request))),
+            Some(Some(why)) => self.plan_at(there, app, What::Failure(id, why)),
+            Some(None) => {}
+        }
+    }
+
+    fn arrive(&mut self, app: usize, id: RequestId, request: &Request<Bytes>) {
+        let granted = self.gateway.counts().granted;
+        let response = self.gateway.handle_under(&self.lasting, request, self.date());
+        if self.gateway.counts().granted > granted {
+            self.apps[app].client.learn(&self.gateway, &self.lasting);
+        }
+        let back = self.now.saturating_add(self.chance.within(10, 120));
+        let slow = self.lasting.iter().map(|fault| match fault {
+            Fault::Slow { ms } => u64::from(*ms),
+            _ => 0,
+        });
+        let back = slow.fold(back, u64::saturating_add);
+        for fault in self.lasting.clone() {
+            match fault {
+                Fault::Lost => return,
+                Fault::ResetAfter => {
+                    self.plan_at(back, app, What::Failure(id, TransportFailure::Interrupted));
+                    return;
+                }
+                Fault::Twice { ms } => {
+                    let again = back.saturating_add(ms.into());
+                    self.plan_at(again, app, What::Reply(id, Box::new(response.clone())));
+                }
+                _ => {}
+            }
+        }
+        self.plan_at(back, app, What::Reply(id, Box::new(response)));
+    }
+}
+
+/// Incidents.
+impl Play {
+    fn begin(&mut self, index: usize) -> Result<(), Fall> {
+        let Some(incident) = self.faults.get(index).copied() else { return Ok(()) };
+        self.report.saw(&format!("fault {}", incident.fault.name()));
+        self.lasting.push(incident.fault);
+        let until = self.now.saturating_add(incident.lasts_ms);
+        match incident.fault {
+            Fault::Revoked => {
+                self.gateway.revoke_all();
+                Ok(())
+            }
+            Fault::Asleep => {
+                let now = self.now;
+                self.apps.iter_mut().for_each(|app| app.client.device.sleep(now, until));
+                Ok(())
+            }
+            _ => self.for_each_awake(incident.fault, |play, app| play.befall(app, incident.fault)),
+        }
+    }
+
+    fn end(&mut self, index: usize) -> Result<(), Fall> {
+        let Some(incident) = self.faults.get(index).copied() else { return Ok(()) };
+        if let Some(at) = self.lasting.iter().position(|fault| *fault == incident.fault) {
+            self.lasting.remove(at);
+        }
+        self.for_each_awake(incident.fault, |play, app| match incident.fault {
+            Fault::Offline => play.set_online(app, true),
+            Fault::Stopped if !play.apps[app].running => play.start(app),
+            // Timers don't run in sleep, so that an app polls when it wakes up.
+            Fault::Asleep => play.pump(app),
+            _ => Ok(()),
+        })
+    }
+
+    /// Tells each app whose device is awake; one that sleeps doesn't notice.
+    fn for_each_awake(
+        &mut self,
+        fault: Fault,
+        mut tell: impl FnMut(&mut Self, usize) -> Verdict,
+    ) -> Result<(), Fall> {
+        for app in 0..self.apps.len() {
+            let asleep = self.apps[app].client.device.asleep_until(self.now).is_some();
+            // A network that is back is there when the device wakes up.
+            if !asleep || fault == Fault::Offline {
+                self.checked(app, |play| tell(play, app))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn befall(&mut self, app: usize, fault: Fault) -> Verdict {
+        let (mono, wall) = (self.chance.next(), self.chance.next());
+        let now = self.now;
+        let client = &mut self.apps[app].client;
+        match fault {
+            Fault::Offline => return self.set_online(app, false),
+            Fault::WallSet { ms } => client.device.set_wall(ms.into()),
+            Fault::MonotonicBack { ms } => client.device.set_mono_back(now, ms.into()),
+            Fault::ClockNonsense => {
+                let mono =
+                    [0, u64::MAX, mono].into_iter().nth(usize::from(mono % 3 == 1)).unwrap_or(mono);
+                client.show_nonsense(Moment::from_millis(mono, wall.cast_signed()));
+            }
+            Fault::Stopped => return self.stop(app),
+            Fault::OtherUser => {
+                client.next_user();
+                return self.start(app);
+            }
+            Fault::Rotated => {
+                let old = client.secret();
+                client.next_secret();
+                self.gateway.refuse(&old);
+                return self.start(app);
+            }
+            _ => {}
+        }
+        self.pump(app)
+    }
+
+    fn set_online(&mut self, app: usize, online: bool) -> Verdict {
+        let now = self.read(app);
+        self.apps[app].client.driver.set_online(online, now);
+        self.pump(app)
+    }
+}
+
+fn name(token: &Option<(String, Generation, Validity)>) -> Option<&str> {
+    Some(token.as_ref()?.0.as_str())
+}
+
+fn generation(token: &Option<(String, Generation, Validity)>) -> Option<Generation> {
+    Some(token.as_ref()?.1)
+}
+
+/// An app with its own way in, on a device with clocks of its own: one in two of them right.
+fn app(number: usize, chance: &mut Chance) -> Option<App> {
+    let origin = AllowedOrigin::https("https://api.example").ok()?;
+    let config = Arc::new(Config::builder(origin).build().ok()?);
+    let way = match chance.below(4) {
+        0 => Way::Older,
+        1 => Way::Named,
+        2 => Way::Cookie,
+        _ => Way::Gateway,
+    };
+    let right = chance.below(2) == 0;
+    let (off, fast) = (chance.around(100_000), chance.around(970));
+    let (off, fast) = if right { (0, 0) } else { (i64::from(off), i64::from(fast)) };
+    let device = Device::new(chance.below(100_000_000), T0.saturating_add(off), fast);
+    let client = Client::new(number, config, chance.next(), way, device);
+    Some(App { client, running: false })
+}

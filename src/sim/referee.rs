@@ -1,0 +1,339 @@
+//! Watches one driver from outside, and holds what it does against the ten rules. It knows the rules, and
+//! nothing of the driver's code.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+
+use core::hash::{Hash, Hasher};
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{AUTHORIZATION, COOKIE, DATE, RETRY_AFTER};
+
+use super::report::Promise;
+use crate::driver::{Driver, Event, Policy, Stalled};
+use crate::exchange::DenialKind;
+use crate::session::transitions::{Cause, StateName, TABLE, Transition};
+use crate::session::{Generation, Outgoing, RequestId};
+use crate::time::Moment;
+
+/// A promise that was broken, and what happened.
+pub(super) type Verdict = Result<(), (Promise, String)>;
+
+/// The most that one reading may add to a driver's time, in milliseconds.
+const LEAP: u64 = 1 << 40;
+
+/// The most that is certain of a token's life when it is renewed on schedule, in milliseconds: the
+/// default margin, and half of it again.
+const SCHEDULED: i64 = 90_000;
+
+/// How far the recovery of one token from a 401 has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recovery {
+    Untried,
+    Wanted,
+    Spent,
+    Told,
+}
+
+/// What is remembered of one driver.
+#[derive(Debug)]
+pub(super) struct Referee {
+    policy: Policy,
+    last_mono: u64,
+    /// Monotonic time as the driver may count it: no step back, and no leap.
+    ticks: u64,
+    /// When requests went out; the last few.
+    sent_at: Vec<u64>,
+    /// Requests that may go at once, in thousandths, and as of when.
+    tokens: (u64, u64),
+    asked: BTreeMap<RequestId, Asked>,
+    live: Option<RequestId>,
+    state: StateName,
+    running: bool,
+    refused: Option<u64>,
+    recoveries: BTreeMap<Generation, Recovery>,
+    after_401: bool,
+    expected_to_tell: Option<Generation>,
+    floors: BTreeMap<String, u64>,
+}
+
+#[derive(Debug, Clone)]
+struct Asked {
+    endpoint: String,
+    /// A number for the credentials that it was made with.
+    credentials: u64,
+}
+
+fn broken(promise: Promise, what: impl Into<String>) -> Verdict {
+    Err((promise, what.into()))
+}
+
+impl Referee {
+    pub(super) fn new(policy: Policy, now: Moment) -> Self {
+        let full = policy.burst().saturating_mul(policy.interval());
+        Self {
+            policy,
+            last_mono: mono(now),
+            ticks: 0,
+            sent_at: Vec::new(),
+            tokens: (full, 0),
+            asked: BTreeMap::new(),
+            live: None,
+            state: StateName::Unauthenticated,
+            running: false,
+            refused: None,
+            recoveries: BTreeMap::new(),
+            after_401: false,
+            expected_to_tell: None,
+            floors: BTreeMap::new(),
+        }
+    }
+
+    /// Notes a reading that the driver is about to get.
+    pub(super) fn read(&mut self, now: Moment) {
+        let passed = mono(now).saturating_sub(self.last_mono).min(LEAP);
+        self.ticks = self.ticks.saturating_add(passed);
+        self.last_mono = mono(now);
+    }
+
+    /// A request went out.
+    pub(super) fn sent(&mut self, outgoing: &Outgoing, driver: &Driver, now: Moment) -> Verdict {
+        let id = outgoing.id();
+        if !self.running {
+            return broken(Promise::StopStops, format!("request {id} goes out after the stop"));
+        }
+        if let Some(live) = self.live.replace(id) {
+            return broken(Promise::Budget, format!("request {id} goes out beside {live}"));
+        }
+        self.spend(id)?;
+        let uri = outgoing.request().uri();
+        let endpoint = format!("{}{}", uri.authority().map_or("", |at| at.as_str()), uri.path());
+        let floor = self.floors.get(&endpoint).copied().unwrap_or(0);
+        if self.ticks < floor {
+            let early = floor.saturating_sub(self.ticks);
+            let what =
+                format!("request {id} goes {early} ms before the time that the server named");
+            return broken(Promise::ServersAreLeftAlone, what);
+        }
+        let credentials = credentials(outgoing);
+        if self.refused == Some(credentials) {
+            let what = format!("request {id} asks again with what was refused for good");
+            return broken(Promise::RefusedIsRefused, what);
+        }
+        self.asked.insert(id, Asked { endpoint, credentials });
+        self.renewal_is_asked_for(id, driver, now)
+    }
+
+    fn renewal_is_asked_for(&mut self, id: RequestId, driver: &Driver, now: Moment) -> Verdict {
+        let generation = driver.generation();
+        let wanted = generation.map(|generation| self.recovery(generation));
+        self.after_401 = wanted == Some(Recovery::Wanted);
+        let certain = driver.remaining(now).map_or(0, |left| left.at_least_millis());
+        if wanted.is_some() && !self.after_401 && certain > SCHEDULED {
+            let what =
+                format!("renewal {id} goes {certain} ms before the end, and no 401 asked for it");
+            return broken(Promise::UnauthorizedRenewsOnce, what);
+        }
+        Ok(())
+    }
+
+    /// The bucket, and the bound that is published for any window.
+    fn spend(&mut self, id: RequestId) -> Verdict {
+        let (interval, burst) = (self.policy.interval(), self.policy.burst());
+        let (level, as_of) = self.tokens;
+        let filled = level.saturating_add(self.ticks.saturating_sub(as_of));
+        let filled = filled.min(burst.saturating_mul(interval));
+        let spaced = self
+            .sent_at
+            .last()
+            .is_none_or(|last| self.ticks >= last.saturating_add(self.policy.spacing()));
+        if filled < interval || !spaced {
+            return broken(Promise::Budget, format!("request {id} is over the budget"));
+        }
+        self.tokens = (filled.saturating_sub(interval), self.ticks);
+        self.sent_at.push(self.ticks);
+        if self.sent_at.len() > 64 {
+            self.sent_at.remove(0);
+        }
+        for (count, first) in (1_u64..).zip(self.sent_at.iter().rev()) {
+            let window = core::time::Duration::from_millis(self.ticks.saturating_sub(*first));
+            if count > self.policy.most_requests_in(window) {
+                return broken(Promise::Budget, format!("{count} requests within {window:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A reply or a failure is about to be reported: `before` is the token that serves.
+    pub(super) fn reported(
+        &mut self,
+        id: RequestId,
+        reply: Option<&Response<Bytes>>,
+        taken: bool,
+        (before, after): (Option<&str>, Option<&str>),
+    ) -> Verdict {
+        let live = self.live == Some(id);
+        if taken != live {
+            let what = format!("request {id} was taken: {taken}; in flight: {live}");
+            return broken(Promise::StaleIsStale, what);
+        }
+        if !live && before != after {
+            return broken(Promise::StaleIsStale, format!("what came for {id} changed the token"));
+        }
+        if live {
+            self.live = None;
+            self.note_wait(id, reply);
+        }
+        Ok(())
+    }
+
+    fn note_wait(&mut self, id: RequestId, reply: Option<&Response<Bytes>>) {
+        let Some((asked, reply)) = self.asked.get(&id).zip(reply) else { return };
+        if let Some(seconds) = wait(reply) {
+            // The cap of the default policy is an hour.
+            let until = self.ticks.saturating_add(seconds.min(3_600).saturating_mul(1_000));
+            let floor = self.floors.entry(asked.endpoint.clone()).or_default();
+            *floor = until.max(*floor);
+        }
+    }
+
+    pub(super) fn abandoned(&mut self, id: RequestId) -> Verdict {
+        if self.live.take_if(|live| *live == id).is_none() {
+            return broken(Promise::StaleIsStale, format!("{id} was abandoned, and not in flight"));
+        }
+        Ok(())
+    }
+
+    /// An event, with the request that it is the end of, if it is one's.
+    pub(super) fn event(
+        &mut self,
+        event: &Event,
+        ended: Option<RequestId>,
+        driver: &Driver,
+    ) -> Verdict {
+        if let Event::Unauthorized(generation) = event {
+            if self.expected_to_tell.take() != Some(*generation) {
+                let what = format!("an event of a 401 that was not to be told: {event}");
+                return broken(Promise::UnauthorizedRenewsOnce, what);
+            }
+        }
+        let Some(transition) = event.transition() else { return Ok(()) };
+        self.follow(event, transition)?;
+        match (event, transition.cause) {
+            (Event::Denied(_, denial), _) => {
+                if denial.kind() != DenialKind::Refused
+                    && driver.stalled() == Some(Stalled::Refused)
+                {
+                    let what = format!("taken for a refusal: {denial}");
+                    return broken(Promise::FailureDoesNoHarm, what);
+                }
+                if denial.is_permanent() {
+                    let asked = ended.and_then(|id| self.asked.get(&id));
+                    self.refused = asked.map(|asked| asked.credentials);
+                }
+            }
+            (_, Cause::Granted | Cause::Renewed) if self.after_401 => {
+                if let Some(generation) = driver.generation() {
+                    self.recoveries.insert(generation, Recovery::Spent);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn follow(&mut self, event: &Event, transition: Transition) -> Verdict {
+        if transition.from != self.state || !TABLE.contains(&transition) {
+            let what = format!("{event}, though the session was {}", self.state);
+            return broken(Promise::OneEventEach, what);
+        }
+        self.state = transition.to;
+        Ok(())
+    }
+
+    /// The driver waits: nothing is queued, so everything has been told.
+    pub(super) fn waits(&mut self, driver: &Driver) -> Verdict {
+        if self.state != driver.state() {
+            let what =
+                format!("{} without an event: the last one said {}", driver.state(), self.state);
+            return broken(Promise::OneEventEach, what);
+        }
+        if let Some(generation) = self.expected_to_tell {
+            let what = format!("nobody was told of the 401 on token {}", generation.number());
+            return broken(Promise::UnauthorizedRenewsOnce, what);
+        }
+        Ok(())
+    }
+
+    /// A 401 is about to be reported.
+    pub(super) fn unauthorized(&mut self, generation: Generation, driver: &Driver) {
+        if driver.generation() != Some(generation) {
+            return;
+        }
+        let next = match self.recovery(generation) {
+            Recovery::Untried if driver.stalled().is_none() => Recovery::Wanted,
+            Recovery::Untried | Recovery::Spent => {
+                self.expected_to_tell = Some(generation);
+                Recovery::Told
+            }
+            same => same,
+        };
+        self.recoveries.insert(generation, next);
+    }
+
+    /// A start was made, of the login at hand or of another.
+    pub(super) fn started(&mut self, another: bool, driver: &Driver) {
+        self.running = true;
+        self.refused = None;
+        if another {
+            // What was in flight is abandoned, and said to be so with the next polls.
+            return;
+        }
+        if let Some(generation) = driver.generation() {
+            let next = match self.recovery(generation) {
+                Recovery::Wanted | Recovery::Told => Recovery::Wanted,
+                Recovery::Untried | Recovery::Spent => Recovery::Untried,
+            };
+            self.recoveries.insert(generation, next);
+        }
+    }
+
+    /// A stop was made.
+    pub(super) fn stopped(&mut self, token: Option<&str>, driver: &Driver) -> Verdict {
+        self.running = false;
+        self.refused = None;
+        if token.is_some() || driver.state() != StateName::Unauthenticated {
+            return broken(Promise::StopStops, format!("{} after a stop", driver.state()));
+        }
+        Ok(())
+    }
+
+    fn recovery(&self, generation: Generation) -> Recovery {
+        self.recoveries.get(&generation).copied().unwrap_or(Recovery::Untried)
+    }
+}
+
+fn mono(now: Moment) -> u64 {
+    crate::time::millis(now.since_start())
+}
+
+/// What the server asks to wait, in seconds: a number, or a date less the reply's own.
+fn wait(reply: &Response<Bytes>) -> Option<u64> {
+    let text = reply.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    if let Ok(seconds) = text.parse() {
+        return Some(seconds);
+    }
+    let date = httpdate::parse_http_date(reply.headers().get(DATE)?.to_str().ok()?).ok()?;
+    let until = httpdate::parse_http_date(text).ok()?;
+    Some(until.duration_since(date).ok()?.as_secs())
+}
+
+fn credentials(outgoing: &Outgoing) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let headers = outgoing.request().headers();
+    outgoing.request().uri().hash(&mut hasher);
+    outgoing.request().body().hash(&mut hasher);
+    (headers.get(AUTHORIZATION), headers.get(COOKIE)).hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,85 @@
+//! A simulated day: apps, devices, a network and a gateway on virtual time, from one seed.
+
+use core::time::Duration;
+
+use super::chance::{Chance, mixed_plan};
+use super::plan::FaultPlan;
+use super::play::Play;
+use super::report::{Broken, Report};
+use crate::time::millis;
+
+/// Any number of apps, one gateway, and everything that goes wrong between them, on virtual time.
+///
+/// What happens follows from the seed and the [`FaultPlan`] alone. While it runs, each driver is watched
+/// from outside: every promise that it makes is checked, and time is held against the true clock, which
+/// no driver sees.
+///
+/// ```
+/// use videokit_session::sim::World;
+///
+/// let report = World::day(17).run().unwrap_or_else(|broken| panic!("{broken}"));
+/// assert!(report.count("cause Granted") > 0);
+/// ```
+#[derive(Debug, Clone)]
+pub struct World {
+    pub(super) seed: u64,
+    pub(super) plan: FaultPlan,
+    pub(super) lasts: u64,
+    pub(super) apps: usize,
+}
+
+impl World {
+    /// A day of one to three apps, with a mix of faults that the seed makes.
+    #[must_use]
+    pub fn day(seed: u64) -> Self {
+        let lasts = 24 * 3_600_000;
+        let mut chance = Chance::new(seed);
+        let apps = usize::try_from(chance.below(3)).unwrap_or(0).saturating_add(1);
+        let plan = mixed_plan(&mut chance, lasts);
+        Self { seed, plan, lasts, apps }
+    }
+
+    /// A world in which nothing goes wrong but what is planned here.
+    #[must_use]
+    pub fn new(seed: u64, apps: usize, lasts: Duration, plan: FaultPlan) -> Self {
+        Self { seed, plan, lasts: millis(lasts), apps }
+    }
+
+    /// What is planned to go wrong.
+    #[must_use]
+    pub fn plan(&self) -> &FaultPlan {
+        &self.plan
+    }
+
+    /// The same world with another plan.
+    #[must_use]
+    pub fn with_plan(&self, plan: FaultPlan) -> Self {
+        Self { plan, ..*self }
+    }
+
+    /// Plays the world to its end.
+    ///
+    /// # Errors
+    /// The first promise that was broken.
+    pub fn run(&self) -> Result<Report, Box<Broken>> {
+        Play::new(self).run().map_err(|(promise, what, at_ms, driver)| {
+            let (seed, plan) = (self.seed, self.plan.clone());
+            Box::new(Broken { promise, what, at_ms, driver, seed, plan })
+        })
+    }
+
+    /// Takes away from the plan what the break doesn't need, as long as it stays broken in the same way.
+    #[must_use]
+    pub fn shortest(&self, broken: &Broken) -> Box<Broken> {
+        let mut best = Box::new(broken.clone());
+        let mut index = 0;
+        while index < best.plan.incidents().len() {
+            let shorter = best.plan.without(index);
+            match self.with_plan(shorter).run() {
+                Err(still) if still.promise == best.promise => best = still,
+                _ => index = index.saturating_add(1),
+            }
+        }
+        best
+    }
+}

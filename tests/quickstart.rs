@@ -66,65 +66,151 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
 
+/// What each of the two says, act by act, in its order. How they interleave is the machine's to say.
+const SCRIPT: &str = r#"
+1. A wrong API token
+app: start: user-17, with a wrong API token
+driver: -> POST http://127.0.0.1:
+driver: Unauthenticated -> Authenticating: Started
+driver: Denied: the server refused (status 401); the same request won't be granted
+driver: waits for the app
+app: is not sent: no token serves: the credentials were refused
+2. In development
+app: start: user-17
+driver: -> POST
+driver: Authenticating -> Active: Granted
+driver:  s: Renewal
+app: has token 1: Valid
+app: with token 1 (Valid): 200 {"videos"
+3. The token goes to allowed origins only
+app: https://elsewhere.example/v1/videos is not sent: the request does not go to an allowed origin
+4. Renewal
+driver: -> POST
+driver: Active: RenewalSent
+app: with token 1 (
+app: with token 1 (
+driver: Active: Renewed
+app: with token 2 (
+5. An outage
+driver: RenewalDenied: the server could not answer for now (status 503); try again later
+driver: RenewalDenied: the server could not answer for now (status 503); try again later
+app: with token 2 (
+driver: Active: Renewed
+app: with token 3 (
+6. A busy gateway
+driver: RenewalDenied: the server is throttling requests (status 429); it asks to wait 1 s
+driver:  s: RetryAfter
+app: had asked for 1 s, and was left alone for
+app: with token 3 (
+driver: Active: Renewed
+app: with token 4 (
+7. A captive portal
+driver: RenewalDenied: the reply is malformed: the body is markup
+app: with token 4 (
+driver: Active: Renewed
+8. The network is lost
+driver: RenewalFailed: no connection could be made
+app: set_online(false)
+driver:  s: Expiry
+app: sees no request for 0.5 s: the driver is offline
+app: has token 5:
+app: set_online(true)
+driver: Active: Renewed
+app: with token 6 (
+9. Another user
+driver: Active: RenewalSent
+app: start: user-18
+driver: Active -> Unauthenticated: Stopped
+driver: Unauthenticated -> Authenticating: Started
+app: is not sent: no token serves yet
+driver: too late: request
+app: is not sent: no token serves yet
+driver: Authenticating -> Active: Granted
+app: has token 7: Valid
+app: with token 7 (Valid): 200 {"videos":[],"identity":"user-18"}
+10. The API answers 401
+app: with token 7 (Valid): 401
+driver: Active: RenewalSent
+driver: Active: Renewed
+app: with token 8 (Valid): 200
+11. The API answers 401 to the renewed token
+app: with token 8 (Valid): 401
+driver: the API refuses token 8, and renewing won't help
+app: with token 8 (Valid): 401
+app: sees no request for 0.5 s: renewing won't help
+12. Stop
+app: stop
+driver: Active -> Unauthenticated: Stopped
+app: is not sent: no token serves: nobody is logged in
+app: start: user-18
+driver: Unauthenticated -> Authenticating: Started
+app: stop
+driver: Authenticating -> Unauthenticated: Stopped
+driver: too late: request
+app: is not sent: no token serves: nobody is logged in
+13. Expiry
+app: start: user-17, with a token
+driver: Unauthenticated -> Active: Adopted
+driver: token 9 is due for renewal, and has no credentials
+app: has token 9: Unsure, with 0.0 to
+app: with token 9 (Unsure): 200
+driver: Active -> Expired: Lapsed
+app: is not sent: no token serves: the token was adopted
+14. In production
+app: start: user-17, at the app's backend
+driver: Expired: CredentialsSet
+driver: /token/user-17
+driver: Expired -> Authenticating: Reauthenticated
+driver: Authenticating -> Active: Granted
+app: has token 10: Valid
+app: with token 10 (Valid): 200
+app: stop
+driver: Active -> Unauthenticated: Stopped
+"#;
+
 #[test]
-fn plays_every_act_and_agrees_with_the_gateway() {
+fn plays_every_act_and_agrees_with_the_servers() {
     let output = quickstart(&[], None);
     let text = stdout(&output);
     assert!(output.status.success(), "{text}{}", stderr(&output));
 
-    let mut rest = text.as_str();
-    for expected in [
-        "1. A wrong API token",
-        "Unauthenticated  <- the server refused (status 401); the same request won't be granted",
-        "2. In development",
-        "Active           <- 200: token 1, Valid",
-        "with token 1",
-        "Active           <- 200: {\"videos\"",
-        "3. Renewal",
-        "Active           -> POST",
-        "meanwhile the app goes on",
-        "with token 1",
-        "Active           <- 200: token 2, Valid",
-        "with token 2",
-        "4. The token goes to allowed origins only",
-        "https://elsewhere.example/v1/videos is not sent",
-        "not go to an allowed origin",
-        "5. Expiry",
-        "Unsure, with 0.0 to",
-        "with token 2",
-        "Active           <- 200: {\"videos\"",
-        "/v1/videos is not sent",
-        "the session's token has expired",
-        "Expired             the token is forgotten and wiped",
-        "6. A new login",
-        "Active           <- 200: token 3, Valid",
-        "7. Stop",
-        "Unauthenticated     stopped",
-        "Unauthenticated  <- 200: a token, which is not taken",
-        "is not in flight",
-        "8. In production",
-        "<- 200: Session Service",
-        "/token/user-17",
-        "Active           <- 200: token 4, Valid",
-        "Unauthenticated     stopped",
-        "They agree.",
-        "Next: ",
-    ] {
-        let at =
-            rest.find(expected).unwrap_or_else(|| panic!("{expected:?} not in order in:\n{text}"));
-        rest = &rest[at + expected.len()..];
+    for who in ["app", "driver"] {
+        let (speaks, cue) = (format!(" s  {who} "), format!("{who}: "));
+        let spoken = text.lines().filter(|line| line.contains(&speaks));
+        assert_in_order(spoken, SCRIPT.lines().filter_map(|line| line.strip_prefix(&cue)), &text);
     }
+    let is_title = |line: &&str| line.starts_with(|first: char| first.is_ascii_digit());
+    assert_in_order(text.lines(), SCRIPT.lines().filter(is_title), &text);
+    assert_in_order(text.lines(), [" s: Backoff", "They agree.", "Next: "], &text);
+
     for (what, count) in [
-        ("tokens granted", 5),
-        ("tokens refused", 1),
-        ("API calls served", 6),
-        ("API calls answered 401", 0),
+        ("requests for a token", 17),
+        ("  granted", 12),
+        ("  refused", 1),
+        ("  put off (503)", 2),
+        ("  throttled (429)", 1),
+        ("  malformed (200, a page)", 1),
+        ("API calls served", 14),
+        ("API calls answered 401", 3),
         ("anything else", 0),
     ] {
         assert_eq!(counted(&text, what), [count, count], "{what}");
     }
     assert!(!text.contains('\u{1b}'), "colour, though this is no terminal");
     assert_no_secret(&output, "quickstart-secret");
+    assert_no_secret(&output, "not-the-token");
+}
+
+/// Each of the expected pieces stands in a line of its own, in their order.
+fn assert_in_order<'a>(
+    lines: impl IntoIterator<Item = &'a str>,
+    expected: impl IntoIterator<Item = &'a str>,
+    text: &str,
+) {
+    let mut lines = lines.into_iter();
+    for piece in expected {
+        assert!(lines.any(|line| line.contains(piece)), "{piece:?} not in order in:\n{text}");
+    }
 }
 
 /// Neither a session token nor the API token is printed anywhere.
@@ -177,7 +263,7 @@ fn says_what_is_wrong_with_a_command_line() {
 #[test]
 fn logs_in_at_another_gateway() {
     for (path, option, expected) in [
-        ("/v1/sessions", None, ["Valid, with 5", "asked: none"]),
+        ("/v1/sessions", None, ["validity  Valid, with 5", "asked: none"]),
         ("/", Some("--scope=videos.read"), ["Valid, with 5", "asked: videos.read"]),
         ("", Some("--older"), ["an expiry that nobody stated", "asked: none"]),
     ] {
@@ -188,9 +274,16 @@ fn logs_in_at_another_gateway() {
         let output = quickstart(&arguments, Some("right:token"));
         let text = stdout(&output);
         assert!(output.status.success(), "{text}{}", stderr(&output));
-        for expected in ["a token", "identity  user-17", expected[0], expected[1], "stopped"] {
-            assert!(text.contains(expected), "{expected}: {text}");
-        }
+        let [validity, scopes] = expected;
+        let expected = [
+            "Authenticating -> Active: Granted",
+            "identity  user-17",
+            validity,
+            scopes,
+            "Active -> Unauthenticated: Stopped",
+            "the token is forgotten and wiped",
+        ];
+        assert_in_order(text.lines(), expected, &text);
         assert_no_secret(&output, "right:token");
         assert_eq!(gateway.lock().unwrap().counts().granted, 1);
     }
@@ -202,25 +295,31 @@ fn a_gateway_that_gives_no_token_is_a_failure_that_says_what_to_do() {
         let output = quickstart(&["--gateway", url, "--identity", "user-17"], Some(api_token));
         let (text, error) = (stdout(&output), stderr(&output));
         assert_eq!(output.status.code(), Some(1), "{text}{error}");
-        assert!(text.contains("Unauthenticated  <- "), "{text}");
-        assert!(text.contains(why), "{text}");
+        let why = format!("Authenticating -> Unauthenticated: {why}");
+        assert!(text.contains(&why), "{why}: {text}");
         assert!(error.contains(way_out), "{error}");
         assert_no_secret(&output, api_token);
     };
     let (origin, gateway) = gateway();
-    let refused = "the server refused (status 401); the same request won't be granted";
+    let refused = "Denied: the server refused (status 401); the same request won't be granted";
     fails(&origin, "wrong:token", refused, "the API token in VIDEOKIT_API_TOKEN");
     assert_eq!(gateway.lock().unwrap().counts().refused, 1);
 
     // A redirect is not followed, and a reply that is too large is not read to its end.
-    fails(&format!("{origin}/moved"), "right:token", "never followed", "the address");
-    fails(&format!("{origin}/large"), "right:token", "more than the limit of 65536", "--older");
+    fails(&format!("{origin}/moved"), "right:token", "Denied: the server redirects", "the address");
+    fails(
+        &format!("{origin}/large"),
+        "right:token",
+        "Denied: the reply is malformed: the body has",
+        "--older",
+    );
     assert_eq!(gateway.lock().unwrap().counts().granted, 0);
 
     // A port that was free a moment ago: nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = format!("http://{free}");
-    fails(&silent, "right:token", "no connection could be made", "the address and the network");
+    let unreachable = "Failed: no connection could be made";
+    fails(&silent, "right:token", unreachable, "the address and the network");
 }
 
 type Shared = Arc<Mutex<sim::Gateway>>;

@@ -2,18 +2,21 @@
 
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
+use videokit_session::driver::Policy;
 use videokit_session::exchange::{Denial, DenialKind, Endpoint, OriginError};
-use videokit_session::session::NotActive;
+use videokit_session::session::transitions::StateName;
 use videokit_session::{
-    Active, AllowedOrigin, ApiToken, Config, Credentials, Gateway, Identity, Scopes, Session,
+    AllowedOrigin, AnySession, ApiToken, Config, Credentials, Driver, Event, Gateway, Identity,
+    Moment, Scopes,
 };
 
+use crate::SESSIONS;
+use crate::clocks::seed;
+use crate::run_loop::{News, Runner};
 use crate::timeline::{Timeline, life};
-use crate::transport::{Clocks, Transport};
-
-/// Where a gateway mints its tokens.
-const SESSIONS: &str = "/v1/sessions";
+use crate::transport::Transport;
 
 /// What the command line says of a gateway.
 pub(crate) struct Remote {
@@ -50,39 +53,43 @@ fn endpoint(url: &str) -> Result<Endpoint, OriginError> {
 }
 
 impl Remote {
-    /// Authenticates, shows what came, and stops.
+    /// Logs in, shows what came, and stops.
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
-        let (clocks, timeline) = (Clocks::start(), Timeline::start());
         let config = Config::builder(self.origin.clone()).build()?;
-        let session = Session::new(Arc::new(config), 42);
-        let (session, outgoing) = session.authenticate(self.credentials()?, clocks.now())?;
-        // Without the query, which may hold a secret.
-        let (method, path) = (outgoing.request().method(), outgoing.request().uri().path());
-        timeline.sent(session.state(), format_args!("{method} {}{path}", self.origin));
-        let (id, timeout) = (outgoing.id(), outgoing.timeout());
-        let reply = match Transport::global().send(outgoing.into_request(), timeout) {
-            Ok(reply) => reply,
-            Err(why) => {
-                let session = session.fail(id, why, clocks.now())?;
-                timeline.came(session.state(), format_args!("nothing: {why}"));
-                return Err("no reply: check the address and the network, and try again".into());
+        // Somebody is waiting at the command line: one try.
+        let policy = Policy::builder().attempts(1).build()?;
+        let driver = Driver::with_policy(Arc::new(config), policy, seed());
+        let timeline = Timeline::start();
+        let (sender, events) = channel();
+        let listener = move |news: &News<'_>| {
+            timeline.hear(news);
+            if let News::Event(event) = news {
+                let _ = sender.send((*event).clone());
             }
         };
-        match session.receive(id, &reply, clocks.now()) {
-            Ok(session) => {
-                timeline.came(session.state(), format_args!("{}: a token", reply.status()));
-                self.show(&timeline, &session, &clocks);
-                let stopped = session.stop();
-                timeline.note(stopped.state(), "stopped: the token is forgotten and wiped");
-                Ok(())
+        let runner = Runner::start(driver, Transport::global(), Box::new(listener));
+        let credentials = self.credentials()?;
+        runner.input(|driver, now| driver.start(credentials, now));
+        // An event comes in any case: the driver gives up what takes too long.
+        let granted = loop {
+            match events.recv()? {
+                Event::Moved(moved) if moved.to == StateName::Active => break Ok(()),
+                Event::Denied(_, denial) => break Err(way_out(&denial)),
+                Event::Failed(..) => {
+                    break Err("no reply: check the address and the network, and try again");
+                }
+                Event::NotSent(error) => return Err(error.into()),
+                _ => {}
             }
-            Err(NotActive::Denied(rejected)) => {
-                let (session, why) = rejected.into_parts();
-                timeline.came(session.state(), &why);
-                Err(way_out(&why).into())
-            }
-            Err(stale) => Err(stale.into()),
+        };
+        if granted.is_ok() {
+            runner.look(|driver, now| self.show(timeline, driver, now));
+            runner.input(Driver::stop);
+            events.recv()?;
+            timeline.app("the token is forgotten and wiped");
         }
+        runner.close();
+        Ok(granted?)
     }
 
     fn credentials(&self) -> Result<Credentials, Box<dyn Error>> {
@@ -95,23 +102,26 @@ impl Remote {
     }
 
     /// Everything about a token but the token.
-    fn show(&self, timeline: &Timeline, session: &Session<Active>, clocks: &Clocks) {
-        if let Some(identity) = session.identity() {
-            timeline.note(session.state(), format_args!("identity  {identity}"));
+    fn show(&self, timeline: Timeline, driver: &Driver, now: Moment) {
+        if let Some(identity) = driver.identity() {
+            timeline.app(format_args!("identity  {identity}"));
         }
-        let remaining = session.remaining(clocks.now());
-        timeline.note(session.state(), format_args!("validity  {}", life(remaining)));
+        if let Some(remaining) = driver.remaining(now) {
+            timeline.app(format_args!("validity  {}", life(remaining)));
+        }
         let asked = names(&self.scopes);
-        match session.granted_scopes() {
+        // The driver shows the session that it drives, for all that it doesn't repeat.
+        let granted = match driver.session() {
+            AnySession::Active(session) => session.granted_scopes(),
+            _ => None,
+        };
+        match granted.map(names) {
             Some(granted) => {
-                let granted = names(granted);
-                timeline
-                    .note(session.state(), format_args!("scopes    {granted} (asked: {asked})"));
+                timeline.app(format_args!("scopes    {granted} (asked: {asked})"));
             }
-            None => timeline.note(
-                session.state(),
-                format_args!("scopes    asked: {asked} (the reply does not list those granted)"),
-            ),
+            None => timeline.app(format_args!(
+                "scopes    asked: {asked} (the reply does not list those granted)"
+            )),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The other side, in this same process: a gateway, and a customer's backend that knows the API token.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -12,10 +13,13 @@ use axum::routing::get;
 use bytes::Bytes;
 use http::StatusCode;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use videokit_session::exchange::Endpoint;
 use videokit_session::{ApiToken, Gateway, Identity, Moment, sim};
 
+use crate::SESSIONS;
 use crate::transport::Transport;
+use crate::weather::{Forecast, Met, Weather};
 
 /// The most that a server here reads of a request.
 const REQUEST_LIMIT: usize = 16 * 1_024;
@@ -24,29 +28,39 @@ const REQUEST_LIMIT: usize = 16 * 1_024;
 pub(crate) struct Servers {
     pub(crate) gateway: String,
     pub(crate) backend: String,
-    shared: Shared,
+    site: Arc<Site>,
 }
 
-type Shared = Arc<Mutex<sim::Gateway>>;
+/// The gateway, and what stands before it.
+struct Site {
+    gateway: Mutex<sim::Gateway>,
+    forecast: Mutex<Forecast>,
+    held: AtomicUsize,
+    /// A permit lets one held reply go, the oldest first.
+    gate: Semaphore,
+}
 
 impl Servers {
     /// Starts both, on a thread of their own.
     pub(crate) fn start(api_token: &'static str, lifetime: Duration) -> std::io::Result<Self> {
-        let shared = Arc::new(Mutex::new(sim::Gateway::new(api_token, lifetime, 2_026)));
+        let site = Arc::new(Site {
+            gateway: Mutex::new(sim::Gateway::new(api_token, lifetime, 2_026)),
+            forecast: Mutex::default(),
+            held: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+        });
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         let gateway = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let backend = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let servers = Self {
             gateway: format!("http://{}", gateway.local_addr()?),
             backend: format!("http://{}", backend.local_addr()?),
-            shared: Arc::clone(&shared),
+            site: Arc::clone(&site),
         };
-        let gateway_app = Router::new().fallback(gateway_answers).with_state(shared);
+        let gateway_app = Router::new().fallback(gateway_answers).with_state(site);
         let mint = Mint { gateway: servers.gateway.clone(), api_token };
-        let backend_app = Router::new()
-            .route("/", get(async || "Session Service"))
-            .route("/token/{user}", get(backend_answers))
-            .with_state(mint);
+        let backend_app =
+            Router::new().route("/token/{user}", get(backend_answers)).with_state(mint);
         thread::spawn(move || {
             runtime.block_on(async {
                 let both = (axum::serve(gateway, gateway_app), axum::serve(backend, backend_app));
@@ -60,22 +74,70 @@ impl Servers {
 
     /// What the gateway has done so far.
     pub(crate) fn counts(&self) -> sim::Counts {
-        lock(&self.shared).counts()
+        lock(&self.site.gateway).counts()
+    }
+
+    /// Forgets every token.
+    pub(crate) fn revoke_all(&self) {
+        lock(&self.site.gateway).revoke_all();
+    }
+
+    /// Mints tokens of this lifetime from now on.
+    pub(crate) fn set_lifetime(&self, lifetime: Duration) {
+        lock(&self.site.gateway).set_lifetime(lifetime);
+    }
+
+    /// Says what the next requests for a token will meet.
+    pub(crate) fn forecast(&self, weather: &[Weather]) {
+        lock(&self.site.forecast).add(weather);
+    }
+
+    /// What the requests for a token have met so far.
+    pub(crate) fn met(&self) -> Met {
+        lock(&self.site.forecast).met()
+    }
+
+    /// How long the gateway was left alone after it said that it was busy.
+    pub(crate) fn left_alone(&self) -> Option<Duration> {
+        lock(&self.site.forecast).left_alone()
+    }
+
+    /// How many replies are held.
+    pub(crate) fn held(&self) -> usize {
+        self.site.held.load(Ordering::SeqCst)
+    }
+
+    /// Lets the oldest held reply go, or the next one, if none is held.
+    pub(crate) fn release(&self) {
+        self.site.gate.add_permits(1);
     }
 }
 
-fn lock(gateway: &Shared) -> MutexGuard<'_, sim::Gateway> {
-    gateway.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// All of the gateway: hand the request to its pure part, with the time.
-async fn gateway_answers(State(gateway): State<Shared>, request: Request) -> Response {
+/// All of the gateway: the weather, and, if the request gets through it, the pure part, with the time.
+async fn gateway_answers(State(site): State<Arc<Site>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, REQUEST_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    let for_token = parts.uri.path() == SESSIONS;
+    let weather = if for_token { lock(&site.forecast).meet() } else { Weather::Clear };
+    if let Some(reply) = weather.reply() {
+        return reply.map(Into::into);
+    }
     let now = Moment::new(Duration::ZERO, SystemTime::now()).wall_millis();
-    lock(&gateway).handle(&http::Request::from_parts(parts, body), now).map(Into::into)
+    let reply = lock(&site.gateway).handle(&http::Request::from_parts(parts, body), now);
+    if weather == Weather::Held {
+        site.held.fetch_add(1, Ordering::SeqCst);
+        if let Ok(permit) = site.gate.acquire().await {
+            permit.forget();
+        }
+        site.held.fetch_sub(1, Ordering::SeqCst);
+    }
+    reply.map(Into::into)
 }
 
 /// What a customer's backend knows.
@@ -99,7 +161,7 @@ impl Mint {
         &self,
         user: &str,
     ) -> Result<http::Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
-        let endpoint = Endpoint::loopback(format!("{}/v1/sessions", self.gateway))?;
+        let endpoint = Endpoint::loopback(format!("{}{SESSIONS}", self.gateway))?;
         let exchange =
             Gateway::new(ApiToken::new(self.api_token)?, Identity::new(user)?).endpoint(endpoint);
         let response = Transport::local().send(exchange.request(), Duration::from_secs(5))?;

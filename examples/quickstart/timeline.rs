@@ -1,11 +1,16 @@
-//! Prints what happens, when, and in which state: one aligned line each, in colour on a terminal only.
+//! Prints what happens, when, and who does it: one aligned line each, in colour on a terminal only.
 
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use anstream::println;
+use http::Uri;
+use videokit_session::driver::WakeReason;
 use videokit_session::session::transitions::StateName;
 use videokit_session::time::Remaining;
+use videokit_session::{Event, Wake};
+
+use crate::run_loop::News;
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -16,6 +21,7 @@ const BLUE: &str = "\x1b[34m";
 const RESET: &str = "\x1b[0m";
 
 /// The timeline of one run.
+#[derive(Clone, Copy)]
 pub(crate) struct Timeline {
     start: Instant,
 }
@@ -30,32 +36,59 @@ impl Timeline {
         println!("\n{BOLD}{title}{RESET}");
     }
 
-    /// The client sends something.
-    pub(crate) fn sent(&self, state: StateName, what: impl Display) {
-        self.line(state, "->", format_args!("{what}"));
+    /// The app does or sees something.
+    pub(crate) fn app(self, what: impl Display) {
+        self.line("app", BLUE, &what);
     }
 
-    /// Something comes back.
-    pub(crate) fn came(&self, state: StateName, what: impl Display) {
-        self.line(state, "<-", format_args!("{what}"));
+    /// The loop tells something.
+    pub(crate) fn hear(self, news: &News<'_>) {
+        match news {
+            News::Sends(outgoing) => {
+                let (method, uri) = (outgoing.request().method(), outgoing.request().uri());
+                self.line("driver", "", &format_args!("-> {method} {}", without_query(uri)));
+            }
+            News::Event(event) => self.line("driver", colour(event), event),
+            News::Late(late) => self.line("driver", YELLOW, &format_args!("too late: {late}")),
+            // Each request has a deadline: nothing that tells one wait from another.
+            News::Waits(Wake::In(_, WakeReason::Deadline)) => {}
+            News::Waits(Wake::In(time, why)) => {
+                let seconds = time.as_secs_f64();
+                self.line("driver", DIM, &format_args!("waits {seconds:.2} s: {why:?}"));
+            }
+            News::Waits(Wake::OnInput) => self.line("driver", DIM, &"waits for the app"),
+            News::Called(uri, with, reply) => {
+                let (token, validity) = (with.generation.number(), with.validity);
+                let status = reply.status().as_u16();
+                let body = String::from_utf8_lossy(reply.body());
+                let path = uri.path();
+                self.app(format_args!(
+                    "GET {path} with token {token} ({validity:?}): {status} {body}"
+                ));
+            }
+        }
     }
 
-    /// Something happens without the network.
-    pub(crate) fn note(&self, state: StateName, what: impl Display) {
-        self.line(state, "  ", format_args!("{what}"));
-    }
-
-    fn line(&self, state: StateName, arrow: &str, what: Arguments<'_>) {
+    fn line(self, who: &str, colour: &str, what: &dyn Display) {
         let at = self.start.elapsed().as_secs_f64();
-        let colour = match state {
-            StateName::Unauthenticated => DIM,
-            StateName::Authenticating => YELLOW,
-            StateName::Active => GREEN,
-            StateName::Expired => RED,
-        };
-        let state = state.to_string();
-        println!("{DIM}{at:7.3} s{RESET}  {colour}{state:<15}{RESET}  {BLUE}{arrow}{RESET} {what}");
+        println!("{DIM}{at:7.3} s  {who:<6}{RESET}  {colour}{what}{RESET}");
     }
+}
+
+fn colour(event: &Event) -> &'static str {
+    match event.transition().map(|transition| transition.to) {
+        Some(StateName::Active) => GREEN,
+        Some(StateName::Authenticating) | None => YELLOW,
+        Some(StateName::Unauthenticated) => BOLD,
+        Some(StateName::Expired) => RED,
+    }
+}
+
+/// An address without its query, which may hold a secret.
+fn without_query(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().unwrap_or_default();
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    format!("{scheme}://{authority}{}", uri.path())
 }
 
 /// How long a token still lives, in words.

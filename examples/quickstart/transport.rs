@@ -1,46 +1,43 @@
-//! The I/O that the library leaves to its caller: one blocking HTTP client and two clocks.
+//! The I/O that the library leaves to its caller: a blocking HTTP client, and a cable to pull.
 
 use std::io::Read;
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use videokit_session::{Moment, TransportFailure};
+use videokit_session::TransportFailure;
 
 /// The most that is read of a reply: a little more than the library parses, so that it can tell that a
 /// reply is too large.
 const BODY_LIMIT: u64 = 64 * 1_024 + 1;
 
-/// The two clocks of a [`Moment`].
-pub(crate) struct Clocks {
-    start: Instant,
-}
-
-impl Clocks {
-    pub(crate) fn start() -> Self {
-        Self { start: Instant::now() }
-    }
-
-    pub(crate) fn now(&self) -> Moment {
-        Moment::new(self.start.elapsed(), SystemTime::now())
-    }
-}
-
-/// A blocking HTTP client. Clones share its connections.
+/// A blocking HTTP client. Clones share its connections, and its cable.
 #[derive(Clone)]
 pub(crate) struct Transport {
     agent: ureq::Agent,
+    plugged_in: Arc<AtomicBool>,
 }
 
 impl Transport {
     /// A client for servers on this machine: it goes through no proxy.
     pub(crate) fn local() -> Self {
-        Self { agent: agent(|config| config.proxy(None)) }
+        Self::new(agent(|config| config.proxy(None)))
     }
 
     /// A client for servers anywhere.
     pub(crate) fn global() -> Self {
-        Self { agent: agent(|config| config) }
+        Self::new(agent(|config| config))
+    }
+
+    fn new(agent: ureq::Agent) -> Self {
+        Self { agent, plugged_in: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// Pulls the cable, or puts it back. Requests that are on their way are not cut off.
+    pub(crate) fn plug_in(&self, plugged_in: bool) {
+        self.plugged_in.store(plugged_in, Ordering::SeqCst);
     }
 
     /// Sends a request and reads the whole reply, whatever its status. Redirects are not followed: they
@@ -50,6 +47,9 @@ impl Transport {
         request: Request<Bytes>,
         timeout: Duration,
     ) -> Result<Response<Vec<u8>>, TransportFailure> {
+        if !self.plugged_in.load(Ordering::SeqCst) {
+            return Err(TransportFailure::Unreachable);
+        }
         let response = if request.body().is_empty() {
             self.run(request.map(drop), timeout)
         } else {

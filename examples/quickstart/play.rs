@@ -1,0 +1,73 @@
+//! The play: sets the stage, lets the acts be played, and compares what both sides have counted.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anstream::println;
+use videokit_session::driver::Policy;
+use videokit_session::{AllowedOrigin, Config, Driver};
+
+use crate::acts;
+use crate::player::Player;
+use crate::servers::Servers;
+use crate::tally;
+
+/// What the local gateway and the local backend share.
+const API_TOKEN: &str = "quickstart-app:quickstart-secret";
+
+/// Short, so that a renewal can be waited for.
+const LIFETIME: Duration = Duration::from_secs(6);
+
+/// Always the same, so that the pauses of the play are, and none is too short to be seen. An app draws
+/// another for each driver, as `remote.rs` does.
+const SEED: u64 = 74;
+
+pub(crate) fn run() -> Result<(), Box<dyn Error>> {
+    let servers = Servers::start(API_TOKEN, LIFETIME)?;
+    println!("{}\n", prologue(&servers));
+    let driver = Driver::with_policy(Arc::new(config(&servers)?), policy()?, SEED);
+    let mut player = Player::new(&servers, driver);
+    acts::play(&mut player, API_TOKEN)?;
+    player.runner.close();
+    let counters = player.runner.look(|driver, _now| driver.counters());
+    tally::compare(counters, player.calls, &servers)?;
+    println!("\nNext: the loop to copy is examples/quickstart/run_loop.rs; then README.md.");
+    Ok(())
+}
+
+fn prologue(servers: &Servers) -> String {
+    format!(
+        "\
+One driver from login to stop. Each line says who acts: the app, or the driver in its run loop.
+
+gateway  {}
+backend  {}   (it alone knows the API token)
+times    short, so that all can be watched: tokens live {} s, pauses after failures are at most
+         0.2 s, then 0.4 s, and the request budget grows by one in 0.2 s. Apps keep the defaults.",
+        servers.gateway,
+        servers.backend,
+        LIFETIME.as_secs()
+    )
+}
+
+fn config(servers: &Servers) -> Result<Config, Box<dyn Error>> {
+    let config = Config::builder(AllowedOrigin::loopback(&servers.gateway)?)
+        // Of a token's 6 s this leaves 2 to 3 that are certain, so that renewal comes early, and there is
+        // time for failures before the token's end.
+        .gateway_skew(Duration::from_secs(2))
+        .renewal_percent(50)
+        .request_timeout(Duration::from_secs(5))
+        // All clocks here are one.
+        .backend_skew(Duration::from_millis(100))
+        .wall_error(Duration::from_millis(100));
+    Ok(config.build()?)
+}
+
+fn policy() -> Result<Policy, Box<dyn Error>> {
+    let policy = Policy::builder()
+        .interval(Duration::from_millis(200))
+        .spacing(Duration::from_millis(50))
+        .backoff(Duration::from_millis(200), Duration::from_millis(400));
+    Ok(policy.build()?)
+}

@@ -1,0 +1,10 @@
+//! What users of session and token libraries suffer from, each as a scenario with a name: a driver, a
+//! simulated gateway, and virtual time.
+
+mod clocks;
+mod failures;
+mod layers;
+mod logins;
+mod secrets;
+mod storms;
+mod world;

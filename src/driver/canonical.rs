@@ -102,6 +102,7 @@ impl CanonicalQueued {
                 (_, Some(transition)) => Self::Transition(transition),
                 (Event::TokenNeeded(_), None) => Self::Other("TokenNeeded"),
                 (Event::Unauthorized(_), None) => Self::Other("Unauthorized"),
+                (Event::GaveUp, None) => Self::Other("GaveUp"),
                 (_, None) => Self::Other("NotAdopted or NotSent"),
             },
         }

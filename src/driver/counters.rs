@@ -4,6 +4,9 @@ use crate::exchange::{Denial, DenialKind};
 use crate::session::transitions::Cause;
 
 /// What a [`Driver`](super::Driver) has done since it was made. Numbers saturate; nothing resets them.
+///
+/// Every request ends in exactly one of `authentications`, `renewals`, `refused`, `throttled`,
+/// `transient`, `redirected`, `malformed`, `unanswered` and `abandoned`, but for the one in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Counters {
@@ -27,7 +30,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Requests that the caller reported as failed.
     pub unanswered: u64,
-    /// Requests that the driver gave up: their time was over, or the login was.
+    /// Requests that the driver gave up: their time was over, or the login was. A client that keeps to
+    /// the same time-out reports its failure a moment later, which counts as stale.
     pub abandoned: u64,
     /// Replies and failures that came for requests not in flight.
     pub stale: u64,

@@ -26,8 +26,12 @@ pub enum Event {
     TokenNeeded(Generation),
     /// The API answered 401 to this token, and renewing it won't help: it was made by a renewal that a
     /// 401 had asked for, or it can't be renewed now. Once per token. What is wrong is not the token's
-    /// age: the scopes, say, or the account.
+    /// age: the scopes, say, or the account. The token goes on being handed out; start with other
+    /// credentials, or stop.
     Unauthorized(Generation),
+    /// As many tries failed in a row as the policy allows. The driver asks no more until it is started
+    /// again, or until the network is back, if that was what failed.
+    GaveUp,
     /// The token to start with was not adopted: it was dead on arrival, is another identity's, or doesn't
     /// fit in the configured header. What was at hand before is untouched.
     NotAdopted(Denial),
@@ -46,6 +50,7 @@ impl Event {
             }
             Self::TokenNeeded(_)
             | Self::Unauthorized(_)
+            | Self::GaveUp
             | Self::NotAdopted(_)
             | Self::NotSent(_) => None,
         }
@@ -68,13 +73,14 @@ impl fmt::Display for Event {
             Self::TokenNeeded(generation) => {
                 write!(
                     f,
-                    "token {} is due for renewal, and has no credentials",
+                    "token {} is due for renewal, and there are no credentials for it",
                     generation.number()
                 )
             }
             Self::Unauthorized(generation) => {
                 write!(f, "the API refuses token {}, and renewing won't help", generation.number())
             }
+            Self::GaveUp => f.write_str("too many tries failed in a row: start again"),
             Self::NotAdopted(denial) => write!(f, "the token was not adopted: {denial}"),
             Self::NotSent(error) => write!(f, "no request was made: {error}"),
         }

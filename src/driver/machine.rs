@@ -43,7 +43,7 @@ pub struct Driver {
 /// Making a driver.
 impl Driver {
     /// The most outputs that are ever queued between two polls, however many calls come between them.
-    pub const MOST_QUEUED: usize = 4;
+    pub const MOST_QUEUED: usize = 5;
 
     /// A driver with the default policy, and nobody logged in. See
     /// [`Session::new`](crate::Session::new) for the seed.
@@ -151,8 +151,9 @@ impl Driver {
         self.session = session;
         match step {
             Step::Denied(transition, denial) => {
-                self.denied(&denial, asked_with.as_ref(), ticks);
+                let gave_up = self.denied(&denial, asked_with.as_ref(), ticks);
                 self.tell(Event::Denied(transition, denial));
+                self.tell_if(gave_up, Event::GaveUp);
             }
             Step::Moved(transition) => self.granted(transition, ticks, now),
             Step::Rejected(_) | Step::Unchanged | Step::Sent(..) => {
@@ -179,8 +180,9 @@ impl Driver {
             return Err(StaleRequest::new(id));
         };
         bump(&mut self.counters.unanswered);
-        self.failed(ticks, true);
+        let gave_up = self.failed(ticks, true);
         self.tell(Event::Failed(transition, why));
+        self.tell_if(gave_up, Event::GaveUp);
         Ok(())
     }
 
@@ -189,6 +191,7 @@ impl Driver {
     ///
     /// The token is renewed, once, and serves meanwhile. If the API refuses the new one too, renewing
     /// isn't the cure, and [`Event::Unauthorized`] says so; a renewal on schedule allows for another try.
+    /// The same event comes at once for a token that can't be renewed now.
     /// A generation that isn't the one that serves changes nothing: authorize again.
     pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
         self.session.observe(now);
@@ -198,11 +201,12 @@ impl Driver {
         let renewable = self.stalled().is_none();
         match self.standing.recovery {
             Recovery::Untried if renewable => self.standing.recovery = Recovery::Wanted,
-            Recovery::Untried | Recovery::Spent => {
+            Recovery::Wanted if renewable => {}
+            Recovery::Untried | Recovery::Wanted | Recovery::Spent => {
                 self.standing.recovery = Recovery::Reported;
                 self.tell(Event::Unauthorized(generation));
             }
-            Recovery::Wanted | Recovery::Reported => {}
+            Recovery::Reported => {}
         }
     }
 
@@ -240,6 +244,12 @@ impl Driver {
         self.queue.push_back(Queued::Event(event));
     }
 
+    pub(super) fn tell_if(&mut self, so: bool, event: Event) {
+        if so {
+            self.tell(event);
+        }
+    }
+
     fn end(&mut self, now: Moment) {
         let given_up = self.session.in_flight();
         if let Some(id) = given_up {
@@ -274,38 +284,44 @@ impl Driver {
         if let Login::Renewable(login) = &mut self.login {
             login.pinned = self.session.identity().cloned();
         }
-        if self.validity(now) == Some(Validity::Valid) {
+        let gave_up = if self.validity(now) == Some(Validity::Valid) {
             self.backoff = Backoff::default();
+            false
         } else {
             // It may have expired on its way: asking on at once would be a loop.
-            self.failed(ticks, false);
-        }
+            self.failed(ticks, false)
+        };
         self.tell(Event::Moved(transition));
+        self.tell_if(gave_up, Event::GaveUp);
     }
 
-    fn denied(&mut self, denial: &Denial, asked_with: Option<&Credentials>, ticks: u64) {
+    /// Says whether the driver gave up over it.
+    fn denied(&mut self, denial: &Denial, asked_with: Option<&Credentials>, ticks: u64) -> bool {
         self.counters.count_denial(denial);
-        let Login::Renewable(login) = &mut self.login else { return };
+        let Login::Renewable(login) = &mut self.login else { return false };
         if let Some(wait) = denial.retry_after() {
             let until = ticks.saturating_add(self.policy.heeded(wait));
             self.floors.raise(login.target.as_ref(), until, ticks);
         }
         if !denial.is_permanent() {
-            self.failed(ticks, false);
-        } else if asked_with == Some(&login.credentials) {
-            // What became of older credentials says nothing about newer ones.
+            return self.failed(ticks, false);
+        }
+        // What became of older credentials says nothing about newer ones.
+        if asked_with == Some(&login.credentials) {
             login.stalled = Some(Stalled::Refused);
         }
+        false
     }
 
-    pub(super) fn failed(&mut self, ticks: u64, by_network: bool) {
+    /// One more failed try. Says whether the driver gave up over it.
+    pub(super) fn failed(&mut self, ticks: u64, by_network: bool) -> bool {
         let chance = (self.session.seed(), self.session.generations());
         self.backoff.fail(&self.policy, ticks, chance, by_network);
-        if self.policy.is_exhausted_by(self.backoff.failures())
-            && let Login::Renewable(login) = &mut self.login
-        {
+        let exhausted = self.policy.is_exhausted_by(self.backoff.failures());
+        if exhausted && let Login::Renewable(login) = &mut self.login {
             login.stalled = Some(Stalled::GaveUp);
         }
+        exhausted
     }
 }
 

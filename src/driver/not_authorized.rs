@@ -13,7 +13,7 @@ pub enum NotAuthorized {
     OtherOrigin,
     /// No token serves, and the driver is on its way to one. Poll, and try again after the next event
     /// that leads to Active.
-    #[error("no token serves yet: wait for this session to become active")]
+    #[error("no token serves yet: wait until the session is active")]
     Wait,
     /// No token serves, and none will before the next [`start`](super::Driver::start).
     #[error("no token serves: {0}")]

@@ -135,15 +135,15 @@ impl Policy {
         chance.checked_rem(ceiling.saturating_add(1)).unwrap_or(0)
     }
 
-    pub(super) fn burst(&self) -> u64 {
+    pub(crate) fn burst(&self) -> u64 {
         self.burst.get().into()
     }
 
-    pub(super) fn interval(&self) -> u64 {
+    pub(crate) fn interval(&self) -> u64 {
         self.interval
     }
 
-    pub(super) fn spacing(&self) -> u64 {
+    pub(crate) fn spacing(&self) -> u64 {
         self.spacing
     }
 
@@ -158,6 +158,18 @@ impl Policy {
         (1..failures)
             .find(|&fewer| fewer >= distinct && self.backoff_ceiling(fewer) == self.backoff_cap)
             .unwrap_or(failures)
+    }
+
+    /// The two numbers: burst and attempts.
+    #[cfg(feature = "trace")]
+    pub(crate) fn counts(&self) -> (u32, Option<u32>) {
+        (self.burst.get(), self.attempts.map(NonZeroU32::get))
+    }
+
+    /// All times, in the order of the builder's methods, in milliseconds.
+    #[cfg(feature = "trace")]
+    pub(crate) fn millis(&self) -> [u64; 5] {
+        [self.interval, self.spacing, self.backoff_base, self.backoff_cap, self.retry_after_cap]
     }
 
     /// Whether so many failures in a row are all that are allowed.

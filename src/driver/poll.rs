@@ -128,8 +128,9 @@ impl Driver {
         let why = TransportFailure::TimedOut;
         if let Step::Moved(transition) = self.step(Input::Failure(id, why), now) {
             self.abandon(id);
-            self.failed(ticks, true);
+            let gave_up = self.failed(ticks, true);
             self.tell(Event::Failed(transition, why));
+            self.tell_if(gave_up, Event::GaveUp);
         }
         true
     }

@@ -7,7 +7,7 @@ use super::login::Stalled;
 use super::machine::Driver;
 use super::not_authorized::NotAuthorized;
 use super::policy::Policy;
-use crate::exchange::{AllowedOrigin, Identity};
+use crate::exchange::{AllowedOrigin, Identity, Scopes};
 use crate::session::transitions::StateName;
 use crate::session::{AnySession, Authorization, Authorized, Config, Generation, put};
 use crate::time::{Moment, Remaining, Validity};
@@ -80,6 +80,15 @@ impl Driver {
     pub fn generation(&self) -> Option<Generation> {
         match &self.session {
             AnySession::Active(session) => Some(session.generation()),
+            _ => None,
+        }
+    }
+
+    /// The scopes that were granted with the token at hand, if the reply said so.
+    #[must_use]
+    pub fn granted_scopes(&self) -> Option<&Scopes> {
+        match &self.session {
+            AnySession::Active(session) => session.granted_scopes(),
             _ => None,
         }
     }

@@ -115,13 +115,44 @@ impl Config {
         &self.header
     }
 
-    pub(super) fn scheme(&self) -> &str {
+    pub(crate) fn scheme(&self) -> &str {
         &self.scheme
     }
 
+    /// All times, in the order of the builder's methods. Cut to milliseconds, which is all that is ever
+    /// looked at.
+    #[cfg(feature = "trace")]
+    pub(crate) fn millis(&self) -> [u64; 6] {
+        [
+            self.request_timeout,
+            self.gateway_skew,
+            self.backend_skew,
+            self.wall_error,
+            self.assumed_lifetime,
+            self.renewal_margin,
+        ]
+        .map(millis)
+    }
+
+    #[cfg(feature = "trace")]
+    pub(crate) fn renewal_percent(&self) -> u8 {
+        self.renewal_percent
+    }
+
+    /// σ: the most that `Date` and `expiresAt` are apart, by who writes `Date`.
+    pub(crate) fn skew(&self, issuer_writes_date: bool) -> Duration {
+        if issuer_writes_date { self.gateway_skew } else { self.backend_skew }
+    }
+
     pub(super) fn tolerances(&self, issuer_writes_date: bool) -> Tolerances {
-        let skew = if issuer_writes_date { self.gateway_skew } else { self.backend_skew };
+        let skew = self.skew(issuer_writes_date);
         Tolerances::new(skew, self.wall_error, self.assumed_lifetime)
+    }
+
+    /// ω: the most that the device's wall clock is off.
+    #[cfg(feature = "sim")]
+    pub(crate) fn wall_error(&self) -> Duration {
+        self.wall_error
     }
 
     /// The margin of one token, in milliseconds: `min(configured, fraction × initial lo)`, and up to

@@ -42,6 +42,11 @@ impl Generation {
     pub const fn number(self) -> u64 {
         self.0
     }
+
+    #[cfg(feature = "trace")]
+    pub(crate) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
 }
 
 /// What outlives every transition.

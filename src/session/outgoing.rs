@@ -19,6 +19,15 @@ impl RequestId {
     pub(super) fn new(seed: u64, counter: u64) -> Self {
         Self { salt: mix(seed), counter }
     }
+
+    /// Reads what `Display` writes.
+    #[cfg(feature = "trace")]
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (salt, counter) = text.split_once('-')?;
+        let salt = u64::from_str_radix(salt, 16).ok()?;
+        let id = Self { salt, counter: counter.parse().ok()? };
+        (id.to_string() == text).then_some(id)
+    }
 }
 
 impl fmt::Display for RequestId {
@@ -110,6 +119,13 @@ impl PartialEq for Outgoing {
 }
 
 impl Eq for Outgoing {}
+
+impl fmt::Display for Outgoing {
+    /// Method and URI, without what stands in the query: a line for a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.request.method(), Redacted(self.request.uri()))
+    }
+}
 
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

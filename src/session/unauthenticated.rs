@@ -28,7 +28,8 @@ impl Session<Unauthenticated> {
     /// A new session.
     ///
     /// `seed` makes its request ids and its jitter. It needs to differ between sessions, not to be secret:
-    /// any source of chance will do. The same seed and the same inputs give the same outputs.
+    /// any source of chance will do, such as `RandomState::new().hash_one(())` of the standard library. The
+    /// same seed and the same inputs give the same outputs.
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
         Self { core: Core::new(config, seed), state: Unauthenticated(()) }
     }

@@ -17,6 +17,9 @@ use crate::secret::ApiToken;
 use crate::session::{Config, Generation};
 use crate::time::{Moment, Validity};
 
+/// A token that serves, its number, and how good it is.
+pub(super) type Serving = (String, Generation, Validity);
+
 /// How an app gets its tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -160,7 +163,7 @@ impl Client {
     }
 
     /// The token that serves at the last reading, with its judgement.
-    pub(super) fn token(&self) -> Option<(String, Generation, Validity)> {
+    pub(super) fn token(&self) -> Option<Serving> {
         let origin = self.driver.config().origins().first()?;
         let authorization = self.driver.authorization(origin, self.last_now).ok()?;
         let token = authorization.value().to_str().ok()?.strip_prefix("Bearer ")?.to_owned();

@@ -223,13 +223,13 @@ impl Gateway {
         let ask = match (request.method(), request.uri().path()) {
             (&Method::POST, "/v1/sessions") => self.check(request),
             (&Method::GET, "/v1/videos") => return self.videos(request, now),
-            (_, path) => match path.strip_prefix("/token/") {
-                Some(identity) => self.check_login(request, identity),
-                None => {
+            (_, path) => {
+                let Some(identity) = path.strip_prefix("/token/") else {
                     self.counts.unknown = self.counts.unknown.saturating_add(1);
                     return refusal(StatusCode::NOT_FOUND, "no such resource");
-                }
-            },
+                };
+                self.check_login(request, identity)
+            }
         };
         match ask {
             Ok((ask, dialect)) => self.mint(faults, &ask, dialect, now),

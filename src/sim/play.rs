@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 
 use super::chance::Chance;
-use super::client::{Client, Way};
+use super::client::{Client, Serving, Way};
 use super::device::Device;
 use super::fault::Fault;
 use super::gateway::Gateway;
@@ -335,14 +335,19 @@ impl Play {
         let before = client.token();
         let taken = client.driver.handle_response(id, response, now).is_ok();
         let after = client.token();
-        client.referee.reported(id, Some(response), taken, (name(&before), name(&after)))?;
-        let same_generation = generation(&before) == generation(&after);
-        if before.is_some() && same_generation && name(&before) != name(&after) {
+        client.referee.reported(
+            id,
+            Some(response),
+            taken,
+            (name(before.as_ref()), name(after.as_ref())),
+        )?;
+        let same_generation = generation(before.as_ref()) == generation(after.as_ref());
+        if before.is_some() && same_generation && name(before.as_ref()) != name(after.as_ref()) {
             let what = "a reply that renewed nothing took the token".to_owned();
             return Err((Promise::FailureDoesNoHarm, what));
         }
-        if taken && after.is_some() && generation(&before) != generation(&after) {
-            client.held = name(&after).map(ToOwned::to_owned);
+        if taken && after.is_some() && generation(before.as_ref()) != generation(after.as_ref()) {
+            client.held = name(after.as_ref()).map(ToOwned::to_owned);
         }
         self.pump_after(app, taken.then_some(id))
     }
@@ -353,8 +358,8 @@ impl Play {
         let before = client.token();
         let taken = client.driver.handle_failure(id, why, now).is_ok();
         let after = client.token();
-        client.referee.reported(id, None, taken, (name(&before), name(&after)))?;
-        if name(&before) != name(&after) {
+        client.referee.reported(id, None, taken, (name(before.as_ref()), name(after.as_ref())))?;
+        if name(before.as_ref()) != name(after.as_ref()) {
             let what = "a request that got no reply took the token".to_owned();
             return Err((Promise::FailureDoesNoHarm, what));
         }
@@ -581,12 +586,12 @@ impl Play {
     }
 }
 
-fn name(token: &Option<(String, Generation, Validity)>) -> Option<&str> {
-    Some(token.as_ref()?.0.as_str())
+fn name(token: Option<&Serving>) -> Option<&str> {
+    Some(token?.0.as_str())
 }
 
-fn generation(token: &Option<(String, Generation, Validity)>) -> Option<Generation> {
-    Some(token.as_ref()?.1)
+fn generation(token: Option<&Serving>) -> Option<Generation> {
+    Some(token?.1)
 }
 
 /// An app with its own way in, on a device with clocks of its own: one in two of them right.

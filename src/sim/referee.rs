@@ -15,7 +15,7 @@ use crate::driver::{Driver, Event, Policy, Stalled};
 use crate::exchange::DenialKind;
 use crate::session::transitions::{Cause, StateName, TABLE, Transition};
 use crate::session::{Generation, Outgoing, RequestId};
-use crate::time::Moment;
+use crate::time::{Moment, Remaining};
 
 /// A promise that was broken, and what happened.
 pub(super) type Verdict = Result<(), (Promise, String)>;
@@ -129,7 +129,7 @@ impl Referee {
         let generation = driver.generation();
         let wanted = generation.map(|generation| self.recovery(generation));
         self.after_401 = wanted == Some(Recovery::Wanted);
-        let certain = driver.remaining(now).map_or(0, |left| left.at_least_millis());
+        let certain = driver.remaining(now).map_or(0, Remaining::at_least_millis);
         if wanted.is_some() && !self.after_401 && certain > SCHEDULED {
             let what =
                 format!("renewal {id} goes {certain} ms before the end, and no 401 asked for it");
@@ -212,11 +212,11 @@ impl Referee {
         ended: Option<RequestId>,
         driver: &Driver,
     ) -> Verdict {
-        if let Event::Unauthorized(generation) = event {
-            if self.expected_to_tell.take() != Some(*generation) {
-                let what = format!("an event of a 401 that was not to be told: {event}");
-                return broken(Promise::UnauthorizedRenewsOnce, what);
-            }
+        if let Event::Unauthorized(generation) = event
+            && self.expected_to_tell.take() != Some(*generation)
+        {
+            let what = format!("an event of a 401 that was not to be told: {event}");
+            return broken(Promise::UnauthorizedRenewsOnce, what);
         }
         let Some(transition) = event.transition() else { return Ok(()) };
         self.follow(event, transition)?;
@@ -272,12 +272,12 @@ impl Referee {
             return;
         }
         let next = match self.recovery(generation) {
-            Recovery::Untried if driver.stalled().is_none() => Recovery::Wanted,
-            Recovery::Untried | Recovery::Spent => {
+            Recovery::Untried | Recovery::Wanted if driver.stalled().is_none() => Recovery::Wanted,
+            Recovery::Untried | Recovery::Wanted | Recovery::Spent => {
                 self.expected_to_tell = Some(generation);
                 Recovery::Told
             }
-            same => same,
+            Recovery::Told => Recovery::Told,
         };
         self.recoveries.insert(generation, next);
     }

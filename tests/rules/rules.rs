@@ -322,8 +322,8 @@ proptest! {
 
     /// However many calls come between two polls, little is queued; and a copy goes on as the original.
     #[test]
-    fn the_queue_is_bounded(ops in sequence(pushy()), seed: u64) {
-        play(&ops, Policy::default(), seed, |step| -> Checked {
+    fn the_queue_is_bounded(ops in sequence(pushy()), seed: u64, attempts in 1_u32..4) {
+        play(&ops, giving_up(attempts), seed, |step| -> Checked {
             prop_assert!(step.after.queued <= videokit_session::Driver::MOST_QUEUED, "{:?}", step.world.driver);
             let (mut fork, now) = (step.world.driver.fork(), step.world.now);
             let mut again = step.world.driver.fork();
@@ -406,12 +406,12 @@ impl Chain {
 /// The bound is not only held, it is reached: there is no smaller one.
 #[test]
 fn the_queue_reaches_its_bound() {
-    let mut world = World::new(Policy::default(), 1);
-    let granted = Op::Answer(To::Live, Say::Grant(3_600));
+    let mut world = World::new(giving_up(1), 1);
     let refused = Op::Unauthorized { current: true };
-    let login = [Op::Start(Who::App { user: 0, secret: 0 }), Op::Drain, granted];
-    let renewal = [Op::Drain, refused, Op::Pass(1_000), Op::Poll, granted, refused, Op::Stop];
-    for op in login.into_iter().chain(renewal) {
+    let login = [Op::Start(Who::App { user: 0, secret: 0 }), Op::Drain];
+    let login = login.into_iter().chain([Op::Answer(To::Live, Say::Grant(3_600)), Op::Drain]);
+    let renewal = [refused, Op::Pass(1_000), Op::Poll, Op::Fail(To::Live, UNREACHABLE)];
+    for op in login.chain(renewal).chain([refused, Op::Stop]) {
         world.apply(op);
     }
     let mut told = Vec::new();
@@ -423,9 +423,14 @@ fn the_queue_reaches_its_bound() {
         told,
         [
             "Active: RenewalSent",
-            "Active: Renewed",
-            "the API refuses token 2, and renewing won't help",
+            "Active: RenewalFailed: no connection could be made",
+            "too many tries failed in a row: start again",
+            "the API refuses token 1, and renewing won't help",
             "Active -> Unauthenticated: Stopped",
         ]
     );
+}
+
+fn giving_up(attempts: u32) -> Policy {
+    Policy::builder().attempts(attempts).build().expect("in range")
 }

@@ -88,9 +88,9 @@ impl Recoveries {
     /// A 401 came for the token that serves. Says whether it has to be told.
     pub(crate) fn refused(&mut self, generation: Generation, stalled: Option<Stalled>) -> bool {
         let (next, told) = match self.of(generation) {
-            Recovery::Untried if stalled.is_none() => (Recovery::Wanted, false),
-            Recovery::Untried | Recovery::Spent => (Recovery::Told, true),
-            same => (same, false),
+            Recovery::Untried | Recovery::Wanted if stalled.is_none() => (Recovery::Wanted, false),
+            Recovery::Untried | Recovery::Wanted | Recovery::Spent => (Recovery::Told, true),
+            Recovery::Told => (Recovery::Told, false),
         };
         self.set(generation, next);
         told

@@ -59,6 +59,8 @@ pub(super) struct Client {
     pub(super) truths: BTreeMap<String, Truth>,
     /// The token that was granted last.
     pub(super) held: Option<String>,
+    /// The token of which the driver said that renewing it won't help.
+    pub(super) told_unauthorized: Option<Generation>,
     /// How many of the next readings are not to be trusted.
     distrusted_readings: u8,
     pub(super) last_now: Moment,
@@ -88,6 +90,7 @@ impl Client {
             wait: 0,
             truths: BTreeMap::new(),
             held: None,
+            told_unauthorized: None,
             distrusted_readings: 0,
             last_now: now,
         }
@@ -109,6 +112,17 @@ impl Client {
     pub(super) fn show_nonsense(&mut self, nonsense: Moment) {
         self.device.show_nonsense(nonsense);
         self.distrusted_readings = 3;
+    }
+
+    /// Whether only another start helps: the driver said so, or somebody else was named first behind a
+    /// cookie that states nobody, and is kept for the whole login.
+    pub(super) fn needs_start(&self) -> bool {
+        let named = self.driver.identity().map(Identity::as_str);
+        let refused =
+            self.told_unauthorized.is_some_and(|told| Some(told) == self.driver.generation());
+        refused
+            || self.driver.stalled().is_some()
+            || named.is_some_and(|named| named != self.identity())
     }
 
     /// For whom the app is logged in.

@@ -6,7 +6,7 @@
 
 use core::cmp::{Ordering, Reverse};
 use core::time::Duration;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -139,10 +139,7 @@ impl Play {
             self.plan_at(self.now, app, What::Call);
             self.checked(app, |play| play.start(app))?;
         }
-        while let Some(Reverse(due)) = self.due.pop() {
-            if due.at > self.lasts {
-                break;
-            }
+        while let Some(due) = self.next_due(self.lasts) {
             self.happen(due)?;
         }
         self.come_back()?;
@@ -162,7 +159,7 @@ impl Play {
                 let now = play.read(app);
                 let of = &mut play.apps[app];
                 of.client.driver.set_online(true, now);
-                if !of.running || of.client.driver.stalled().is_some() {
+                if !of.running || of.client.needs_start() {
                     of.client.next_secret();
                     play.start(app)?;
                 }
@@ -170,24 +167,36 @@ impl Play {
             })?;
         }
         let end = self.now.saturating_add(WAY_BACK);
-        while let Some(Reverse(due)) = self.due.pop() {
-            if due.at > end {
-                break;
-            }
+        // Once is enough: a token whose end nobody stated may be gone again by the time that others are back.
+        let mut lost: BTreeSet<usize> = (0..self.apps.len()).collect();
+        loop {
+            lost.retain(|app| !self.is_back(&self.apps[*app]));
+            let Some(&lost) = lost.first() else { return Ok(()) };
+            let Some(due) = self.next_due(end) else {
+                let driver = &self.apps[lost].client.driver;
+                let what = format!("not back an hour after all was good: {driver:?}");
+                return Err((Promise::WayBack, what, self.now, lost));
+            };
             // Incidents are over.
             if !matches!(due.what, What::Begin(_) | What::End(_)) {
                 self.happen(due)?;
             }
-            if self.apps.iter().all(|app| app.client.token().is_some()) {
-                return Ok(());
-            }
         }
-        let lost = self.apps.iter().position(|app| app.client.token().is_none()).unwrap_or(0);
-        let what = format!(
-            "not active an hour after all was good: {:?}",
-            self.apps.get(lost).map(|app| &app.client.driver)
-        );
-        Err((Promise::WayBack, what, self.now, lost))
+    }
+
+    /// Whether an app has a token that the API takes.
+    fn is_back(&self, app: &App) -> bool {
+        let token = app.client.token();
+        let expires_at = token.and_then(|(token, ..)| self.gateway.expires_at(&token));
+        expires_at.is_some_and(|at| at > self.date())
+    }
+
+    fn next_due(&mut self, until: u64) -> Option<Due> {
+        let Reverse(next) = self.due.peek()?;
+        if next.at > until {
+            return None;
+        }
+        Some(self.due.pop()?.0)
     }
 
     fn happen(&mut self, due: Due) -> Result<(), Fall> {
@@ -319,6 +328,9 @@ impl Play {
             let text = format!("{event:?}");
             let name = text.split('(').next().unwrap_or_default();
             self.report.saw(&format!("event {name}"));
+            if let Event::Unauthorized(generation) = event {
+                self.apps[app].client.told_unauthorized = Some(*generation);
+            }
         }
         self.report.digest_more(self.now);
         Ok(())

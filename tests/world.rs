@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use videokit_session::sim::{Report, World};
+use videokit_session::session::transitions::{TABLE, Transition};
+use videokit_session::sim::{Fault, Report, World};
 
 /// How many days are played.
 fn worlds() -> u64 {
@@ -43,4 +44,28 @@ fn days_in_which_everything_goes_wrong() {
     for (what, count) in total.counts() {
         println!("{count:>12} {what}");
     }
+    for fault in Fault::KINDS {
+        assert_ne!(total.count(&format!("fault {}", fault.name())), 0, "{}", fault.name());
+    }
+    for Transition { from, to, cause, .. } in TABLE {
+        assert_ne!(total.count(&format!("cause {cause:?}")), 0, "{cause:?}");
+        let row = format!("{from} -> {to}: {cause:?}");
+        assert_ne!(total.count(&row), 0, "{row}");
+    }
+    for checked in ["Valid held against the true clock", "Expired held against the true clock"] {
+        assert_ne!(total.count(checked), 0, "{checked}");
+    }
+    for event in ["TokenNeeded", "Unauthorized"] {
+        assert_ne!(total.count(&format!("event {event}")), 0, "{event}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_day() {
+    for seed in 0..50 {
+        let [first, again] = [0, 1].map(|_| World::day(seed).run().expect("nothing is broken"));
+        assert_eq!(first, again, "seed {seed}");
+    }
+    let [one, another] = [1, 2].map(|seed| World::day(seed).run().expect("nothing is broken"));
+    assert_ne!(one.digest(), another.digest());
 }

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::Response;
-use http::header::{COOKIE, DATE, HeaderValue};
+use http::header::{COOKIE, HeaderValue};
 
 use super::device::Device;
 use super::fault::Fault;
@@ -31,6 +29,8 @@ pub(super) enum Way {
     Named,
     /// From a backend that doesn't.
     Cookie,
+    /// By a way of its own: the driver is given tokens, and no credentials.
+    Own,
 }
 
 /// What is true of a token, and what the contract of time asks of it.
@@ -50,7 +50,7 @@ pub(super) struct Client {
     pub(super) driver: Driver,
     pub(super) device: Device,
     pub(super) referee: Referee,
-    way: Way,
+    pub(super) way: Way,
     number: usize,
     user: u32,
     secret: u32,
@@ -59,6 +59,8 @@ pub(super) struct Client {
     pub(super) truths: BTreeMap<String, Truth>,
     /// The token that was granted last.
     pub(super) held: Option<String>,
+    /// A token that the app fetched itself, until it is adopted.
+    pub(super) fetched: Option<String>,
     /// The token of which the driver said that renewing it won't help.
     pub(super) told_unauthorized: Option<Generation>,
     /// How many of the next readings are not to be trusted.
@@ -90,6 +92,7 @@ impl Client {
             wait: 0,
             truths: BTreeMap::new(),
             held: None,
+            fetched: None,
             told_unauthorized: None,
             distrusted_readings: 0,
             last_now: now,
@@ -134,7 +137,9 @@ impl Client {
     pub(super) fn secret(&self) -> String {
         match self.way {
             Way::Gateway | Way::Older => format!("api-{}-{}", self.number, self.secret),
-            Way::Named | Way::Cookie => format!("login={}-{}", self.identity(), self.secret),
+            Way::Named | Way::Cookie | Way::Own => {
+                format!("login={}-{}", self.identity(), self.secret)
+            }
         }
     }
 
@@ -146,7 +151,7 @@ impl Client {
         self.user = self.user.saturating_add(1);
     }
 
-    /// What it logs in with; `None` if a name of the simulation is not one that the library takes.
+    /// What it logs in with; `None` if it has to fetch a token first.
     pub(super) fn start(&self) -> Option<Start> {
         let identity = Identity::new(self.identity()).ok()?;
         let credentials = match self.way {
@@ -160,11 +165,12 @@ impl Client {
             }
             Way::Named => Credentials::backend(self.backend()?.identity(identity)),
             Way::Cookie => Credentials::backend(self.backend()?),
+            Way::Own => return None,
         };
         Some(credentials.into())
     }
 
-    fn backend(&self) -> Option<Backend> {
+    pub(super) fn backend(&self) -> Option<Backend> {
         let endpoint = format!("https://backend.example/token/{}", self.identity());
         let cookie = HeaderValue::try_from(self.secret()).ok()?;
         Some(Backend::new(Endpoint::https(endpoint).ok()?).header(COOKIE, cookie))
@@ -195,7 +201,8 @@ impl Client {
         let Some((token, expires_at)) = gateway.newest() else { return };
         let off = date_error(lasting).unsigned_abs();
         let has = |fault| lasting.contains(&fault);
-        let undated = has(Fault::DateMissing);
+        // A token that came by another way has no reply with a `Date`.
+        let undated = has(Fault::DateMissing) || self.way == Way::Own;
         // A wall clock is not believed when it says that a new token is long dead.
         let unread = has(Fault::ExpiryMissing)
             || has(Fault::ExpiryUnreadable)
@@ -209,11 +216,12 @@ impl Client {
         self.truths.insert(token.to_owned(), truth);
     }
 
-    /// A reply without a `Date` is held against the wall clock, which may be off by more than allowed.
-    pub(super) fn note_wall_error(&mut self, response: &Response<Bytes>, true_offset: i64) {
+    /// A token without a `Date` is about to be held against the wall clock, which may be off by more than
+    /// allowed.
+    pub(super) fn note_wall_error(&mut self, true_offset: i64) {
         let off = self.device.wall_error(true_offset);
         let tolerated = crate::time::millis(self.driver.config().wall_error());
-        if !response.headers().contains_key(DATE) && off > tolerated {
+        if off > tolerated {
             let undated = self.truths.values_mut().filter(|truth| truth.undated);
             undated.for_each(|truth| truth.excused = true);
         }

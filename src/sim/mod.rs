@@ -3,7 +3,8 @@
 //!
 //! [`Gateway`] takes requests and answers them, on a clock that is passed in. Put it behind any server,
 //! or behind none. [`Fault`]s are values that it can be put under, and a [`FaultPlan`] is a list of them
-//! that can be written down.
+//! that can be written down. [`World`] plays whole days of apps, devices, a network and a gateway on
+//! virtual time, and checks every promise of the driver as it goes.
 
 mod chance;
 mod client;

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::DATE;
 use http::{Request, Response};
 
 use super::chance::Chance;
@@ -20,7 +21,7 @@ use super::gateway::Gateway;
 use super::referee::Verdict;
 use super::report::{Promise, Report};
 use super::world::World;
-use crate::driver::{Event, Output, Wake};
+use crate::driver::{Event, Output, Start, Wake};
 use crate::exchange::AllowedOrigin;
 use crate::session::transitions::Cause;
 use crate::session::{Config, Generation, Outgoing, RequestId, TransportFailure};
@@ -83,6 +84,8 @@ enum What {
     Failure(RequestId, TransportFailure),
     /// The app calls the API.
     Call,
+    /// The app starts, if it is still meant to run.
+    Start,
     CallAnswered(Generation, u16),
     Begin(usize),
     End(usize),
@@ -221,6 +224,8 @@ impl Play {
             What::Reply(id, response) => play.reply(app, id, &response),
             What::Failure(id, why) => play.failure(app, id, why),
             What::Call => play.call(app),
+            What::Start if play.apps[app].running => play.start(app),
+            What::Start => Ok(()),
             What::CallAnswered(generation, status) => play.answered(app, generation, status),
             What::Begin(_) | What::End(_) | What::Arrival(..) => Ok(()),
         })
@@ -244,20 +249,45 @@ impl Play {
 /// What apps do, and what comes to them.
 impl Play {
     fn start(&mut self, app: usize) -> Verdict {
-        let now = self.read(app);
-        let of = &mut self.apps[app];
-        let secret = of.client.secret();
+        self.apps[app].running = true;
+        let secret = self.apps[app].client.secret();
         if secret.starts_with("api-") {
             self.gateway.accept(&secret);
         }
-        let Some(start) = of.client.start() else { return Ok(()) };
-        let client = &mut of.client;
+        let start = self.apps[app].client.start();
+        let Some(start) = start.or_else(|| self.fetch(app)) else {
+            return self.start_later(app);
+        };
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
         let epoch = client.driver.epoch();
         client.driver.start(start, now);
         let another = client.driver.epoch() != epoch;
         client.referee.started(another, &client.driver);
-        of.running = true;
         self.pump(app)
+    }
+
+    /// Fetches a token as an app does that has a way of its own.
+    fn fetch(&mut self, app: usize) -> Option<Start> {
+        let backend = self.apps[app].client.backend()?;
+        let unreachable = |fault: &Fault| matches!(fault, Fault::Lost | Fault::Offline);
+        if self.lasting.iter().any(unreachable) {
+            return None;
+        }
+        let response = self.gateway.handle_under(&self.lasting, &backend.request(), self.date());
+        let grant = backend.read(&response).ok()?;
+        let client = &mut self.apps[app].client;
+        client.learn(&self.gateway, &self.lasting);
+        client.fetched = Some(grant.token().expose().to_owned());
+        client.note_wall_error(T0);
+        Some(grant.into())
+    }
+
+    /// Starts a while from now, if nothing else happens.
+    fn start_later(&mut self, app: usize) -> Verdict {
+        let at = self.now.saturating_add(self.chance.within(1_000, 60_000));
+        self.plan_at(at, app, What::Start);
+        Ok(())
     }
 
     fn stop(&mut self, app: usize) -> Verdict {
@@ -292,6 +322,7 @@ impl Play {
                 Output::Event(event) => {
                     client.referee.event(&event, ended, &client.driver)?;
                     self.told(app, &event)?;
+                    self.heed(app, &event)?;
                 }
                 Output::Wait(wake) => {
                     client.referee.waits(&client.driver)?;
@@ -336,6 +367,21 @@ impl Play {
         Ok(())
     }
 
+    /// What an app does that gets tokens by a way of its own: it fetches the next one when it is told to.
+    fn heed(&mut self, app: usize, event: &Event) -> Verdict {
+        let client = &mut self.apps[app].client;
+        let cause = event.transition().map(|transition| transition.cause);
+        if matches!(cause, Some(Cause::Adopted | Cause::Replaced)) {
+            client.held = client.fetched.take();
+        }
+        let needs_another =
+            matches!(event, Event::TokenNeeded(_) | Event::Unauthorized(_) | Event::NotAdopted(_));
+        if client.way == Way::Own && (needs_another || cause == Some(Cause::Lapsed)) {
+            return self.start_later(app);
+        }
+        Ok(())
+    }
+
     fn timer(&mut self, app: usize, wait: u64) -> Verdict {
         if self.apps[app].client.wait == wait { self.pump(app) } else { Ok(()) }
     }
@@ -343,7 +389,9 @@ impl Play {
     fn reply(&mut self, app: usize, id: RequestId, response: &Response<Bytes>) -> Verdict {
         let now = self.read(app);
         let client = &mut self.apps[app].client;
-        client.note_wall_error(response, T0);
+        if !response.headers().contains_key(DATE) {
+            client.note_wall_error(T0);
+        }
         let before = client.token();
         let taken = client.driver.handle_response(id, response, now).is_ok();
         let after = client.token();
@@ -610,10 +658,11 @@ fn generation(token: Option<&Serving>) -> Option<Generation> {
 fn app(number: usize, chance: &mut Chance) -> Option<App> {
     let origin = AllowedOrigin::https("https://api.example").ok()?;
     let config = Arc::new(Config::builder(origin).build().ok()?);
-    let way = match chance.below(4) {
+    let way = match chance.below(5) {
         0 => Way::Older,
         1 => Way::Named,
         2 => Way::Cookie,
+        3 => Way::Own,
         _ => Way::Gateway,
     };
     let right = chance.below(2) == 0;

@@ -18,8 +18,11 @@ pub(super) struct Target {
 impl Target {
     /// `None` where the exchange has no request to offer, or one to an unsafe place: it isn't sent.
     pub(super) fn of(credentials: &Credentials) -> Option<Self> {
-        let request = credentials.exchange().request().ok()?;
-        let uri: &Uri = request.uri();
+        Self::at(credentials.exchange().request().ok()?.uri())
+    }
+
+    /// `None` for a URI without an origin.
+    pub(super) fn at(uri: &Uri) -> Option<Self> {
         Some(Self { origin: AllowedOrigin::of(uri).ok()?, path: uri.path().into() })
     }
 

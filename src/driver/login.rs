@@ -158,7 +158,7 @@ impl Login {
                     Relation::Other(credentials.into())
                 }
             }
-            (Self::Adopted, Start::Exchange(credentials))
+            (Self::Adopted | Self::Pending(_), Start::Exchange(credentials))
                 if same_identity(credentials.exchange().identity()) =>
             {
                 Relation::Rotated(credentials)

@@ -64,7 +64,7 @@ impl Driver {
     /// What the session has sent before is not known here, so if it has sent anything at all, the budget
     /// starts empty: the next request goes an interval (10 s by default) after the last call to the
     /// session, at the earliest. So a round trip through [`into_session`](Self::into_session) never
-    /// sends more than staying would.
+    /// exceeds the budget. What servers had asked to wait is lost on it.
     #[must_use]
     pub fn from_session(session: impl Into<AnySession>, policy: Policy) -> Self {
         let session = session.into();
@@ -284,15 +284,13 @@ impl Driver {
         if let Login::Renewable(login) = &mut self.login {
             login.pinned = self.session.identity().cloned();
         }
-        let gave_up = if self.validity(now) == Some(Validity::Valid) {
+        if self.validity(now) == Some(Validity::Valid) {
             self.backoff = Backoff::default();
-            false
         } else {
             // It may have expired on its way: asking on at once would be a loop.
-            self.failed(ticks, false)
-        };
+            self.back_off(ticks, false);
+        }
         self.tell(Event::Moved(transition));
-        self.tell_if(gave_up, Event::GaveUp);
     }
 
     /// Says whether the driver gave up over it.
@@ -313,10 +311,14 @@ impl Driver {
         false
     }
 
-    /// One more failed try. Says whether the driver gave up over it.
-    pub(super) fn failed(&mut self, ticks: u64, by_network: bool) -> bool {
+    fn back_off(&mut self, ticks: u64, by_network: bool) {
         let chance = (self.session.seed(), self.session.generations());
         self.backoff.fail(&self.policy, ticks, chance, by_network);
+    }
+
+    /// One more failed try. Says whether the driver gave up over it.
+    pub(super) fn failed(&mut self, ticks: u64, by_network: bool) -> bool {
+        self.back_off(ticks, by_network);
         let exhausted = self.policy.is_exhausted_by(self.backoff.failures());
         if exhausted && let Login::Renewable(login) = &mut self.login {
             login.stalled = Some(Stalled::GaveUp);

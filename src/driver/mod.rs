@@ -62,7 +62,8 @@
 //! 5. **401 renews once.** A token that the API refuses is renewed, and serves meanwhile. If the API
 //!    refuses what that gave, an event says so instead. A renewal on schedule allows for another try.
 //! 6. **Servers are left alone** as long as their `Retry-After` asks, up to a cap, per endpoint; stop and
-//!    start don't shorten it. Between failed tries passes a backoff: exponential, with full jitter from
+//!    start don't shorten it. (Where more than four endpoints ask at the same time, the others share the
+//!    longest wait.) Between failed tries passes a backoff: exponential, with full jitter from
 //!    the seed.
 //! 7. **Stop stops**, in every state, without a network. The token is wiped, and a late reply revives
 //!    nothing.

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::counters::bump;
 use super::event::Event;
+use super::floors::Target;
 use super::login::{Login, Stalled};
 use super::machine::Driver;
 use super::output::{Output, Wait, Wake, WakeReason};
@@ -199,6 +200,8 @@ impl Driver {
         self.session = session;
         match step {
             Step::Sent(transition, outgoing) => {
+                // An exchange may have had no request to offer when it was started with.
+                login.target = login.target.take().or_else(|| Target::at(outgoing.request().uri()));
                 self.budget.spend(&self.policy, ticks);
                 self.note_sent(transition);
                 Output::Send(outgoing)

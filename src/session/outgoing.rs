@@ -143,6 +143,7 @@ impl fmt::Debug for Outgoing {
 
 /// Why a request got no reply, as the caller's HTTP client tells. None of these ends a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum TransportFailure {
     /// No whole reply came within the time.

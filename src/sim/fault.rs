@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 /// device, and what the app does, happen once, when they begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum Fault {
     /// The network: a reply takes this much longer, in milliseconds. Past the time-out, it is late: it

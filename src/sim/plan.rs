@@ -16,6 +16,7 @@ const MOST_INCIDENTS: usize = 100_000;
 /// What goes wrong, when, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Incident {
     /// When it begins, in milliseconds from the start.
     pub at_ms: u64,
@@ -46,6 +47,7 @@ pub struct Incident {
 /// # Ok::<(), videokit_session::sim::PlanError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct FaultPlan(Vec<Incident>);
 
 /// Why a text is no fault plan.
@@ -169,7 +171,84 @@ fn read_line(text: &str, line: usize) -> Result<Incident, PlanError> {
     whole.map_err(|(field, error)| {
         // The position is within the line, which is what serde_json can't know.
         let text = error.to_string();
+        let field = if field == "?" { ".".to_owned() } else { field };
         let expected = text.split(" at line ").next().unwrap_or_default().to_owned();
         PlanError::Unreadable { line, field, expected }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let second = |line: &str| format!("{{\"fault_plan\":1}}\n{line}\n").parse::<FaultPlan>();
+        let rows = [
+            ("{}", "line 2, `.`: missing field `at_ms`"),
+            (
+                r#"{"at_ms":-1,"lasts_ms":0,"fault":"lost"}"#,
+                "line 2, `at_ms`: invalid value: integer `-1`, expected u64",
+            ),
+            (
+                r#"{"at_ms":0,"lasts_ms":"x","fault":"lost"}"#,
+                "line 2, `lasts_ms`: invalid type: string \"x\", expected u64",
+            ),
+            (
+                r#"{"at_ms":0,"lasts_ms":0,"fault":{"slow":{"ms":true}}}"#,
+                "line 2, `fault.slow.ms`: invalid type: boolean `true`, expected u32",
+            ),
+            (
+                r#"{"at_ms":0,"lasts_ms":0,"fault":{"slow":{"ms":1,"s":1}}}"#,
+                "line 2, `fault.slow.s`: unknown field `s`, expected `ms`",
+            ),
+            (
+                r#"{"at_ms":0,"lasts_ms":0,"fault":"lost","more":1}"#,
+                "line 2, `more`: unknown field `more`, expected one of `at_ms`, `lasts_ms`, `fault`",
+            ),
+            (r#"{"at_ms":0,"lasts_ms":0,"fault":"lost"} x"#, "line 2, `.`: trailing characters"),
+            (r#"{"at_ms":0"#, "line 2, `.`: EOF while parsing an object"),
+            ("[]", "line 2, `.`: invalid length 0, expected struct Incident with 3 elements"),
+        ];
+        for (line, message) in rows {
+            assert_eq!(second(line).unwrap_err().to_string(), message, "{line}");
+        }
+        let unknown = second(r#"{"at_ms":0,"lasts_ms":0,"fault":"rain"}"#).unwrap_err().to_string();
+        assert!(unknown.starts_with("line 2, `fault"), "{unknown}");
+        assert!(unknown.contains("unknown variant `rain`, expected one of `slow`, `lost`"));
+    }
+
+    #[test]
+    fn the_first_line_says_what_it_is() {
+        let read = |text: &str| text.parse::<FaultPlan>();
+        for text in ["", "\n", "{}", "{\"trace\":1}", "[]", "\u{feff}{\"fault_plan\":1}"] {
+            assert_eq!(read(text), Err(PlanError::NoHeader), "{text:?}");
+        }
+        let newer = read("{\"fault_plan\":2}\nwhatever").unwrap_err();
+        assert_eq!(
+            newer.to_string(),
+            "line 1, `fault_plan`: version 2 is newer than 1, the newest that this crate reads"
+        );
+        assert_eq!(read("{\"fault_plan\":1}"), Ok(FaultPlan::default()));
+        assert_eq!(read("{\"fault_plan\":1}\r\n\r\n"), Ok(FaultPlan::default()));
+    }
+
+    #[test]
+    fn every_kind_of_fault_can_be_written_down() {
+        let kinds = Fault::KINDS.iter().map(|&fault| Incident { at_ms: 1, lasts_ms: 2, fault });
+        let plan: FaultPlan = kinds.collect();
+        assert_eq!(plan.to_string().parse(), Ok(plan.clone()));
+        for (line, fault) in plan.to_string().lines().skip(1).zip(Fault::KINDS) {
+            assert!(line.contains(&format!("\"{}\"", fault.name())), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_plan_has_an_end() {
+        let line = "{\"at_ms\":0,\"lasts_ms\":0,\"fault\":\"lost\"}\n";
+        let text = format!("{{\"fault_plan\":1}}\n{}", line.repeat(MOST_INCIDENTS));
+        assert!(text.parse::<FaultPlan>().is_ok());
+        let longer = format!("{text}{line}").parse::<FaultPlan>();
+        assert_eq!(longer, Err(PlanError::TooLong { line: MOST_INCIDENTS + 2 }));
+    }
 }

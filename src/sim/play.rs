@@ -225,9 +225,8 @@ impl Play {
             What::Failure(id, why) => play.failure(app, id, why),
             What::Call => play.call(app),
             What::Start if play.apps[app].running => play.start(app),
-            What::Start => Ok(()),
             What::CallAnswered(generation, status) => play.answered(app, generation, status),
-            What::Begin(_) | What::End(_) | What::Arrival(..) => Ok(()),
+            What::Start | What::Begin(_) | What::End(_) | What::Arrival(..) => Ok(()),
         })
     }
 
@@ -256,7 +255,8 @@ impl Play {
         }
         let start = self.apps[app].client.start();
         let Some(start) = start.or_else(|| self.fetch(app)) else {
-            return self.start_later(app);
+            self.start_later(app);
+            return Ok(());
         };
         let now = self.read(app);
         let client = &mut self.apps[app].client;
@@ -284,10 +284,9 @@ impl Play {
     }
 
     /// Starts a while from now, if nothing else happens.
-    fn start_later(&mut self, app: usize) -> Verdict {
+    fn start_later(&mut self, app: usize) {
         let at = self.now.saturating_add(self.chance.within(1_000, 60_000));
         self.plan_at(at, app, What::Start);
-        Ok(())
     }
 
     fn stop(&mut self, app: usize) -> Verdict {
@@ -322,7 +321,7 @@ impl Play {
                 Output::Event(event) => {
                     client.referee.event(&event, ended, &client.driver)?;
                     self.told(app, &event)?;
-                    self.heed(app, &event)?;
+                    self.heed(app, &event);
                 }
                 Output::Wait(wake) => {
                     client.referee.waits(&client.driver)?;
@@ -368,7 +367,7 @@ impl Play {
     }
 
     /// What an app does that gets tokens by a way of its own: it fetches the next one when it is told to.
-    fn heed(&mut self, app: usize, event: &Event) -> Verdict {
+    fn heed(&mut self, app: usize, event: &Event) {
         let client = &mut self.apps[app].client;
         let cause = event.transition().map(|transition| transition.cause);
         if matches!(cause, Some(Cause::Adopted | Cause::Replaced)) {
@@ -377,9 +376,8 @@ impl Play {
         let needs_another =
             matches!(event, Event::TokenNeeded(_) | Event::Unauthorized(_) | Event::NotAdopted(_));
         if client.way == Way::Own && (needs_another || cause == Some(Cause::Lapsed)) {
-            return self.start_later(app);
+            self.start_later(app);
         }
-        Ok(())
     }
 
     fn timer(&mut self, app: usize, wait: u64) -> Verdict {

@@ -21,6 +21,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// assert!(now.since_start() < Duration::from_secs(60));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Moment {
     mono: u64,
     wall: i64,

@@ -6,11 +6,12 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use videokit_session::driver::{Policy, WakeReason};
 use videokit_session::session::Generation;
-use videokit_session::{Event, Wake};
+use videokit_session::sim::strategies::{self, script};
+use videokit_session::sim::{Answer, Harness, Login, Seen, Step, To};
+use videokit_session::{Driver, Event, Wake};
 
-use crate::ops::{self, Op, Say, To, Who, sequence};
 use crate::shadow::{Recoveries, Recovery};
-use crate::world::{Seen, Step, World, play};
+use crate::world::{Turn, play, world};
 
 type Checked = Result<(), TestCaseError>;
 
@@ -19,19 +20,19 @@ type Checked = Result<(), TestCaseError>;
 const LONG: u32 = 1_000_000;
 
 /// Calls that leave a long-lived token at hand, and 401s.
-fn refusing() -> impl Strategy<Value = Op> {
+fn refusing() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => Just(Op::Drain),
-        3 => Just(Op::Poll),
-        5 => any::<bool>().prop_map(|current| Op::Unauthorized { current }),
-        6 => Just(Op::Answer(To::Live, Say::Grant(LONG))),
-        2 => (ops::to(), ops::soft_denial()).prop_map(|(to, say)| Op::Answer(to, say)),
-        1 => ops::refusal().prop_map(|say| Op::Answer(To::Live, say)),
-        2 => (ops::to(), ops::failure()).prop_map(|(to, why)| Op::Fail(to, why)),
-        5 => (0_u32..60_000).prop_map(Op::Pass),
-        1 => any::<bool>().prop_map(Op::Online),
-        1 => (0_u8..2).prop_map(|secret| Op::Start(Who::App { user: 0, secret })),
-        1 => (0_u8..2).prop_map(|number| Op::Start(Who::TokenOf { user: 0, number })),
+        8 => Just(Step::Drain),
+        3 => Just(Step::Poll),
+        5 => any::<bool>().prop_map(|current| Step::Unauthorized { current }),
+        6 => Just(Step::Answer(To::Live, Answer::Grant(LONG))),
+        2 => (strategies::to(), strategies::soft_denial()).prop_map(|(to, say)| Step::Answer(to, say)),
+        1 => strategies::refusal().prop_map(|say| Step::Answer(To::Live, say)),
+        2 => (strategies::to(), strategies::failure()).prop_map(|(to, why)| Step::Fail(to, why)),
+        5 => (0_u32..60_000).prop_map(Step::Pass),
+        1 => any::<bool>().prop_map(Step::Online),
+        1 => (0_u8..2).prop_map(|secret| Step::Start(Login::App { user: 0, secret })),
+        1 => (0_u8..2).prop_map(|number| Step::Start(Login::TokenOf { user: 0, number })),
     ]
 }
 
@@ -41,27 +42,29 @@ struct Watch {
     recoveries: Recoveries,
     /// Whether the request in flight was asked for by a 401.
     after_401: bool,
-    told: Vec<Generation>,
-    started: Option<Who>,
+    /// 401s that have to be told, and were not yet.
+    owed: Vec<Generation>,
+    started: Option<Login>,
 }
 
 impl Watch {
-    fn follow(&mut self, step: &Step<'_>) -> Checked {
-        let (before, after) = (&step.before, &step.after);
-        if let [Seen::Refused(generation)] = *step.seen {
+    fn follow(&mut self, turn: &Turn<'_>) -> Checked {
+        let (before, after) = (&turn.before, &turn.after);
+        if let [Seen::Unauthorized(generation)] = *turn.seen {
             let serves = before.generation == Some(generation);
             let expected = serves && self.recoveries.refused(generation, before.stalled);
+            self.owed.extend(Some(generation).filter(|_| expected));
             let queued = after.queued - before.queued;
             prop_assert_eq!(queued, usize::from(expected), "a 401 on {:?}", generation);
             prop_assert_eq!(&after.token, &before.token, "the token serves meanwhile");
         }
-        if let Op::Start(who) = step.op {
+        if let Step::Start(who) = turn.step {
             let another = self.started.replace(who) != Some(who);
-            if another && before.epoch == after.epoch && matches!(who, Who::App { .. }) {
+            if another && before.epoch == after.epoch && matches!(who, Login::App { .. }) {
                 self.reopen(after.generation);
             }
         }
-        for seen in step.seen {
+        for seen in turn.seen {
             match seen {
                 Seen::Sent(_) => {
                     let wanted = after.generation.map(|generation| self.recoveries.of(generation));
@@ -70,14 +73,17 @@ impl Watch {
                     prop_assert!(asked_for, "{:?} is renewed, and nobody asked", after.generation);
                 }
                 Seen::Event(Event::Unauthorized(generation)) => {
-                    let twice = self.told.contains(generation);
-                    prop_assert!(!twice, "{:?} was told of twice", generation);
-                    self.told.push(*generation);
+                    let owed = self.owed.iter().position(|owed| owed == generation);
+                    prop_assert!(owed.is_some(), "nobody had to be told of {:?}", generation);
+                    self.owed.remove(owed.unwrap_or(0));
                 }
                 _ => {}
             }
         }
-        if let (Op::Answer(..), Some(generation)) = (step.op, after.generation)
+        if turn.step == Step::Drain {
+            prop_assert!(self.owed.is_empty(), "nobody was told of {:?}", self.owed);
+        }
+        if let (Step::Answer(..), Some(generation)) = (turn.step, after.generation)
             && before.generation != Some(generation)
             && self.after_401
         {
@@ -93,7 +99,6 @@ impl Watch {
             Recovery::Wanted | Recovery::Told => Recovery::Wanted,
             Recovery::Untried | Recovery::Spent => Recovery::Untried,
         };
-        self.told.retain(|told| *told != generation);
         self.recoveries.set(generation, next);
     }
 }
@@ -103,9 +108,9 @@ proptest! {
 
     /// A 401 renews its token once; what that gives is not renewed for a 401.
     #[test]
-    fn rule_05_a_401_renews_once(ops in sequence(refusing()), seed: u64) {
+    fn rule_05_a_401_renews_once(script in script(refusing()), seed: u64) {
         let mut watch = Watch::default();
-        play(&ops, Policy::default(), seed, |step| watch.follow(step))?;
+        play(&script, world(Policy::default(), seed), |turn| watch.follow(turn))?;
     }
 
     /// After n failures in a row, the pause is at most base·2^(n-1), and at most the cap.
@@ -113,8 +118,8 @@ proptest! {
     fn rule_06_pauses_double_and_are_capped(
         seed: u64,
         failures in proptest::collection::vec(prop_oneof![
-            ops::failure().prop_map(|why| Op::Fail(To::Live, why)),
-            Just(Op::Answer(To::Live, Say::Deny(503, None))),
+            strategies::failure().prop_map(|why| Step::Fail(To::Live, why)),
+            Just(Step::Answer(To::Live, Answer::Deny(503, None))),
         ], 1..40),
     ) {
         let policy = Policy::builder()
@@ -124,22 +129,22 @@ proptest! {
             .backoff(Duration::from_secs(1), Duration::from_secs(60))
             .build()
             .expect("in range");
-        let mut world = World::new(policy, seed);
-        world.apply(Op::Start(Who::App { user: 0, secret: 0 }));
+        let mut world = world(policy, seed);
+        world.apply(Step::Start(Login::App { user: 0, secret: 0 }));
         let mut total = Duration::ZERO;
         for (n, failure) in failures.iter().enumerate() {
             for _ in 0..3 {
-                world.apply(Op::Drain);
-                if world.live.is_some() {
+                world.apply(Step::Drain);
+                if world.live().is_some() {
                     break;
                 }
-                world.apply(Op::PassToWake);
+                world.apply(Step::PassToWake);
             }
-            prop_assert!(world.live.is_some(), "it asks again");
+            prop_assert!(world.live().is_some(), "it asks again");
             world.apply(*failure);
-            world.apply(Op::Drain);
+            world.apply(Step::Drain);
             let ceiling = Duration::from_secs(1 << n.min(6)).min(Duration::from_secs(60));
-            match world.wake {
+            match world.wake() {
                 Some(Wake::In(wait, WakeReason::Backoff)) => {
                     prop_assert!(wait <= ceiling, "{:?} after {} failures", wait, n + 1);
                     total += wait;
@@ -158,27 +163,30 @@ proptest! {
 /// A renewal on schedule allows for another try after a 401, and a 401 on an old token means nothing.
 #[test]
 fn rule_05_a_renewal_on_schedule_allows_another_try() {
-    let mut world = World::new(Policy::default(), 3);
-    let granted = Op::Answer(To::Live, Say::Grant(1_000));
-    let refused = Op::Unauthorized { current: true };
-    let renewals = |world: &World| world.driver.counters().renewals;
-    for op in [Op::Start(Who::App { user: 0, secret: 0 }), Op::Drain, granted, Op::Drain] {
+    let mut world = world(Policy::default(), 3);
+    let granted = Step::Answer(To::Live, Answer::Grant(1_000));
+    let refused = Step::Unauthorized { current: true };
+    let renewals = |world: &Harness<Driver>| world.driver().counters().renewals;
+    for op in [Step::Start(Login::App { user: 0, secret: 0 }), Step::Drain, granted, Step::Drain] {
         world.apply(op);
     }
-    for op in [refused, refused, Op::Pass(1_000), Op::Drain, granted, refused, refused, Op::Drain] {
+    for op in
+        [refused, refused, Step::Pass(1_000), Step::Drain, granted, refused, refused, Step::Drain]
+    {
         world.apply(op);
     }
     assert_eq!(renewals(&world), 1, "the second token isn't renewed for its 401");
-    for op in [Op::Pass(1_000), Op::Drain, Op::PassToWake, Op::Drain, granted, Op::Drain] {
+    for op in [Step::Pass(1_000), Step::Drain, Step::PassToWake, Step::Drain, granted, Step::Drain]
+    {
         world.apply(op);
     }
     assert_eq!(renewals(&world), 2, "on schedule");
-    let old = Op::Unauthorized { current: false };
-    for op in [old, Op::Pass(1_000), Op::Drain] {
+    let old = Step::Unauthorized { current: false };
+    for op in [old, Step::Pass(1_000), Step::Drain] {
         world.apply(op);
     }
-    assert_eq!(world.driver.counters().requests, 3, "an old token's 401");
-    for op in [refused, Op::Drain, granted] {
+    assert_eq!(world.driver().counters().requests, 3, "an old token's 401");
+    for op in [refused, Step::Drain, granted] {
         world.apply(op);
     }
     assert_eq!(renewals(&world), 3, "the third token is, again");
@@ -188,20 +196,27 @@ fn rule_05_a_renewal_on_schedule_allows_another_try() {
 /// gives.
 #[test]
 fn rule_05_a_login_after_a_lapse_is_no_recovery() {
-    let mut world = World::new(Policy::default(), 3);
-    let granted = Op::Answer(To::Live, Say::Grant(60));
-    let refused = Op::Unauthorized { current: true };
-    for op in [Op::Start(Who::App { user: 0, secret: 0 }), Op::Drain, granted, Op::Drain] {
+    let mut world = world(Policy::default(), 3);
+    let granted = Step::Answer(To::Live, Answer::Grant(60));
+    let refused = Step::Unauthorized { current: true };
+    for op in [Step::Start(Login::App { user: 0, secret: 0 }), Step::Drain, granted, Step::Drain] {
         world.apply(op);
     }
-    for op in [Op::Online(false), refused, Op::Drain, Op::Pass(100_000), Op::Drain] {
+    for op in [Step::Online(false), refused, Step::Drain, Step::Pass(100_000), Step::Drain] {
         world.apply(op);
     }
-    for op in [Op::Online(true), Op::Drain, granted, Op::Drain, refused, Op::Pass(1_000), Op::Drain]
-    {
+    for op in [
+        Step::Online(true),
+        Step::Drain,
+        granted,
+        Step::Drain,
+        refused,
+        Step::Pass(1_000),
+        Step::Drain,
+    ] {
         world.apply(op);
     }
-    let counters = world.driver.counters();
+    let counters = world.driver().counters();
     assert_eq!(
         (counters.authentications, counters.requests),
         (2, 3),

@@ -3,7 +3,6 @@
 //! plays more of them.
 
 mod calm;
-mod ops;
 mod rules;
 mod shadow;
 mod world;

@@ -122,6 +122,31 @@ fn a_token_that_cannot_be_renewed_is_asked_for_once_and_serves_until_it_expires(
     assert_eq!(world.header().as_deref(), Some("Bearer st-next"));
 }
 
+/// Tokens in hand, one after the other, for somebody: each takes the place of the one before.
+#[test]
+fn each_token_that_cannot_be_renewed_is_asked_for_once() {
+    let mut world = World::new(HOUR);
+    let named = |token: &str| {
+        let grant = Grant::new(SessionToken::new(token).unwrap());
+        grant.with_identity(Identity::new("user-17").unwrap())
+    };
+    for (n, token) in (1..).zip(["st-1", "st-2", "st-3"]) {
+        let before = world.header();
+        world.driver.start(named(token), world.now());
+        assert_eq!(world.header(), before, "what is at hand serves until then");
+        for _ in 0..3 {
+            world.settle();
+            world.driver.start(named(token), world.now());
+        }
+        assert_eq!(world.header(), Some(format!("Bearer {token}")));
+        assert_eq!(world.driver.generation().unwrap().number(), n, "taken once");
+        world.run(DAY);
+        let needed = world.events.iter().filter(|event| matches!(event, Event::TokenNeeded(_)));
+        assert_eq!(u64::try_from(needed.count()), Ok(n));
+    }
+    assert_eq!(world.driver.epoch(), 1);
+}
+
 /// A token in hand for somebody, and then credentials for the same: the token serves until they renew it.
 #[test]
 fn credentials_for_a_token_in_hand_renew_it() {
@@ -248,7 +273,8 @@ fn a_login_stays_with_whom_its_first_reply_named() {
     assert_eq!(world.header().as_deref(), Some("Bearer st"));
 }
 
-/// The first user's reply comes after the second has started, and after the second has a token.
+/// The first user's reply comes after the second has started, while the second's request is in flight,
+/// and after the second has a token.
 #[test]
 fn the_reply_to_the_old_user_is_stale_after_the_new_start() {
     for renewing in [false, true] {
@@ -263,13 +289,16 @@ fn the_reply_to_the_old_user_is_stale_after_the_new_start() {
         let (old, reply) = world.late_reply();
         world.start("somebody-else");
         assert!(world.driver.handle_response(old, &reply, world.now()).is_err());
+        world.run_to_next_request();
+        assert!(world.driver.handle_response(old, &reply, world.now()).is_err());
         assert_eq!(world.call(), Err(NotAuthorized::Wait));
+        assert_eq!(world.driver.state(), StateName::Authenticating);
         world.server = Server::Up;
         world.run(MINUTE);
         let header = world.header();
         assert!(world.driver.handle_response(old, &reply, world.now()).is_err());
         assert_eq!(world.header(), header);
         assert_eq!(world.served_to(), "somebody-else");
-        assert_eq!(world.driver.counters().stale, 2);
+        assert_eq!(world.driver.counters().stale, 3);
     }
 }

@@ -1,0 +1,242 @@
+//! Everything that can be done to a driver, as plain values: calls, replies, logins, and time.
+
+use bytes::Bytes;
+use http::header::{COOKIE, DATE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+use super::faulty::http_date;
+use crate::driver::Start;
+use crate::exchange::{
+    Backend, BuildError, Credentials, Denial, Endpoint, Exchange, Gateway, Grant, Identity, Reply,
+};
+use crate::secret::{ApiToken, SessionToken};
+use crate::session::TransportFailure;
+
+/// What every secret that a [`Login`] or an [`Answer`] is made with has in it, so that a test can look for
+/// it where no secret belongs.
+pub const SECRET: &str = "hush";
+
+/// One call to a driver, or one thing that happens between calls. A [`Harness`](super::Harness) carries it
+/// out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum Step {
+    /// One poll.
+    Poll,
+    /// Polls until the driver waits.
+    Drain,
+    /// A start.
+    Start(Login),
+    /// A stop.
+    Stop,
+    /// There is a network, or there is none.
+    Online(bool),
+    /// Both clocks run for so many milliseconds.
+    Pass(u32),
+    /// Time passes until the driver wants to be polled; a minute if it doesn't.
+    PassToWake,
+    /// The device sleeps for so many seconds: its monotonic clock stands still.
+    Sleep(u16),
+    /// The wall clock is set by so many seconds.
+    SetWall(i32),
+    /// The monotonic clock goes back by so many milliseconds, against its nature.
+    MonoBack(u32),
+    /// One reading is nonsense: milliseconds of the monotonic and of the wall clock. The next is sane.
+    Nonsense(u64, i64),
+    /// A reply comes.
+    Answer(To, Answer),
+    /// A request fails.
+    Fail(To, TransportFailure),
+    /// The API answers 401: to the token at hand, or to the first one that there was.
+    Unauthorized {
+        /// Whether it is the token at hand.
+        current: bool,
+    },
+}
+
+/// Which request a reply or a failure names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+pub enum To {
+    /// The last one that went out, whether it is still in flight or not.
+    Live,
+    /// One before it: 0 for the one just before.
+    Old(u8),
+    /// One of another driver.
+    Foreign,
+}
+
+/// What a reply says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum Answer {
+    /// A token for the identity asked for, living so many seconds.
+    Grant(u32),
+    /// The same without a `Date`.
+    GrantUndated(u32),
+    /// A token of unstated life.
+    GrantUnstated,
+    /// A token that expired an hour ago.
+    GrantDead,
+    /// A token for another identity.
+    GrantForAnother(u32),
+    /// A denial with this status, and a `Retry-After` in seconds. A status that HTTP doesn't know is 500.
+    Deny(u16, Option<u32>),
+    /// A 200 with a captive portal's page.
+    Portal,
+    /// A 200 whose body is cut off.
+    CutOff,
+}
+
+/// Who logs in, with what. Of users, secrets, cookies and tokens there are as many as there are numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[non_exhaustive]
+pub enum Login {
+    /// The gateway's credentials.
+    App {
+        /// For whom.
+        user: u8,
+        /// With which API token.
+        secret: u8,
+    },
+    /// A backend that states nobody, with a cookie.
+    Cookie(u8),
+    /// A backend that states for whom.
+    Named {
+        /// For whom.
+        user: u8,
+        /// With which cookie.
+        cookie: u8,
+    },
+    /// A bare token.
+    Token(u8),
+    /// A token of a stated user.
+    TokenOf {
+        /// Of whom.
+        user: u8,
+        /// Which token.
+        number: u8,
+    },
+    /// An exchange that can't build its request.
+    Broken,
+}
+
+impl Answer {
+    /// The reply: `token` and `identity` are those of a grant, `now` is the server's clock in milliseconds
+    /// since 1970.
+    #[must_use]
+    pub fn reply(self, token: &str, identity: &str, now: i64) -> Response<Bytes> {
+        let after = |seconds: u32| now.saturating_add(i64::from(seconds).saturating_mul(1_000));
+        let (status, body) = match self {
+            Self::Grant(seconds) | Self::GrantUndated(seconds) => {
+                (200, granting(token, identity, Some(after(seconds))))
+            }
+            Self::GrantUnstated => (201, granting(token, identity, None)),
+            Self::GrantDead => {
+                (200, granting(token, identity, Some(now.saturating_sub(3_600_000))))
+            }
+            Self::GrantForAnother(seconds) => {
+                let (token, other) = (format!("{token}-else"), format!("{identity}-else"));
+                (200, granting(&token, &other, Some(after(seconds))))
+            }
+            Self::Deny(204, _) => (204, String::new()),
+            Self::Deny(status, _) => (status, format!(r#"{{"error":"{SECRET}"}}"#)),
+            Self::Portal => (200, format!("<html>{SECRET}</html>")),
+            Self::CutOff => (200, format!(r#"{{"sessionToken":"{token}"#)),
+        };
+        let mut reply = Response::new(Bytes::from(body));
+        *reply.status_mut() =
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if !matches!(self, Self::GrantUndated(_)) {
+            reply.headers_mut().insert(DATE, http_date(now));
+        }
+        if let Self::Deny(_, Some(wait)) = self {
+            reply.headers_mut().insert(RETRY_AFTER, wait.into());
+        }
+        reply
+    }
+
+    /// Whether it gives a token that can be taken, to whoever asked.
+    #[must_use]
+    pub const fn grants(self) -> bool {
+        matches!(self, Self::Grant(_) | Self::GrantUndated(_) | Self::GrantUnstated)
+    }
+}
+
+impl Login {
+    /// What a driver is started with.
+    #[must_use]
+    pub fn start(self) -> Start {
+        let credentials = match self {
+            Self::App { user, secret } => {
+                let endpoint = endpoint(&format!("/app/user-{user}"));
+                let token = api_token(&format!("{SECRET}-{secret}"));
+                Credentials::for_development(Gateway::new(token, identity(user)).endpoint(endpoint))
+            }
+            Self::Cookie(number) => Credentials::backend(backend("/me", number)),
+            Self::Named { user, cookie } => {
+                let backend = backend(&format!("/named/user-{user}"), cookie);
+                Credentials::backend(backend.identity(identity(user)))
+            }
+            Self::Broken => Credentials::custom(Arc::new(Broken)),
+            Self::Token(number) => return token(&format!("{SECRET}-bare-{number}")).into(),
+            Self::TokenOf { user, number } => {
+                let token = token(&format!("{SECRET}-{number}-user-{user}"));
+                return Grant::new(token).with_identity(identity(user)).into();
+            }
+        };
+        credentials.into()
+    }
+}
+
+fn granting(token: &str, identity: &str, expires_at: Option<i64>) -> String {
+    let expires_at = expires_at.and_then(|at| Timestamp::from_millisecond(at).ok());
+    let expires_at = expires_at.map_or(String::new(), |at| format!(r#","expiresAt":"{at}""#));
+    format!(r#"{{"sessionToken":"{token}","identity":"{identity}"{expires_at}}}"#)
+}
+
+/// An exchange that has nothing to ask.
+struct Broken;
+
+impl Exchange for Broken {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        Err(BuildError::Custom("nothing to ask with"))
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        Err(reply.flawed(crate::exchange::Flaw::Custom("nothing was asked")))
+    }
+}
+
+const PLAIN: &str = "letters, digits and dashes are valid everywhere";
+
+fn backend(path: &str, cookie: u8) -> Backend {
+    let cookie = HeaderValue::try_from(format!("{SECRET}={cookie}"));
+    #[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
+    Backend::new(endpoint(path)).header(COOKIE, cookie.expect(PLAIN))
+}
+
+#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
+fn endpoint(path: &str) -> Endpoint {
+    Endpoint::https(format!("https://login.example{path}")).expect(PLAIN)
+}
+
+#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
+fn identity(user: u8) -> Identity {
+    Identity::new(format!("user-{user}")).expect(PLAIN)
+}
+
+#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
+fn api_token(token: &str) -> ApiToken {
+    ApiToken::new(token).expect(PLAIN)
+}
+
+#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
+fn token(token: &str) -> SessionToken {
+    SessionToken::new(token).expect(PLAIN)
+}

@@ -1,0 +1,260 @@
+//! `Retry-After`, and what it holds back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::header::{DATE, HeaderValue, RETRY_AFTER};
+use videokit_session::Grant;
+use videokit_session::driver::{Policy, Stalled, WakeReason};
+use videokit_session::exchange::{BuildError, Denial, Exchange, Reply};
+use videokit_session::session::RequestId;
+use videokit_session::{Credentials, Moment, Output, SessionToken, Wake};
+
+use crate::bench::*;
+
+/// How long a driver leaves the endpoint alone after this reply, as far as the server asked for it.
+fn left_alone(policy: Policy, reply: &http::Response<Vec<u8>>) -> u64 {
+    let mut bench = Bench::new(config(|config| config), policy, 1);
+    bench.start(backend_login("https://app.example/token", "login=old"));
+    let id = bench.sent();
+    bench.answer(id, reply);
+    if bench.driver.stalled() == Some(Stalled::Refused) {
+        // Refused for good: the next request is that of a new secret.
+        bench.start(backend_login("https://app.example/token", "login=new"));
+    }
+    let (wait, why, _) = bench.until_sent();
+    if why == Some(WakeReason::RetryAfter) { wait } else { 0 }
+}
+
+#[test]
+fn retry_after_is_read_as_seconds_or_as_a_date_and_held_to_the_cap() {
+    const SENT: Option<&str> = Some("Tue, 24 Nov 2026 04:00:00 GMT");
+    let rows: &[(&[u8], Option<&str>, u64)] = &[
+        (b"0", SENT, 0),
+        (b"1", SENT, SECOND),
+        (b"120", None, 120 * SECOND),
+        (b" 120 ", SENT, 120 * SECOND),
+        (b"0000120", SENT, 120 * SECOND),
+        (b"3600", SENT, HOUR),
+        (b"3601", SENT, HOUR),
+        (b"18446744073709551615", SENT, HOUR),
+        (b"18446744073709551616", SENT, HOUR),
+        (b"1000000000000000000000000000000", SENT, HOUR),
+        (b"Tue, 24 Nov 2026 04:10:00 GMT", SENT, 600 * SECOND),
+        (b"Tuesday, 24-Nov-26 04:10:00 GMT", SENT, 600 * SECOND),
+        (b"Tue Nov 24 04:10:00 2026", SENT, 600 * SECOND),
+        (b"Fri, 31 Dec 9999 23:59:59 GMT", SENT, HOUR),
+        (b"Tue, 24 Nov 2026 04:00:00 GMT", SENT, 0),
+        (b"Tue, 24 Nov 2026 03:59:59 GMT", SENT, 0),
+        (b"Thu, 01 Jan 1970 00:00:00 GMT", SENT, 0),
+        (b"Tue, 24 Nov 2026 04:10:00 GMT", None, 0),
+        (b"Tue, 24 Nov 2026 04:10:00 GMT", Some("today"), 0),
+        // By the server's own clock, though it is years behind.
+        (b"Thu, 01 Jan 1970 00:01:00 GMT", Some("Thu, 01 Jan 1970 00:00:00 GMT"), 60 * SECOND),
+        (b"", SENT, 0),
+        (b"-1", SENT, 0),
+        (b"+5", SENT, 0),
+        (b"1.5", SENT, 0),
+        (b"1e3", SENT, 0),
+        (b"0x10", SENT, 0),
+        (b"12 s", SENT, 0),
+        (b"soon", SENT, 0),
+        (b"2026-11-24T04:10:00Z", SENT, 0),
+        ("\u{661}\u{662}".as_bytes(), SENT, 0),
+        (b"\xff\xfe", SENT, 0),
+    ];
+    let policy = open().build().unwrap();
+    for (retry_after, date, wanted) in rows {
+        let mut reply = reply(429, "");
+        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_bytes(retry_after).unwrap());
+        if let Some(date) = date {
+            reply.headers_mut().insert(DATE, HeaderValue::from_static(date));
+        }
+        let case = format!("{:?} at {date:?}", String::from_utf8_lossy(retry_after));
+        assert_eq!(left_alone(policy, &reply), *wanted, "{case}");
+    }
+}
+
+#[test]
+fn retry_after_counts_on_every_denial_and_up_to_the_cap_that_was_set() {
+    for status in [302, 400, 401, 403, 408, 425, 429, 500, 502, 503, 504] {
+        let policy = open().build().unwrap();
+        assert_eq!(left_alone(policy, &asking_to_wait(status, "90")), 90 * SECOND, "{status}");
+    }
+    for (cap, wanted) in [(SECOND, SECOND), (90 * SECOND - 1, 90 * SECOND - 1), (7 * DAY, 90_000)] {
+        let policy = open().retry_after_cap(ms(cap)).build().unwrap();
+        assert_eq!(left_alone(policy, &asking_to_wait(503, "90")), wanted, "{cap}");
+    }
+}
+
+#[test]
+fn the_longer_of_backoff_and_retry_after_is_waited_for() {
+    let pause = |retry_after| {
+        let mut bench = Bench::started(with_backoff(60_000, 60_000), 1);
+        let id = bench.sent();
+        bench.answer(id, &asking_to_wait(503, retry_after));
+        let (wait, why, _) = bench.until_sent();
+        (wait, why.unwrap())
+    };
+    let (backoff, why) = pause("0");
+    assert!(backoff > SECOND && why == WakeReason::Backoff, "{backoff} for {why:?}");
+    assert_eq!(pause("1"), (backoff, WakeReason::Backoff));
+    assert_eq!(pause("60"), (60 * SECOND, WakeReason::RetryAfter));
+}
+
+#[test]
+fn a_wait_that_was_asked_for_is_the_endpoints_whoever_logs_in() {
+    let asked = || {
+        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+        bench.start(backend_login("https://app.example/token?user=1", "a"));
+        let id = bench.sent();
+        bench.answer(id, &asking_to_wait(429, "100"));
+        bench.pass(40 * SECOND);
+        bench
+    };
+    for (uri, wanted) in [
+        ("https://app.example/token?user=1", 60 * SECOND),
+        ("https://app.example/token?user=2", 60 * SECOND),
+        ("https://app.example:443/token", 60 * SECOND),
+        ("https://APP.example/token", 60 * SECOND),
+        ("https://app.example/Token", 0),
+        ("https://app.example/token/2", 0),
+        ("https://app.example:8443/token", 0),
+        ("https://other.example/token", 0),
+    ] {
+        let mut bench = asked();
+        bench.stop();
+        bench.start(backend_login(uri, "b"));
+        assert_eq!(bench.until_sent().0, wanted, "{uri}");
+
+        let mut bench = asked();
+        bench.start(backend_login(uri, "b"));
+        assert_eq!(bench.until_sent().0, wanted, "{uri}, without a stop");
+    }
+}
+
+#[test]
+fn nothing_that_is_done_or_comes_later_shortens_a_wait() {
+    type Interfere = fn(&mut Bench, RequestId);
+    let rows: &[(&str, Interfere)] = &[
+        ("nothing", |_, _| {}),
+        ("the same login", |bench, _| bench.start(backend_login("https://app.example/token", "a"))),
+        ("a new secret", |bench, _| bench.start(backend_login("https://app.example/token", "b"))),
+        ("stop and start", |bench, _| {
+            bench.stop();
+            bench.start(backend_login("https://app.example/token", "a"));
+        }),
+        ("another endpoint in between", |bench, _| {
+            bench.start(backend_login("https://other.example/token", "a"));
+            let id = bench.sent();
+            bench.answer(id, &asking_to_wait(429, "1"));
+            bench.start(backend_login("https://app.example/token", "a"));
+        }),
+        ("a token in between", |bench, _| {
+            bench.driver.start(SessionToken::new("tok-1").unwrap(), bench.now);
+            assert!(matches!(bench.next(), Output::Wait(_)));
+            bench.start(backend_login("https://app.example/token", "a"));
+        }),
+        ("the network goes and comes", |bench, _| {
+            bench.driver.set_online(false, bench.now);
+            assert_eq!(bench.next(), Output::Wait(Wake::OnInput));
+            bench.driver.set_online(true, bench.now);
+        }),
+        ("the same reply again, asking for less", |bench, id| {
+            let reply = asking_to_wait(429, "1");
+            assert!(bench.driver.handle_response(id, &reply, bench.now).is_err());
+        }),
+        ("a monotonic clock that starts again", |bench, _| {
+            bench.now = Moment::from_millis(0, bench.now.wall_millis());
+        }),
+        ("a wall clock years ahead", |bench, _| {
+            bench.now = Moment::from_millis(millis(bench.now.since_start()), T0 * 2);
+        }),
+    ];
+    for (name, interfere) in rows {
+        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+        bench.start(backend_login("https://app.example/token", "a"));
+        let id = bench.sent();
+        bench.answer(id, &asking_to_wait(429, "100"));
+        bench.pass(30 * SECOND);
+        assert_eq!(bench.wait(), (70 * SECOND, WakeReason::RetryAfter));
+        let before = bench.now;
+        interfere(&mut bench, id);
+        // What the interference itself took, where the clock did not start again.
+        let taken = bench.now.since_start().saturating_sub(before.since_start());
+        assert_eq!(bench.until_sent().0 + millis(taken), 70 * SECOND, "{name}");
+    }
+}
+
+#[test]
+fn a_stale_reply_asks_for_nothing() {
+    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+    bench.start(backend_login("https://app.example/token", "a"));
+    let given_up = bench.sent();
+    bench.stop();
+    bench.start(backend_login("https://app.example/token", "a"));
+    bench.pass(1);
+    let reply = asking_to_wait(429, "100");
+    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_err());
+    let live = bench.sent();
+    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_err());
+    bench.answer(live, &self::reply(503, ""));
+    assert!(bench.until_sent().0 <= 1);
+}
+
+#[test]
+fn more_endpoints_than_are_kept_apart_are_each_left_alone_as_long_as_they_asked() {
+    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+    let uri = |n: u64| format!("https://app.example/token/{n}");
+    // The first few ask for the longest, so that all waits overlap, however they are kept.
+    let asked: Vec<u64> = (0..8).map(|n| if n < 4 { 3_600 - n } else { 300 - 10 * n }).collect();
+    let mut until = Vec::new();
+    for (n, seconds) in (0_u64..).zip(&asked) {
+        bench.start(backend_login(&uri(n), "a"));
+        let (_, _, id) = bench.until_sent();
+        bench.answer(id, &asking_to_wait(429, &seconds.to_string()));
+        until.push(bench.now.after(ms(seconds * SECOND)));
+    }
+    let overlap = until.iter().filter(|until| **until > bench.now).count();
+    assert!(overlap > 4, "{overlap} at once");
+    // From the last to the first, so that no wait is over by another's.
+    for n in (0..8).rev() {
+        bench.start(backend_login(&uri(n), "a"));
+        let (_, _, _) = bench.until_sent();
+        let until = until[usize::try_from(n).unwrap()];
+        assert!(bench.now >= until, "{n}: {:?} before {until:?}", bench.now);
+    }
+    let last = until.iter().max().unwrap();
+    assert_eq!(bench.now, *last, "and no longer than the longest");
+}
+
+/// An exchange that has no request to offer at first.
+struct Late(AtomicBool);
+
+impl Exchange for Late {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        if !self.0.load(Ordering::Relaxed) {
+            return Err(BuildError::Custom("not yet"));
+        }
+        let mut request = http::Request::new(Bytes::new());
+        *request.uri_mut() = http::Uri::from_static("https://late.example/token");
+        Ok(request)
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        Err(reply.granting_body(1).expect_err("nobody grants here"))
+    }
+}
+
+/// The endpoint of a wait is where the request went, whether or not it was known when the login began.
+#[test]
+fn a_wait_is_honoured_by_an_exchange_that_had_no_request_at_first() {
+    let exchange = Arc::new(Late(AtomicBool::new(false)));
+    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+    bench.start(Credentials::custom(Arc::clone(&exchange) as Arc<dyn Exchange>));
+    exchange.0.store(true, Ordering::Relaxed);
+    let id = bench.sent();
+    bench.answer(id, &asking_to_wait(429, "600"));
+    assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
+}

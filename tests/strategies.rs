@@ -1,0 +1,164 @@
+//! The strategies and fuzzing inputs that users get: a property written with public features only finds
+//! a planted bug, and shrinks it to what matters.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use arbitrary::{Arbitrary, Unstructured};
+use proptest::prelude::*;
+use proptest::test_runner::{Config as Cases, RngAlgorithm, TestError, TestRng, TestRunner};
+use videokit_session::driver::{Drive, Start};
+use videokit_session::session::{Generation, RequestId, StaleRequest};
+use videokit_session::sim::strategies::{self, Script};
+use videokit_session::sim::{FaultPlan, Harness, Step};
+use videokit_session::{AllowedOrigin, Config, Driver, Moment, Output, TransportFailure};
+
+fn driver() -> Driver {
+    let config = Config::builder(AllowedOrigin::https("https://api.example").unwrap());
+    Driver::new(Arc::new(config.build().unwrap()), 1)
+}
+
+/// A toy that runs a driver, with two bugs: it puts a stop off while a request is on its way, and it
+/// doesn't notice that a reply ends one.
+struct Toy {
+    driver: Driver,
+    busy: bool,
+}
+
+impl Drive for Toy {
+    fn start(&mut self, start: Start, now: Moment) {
+        self.driver.start(start, now);
+    }
+
+    fn poll(&mut self, now: Moment) -> Output {
+        let output = self.driver.poll(now);
+        self.busy |= matches!(output, Output::Send(_));
+        output
+    }
+
+    fn handle_response<B: AsRef<[u8]>>(
+        &mut self,
+        id: RequestId,
+        reply: &http::Response<B>,
+        now: Moment,
+    ) -> Result<(), StaleRequest> {
+        self.driver.handle_response(id, reply, now)
+    }
+
+    fn handle_failure(
+        &mut self,
+        id: RequestId,
+        why: TransportFailure,
+        now: Moment,
+    ) -> Result<(), StaleRequest> {
+        self.busy = false;
+        self.driver.handle_failure(id, why, now)
+    }
+
+    fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
+        self.driver.handle_unauthorized(generation, now);
+    }
+
+    fn set_online(&mut self, online: bool, now: Moment) {
+        self.driver.set_online(online, now);
+    }
+
+    fn stop(&mut self, now: Moment) {
+        if !self.busy {
+            self.driver.stop(now);
+        }
+    }
+
+    fn driver(&self) -> &Driver {
+        &self.driver
+    }
+}
+
+/// No token serves between a stop and the next start.
+fn stops<D: Drive>(script: &Script, driver: D) -> Result<(), TestCaseError> {
+    let mut harness = Harness::new(driver);
+    let mut stopped = false;
+    for step in script.steps() {
+        harness.apply(step);
+        stopped = match step {
+            Step::Stop => true,
+            Step::Start(_) => false,
+            _ => stopped,
+        };
+        prop_assert!(!stopped || harness.token().is_none(), "a token after a stop");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_planted_bug_is_found_and_shrunk_to_what_matters() {
+    let cases = Cases { failure_persistence: None, ..Cases::with_cases(1_000) };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(cases, rng);
+    let tried = Cell::new(0);
+    let found = runner.run(&strategies::script(strategies::step()), |script| {
+        tried.set(tried.get() + 1);
+        stops(&script, Toy { driver: driver(), busy: false })
+    });
+    let Err(TestError::Fail(_, script)) = found else {
+        panic!("not found in 1,000 cases: {found:?}")
+    };
+    println!("{} runs, shrinking included: {script:?}", tried.get());
+    assert!(script.steps().count() <= 6, "{script:?}");
+    stops(&script, driver()).expect("the driver itself stops");
+}
+
+proptest! {
+    #![proptest_config(Cases { failure_persistence: None, ..Cases::with_cases(256) })]
+
+    /// Whatever the strategies make, a driver takes.
+    #[test]
+    fn a_driver_takes_every_input(
+        starts in proptest::collection::vec(strategies::start(), 1..6),
+        moments in proptest::collection::vec(strategies::moment(), 6),
+        replies in proptest::collection::vec(strategies::response(), 6),
+    ) {
+        let mut driver = driver();
+        for ((start, now), reply) in starts.into_iter().zip(moments).zip(replies) {
+            driver.start(start, now);
+            while let Output::Send(_) | Output::Event(_) | Output::Abandon(_) = driver.poll(now) {}
+            if let Some(id) = driver.session().in_flight() {
+                prop_assert_eq!(driver.handle_response(id, &reply, now), Ok(()));
+            }
+        }
+    }
+
+    /// A plan of faults survives being written down.
+    #[test]
+    fn a_fault_plan_survives_being_written_down(plan in strategies::fault_plan(20, 86_400_000)) {
+        prop_assert_eq!(plan.to_string().parse::<FaultPlan>(), Ok(plan));
+    }
+}
+
+#[test]
+fn fuzzers_get_the_same_inputs() {
+    // Knuth's linear congruential generator: bytes in no order.
+    let mut state = 1_u64;
+    let bytes = std::iter::repeat_with(|| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()[0]
+    });
+    let bytes: Vec<u8> = bytes.take(4_096).collect();
+    let mut source = Unstructured::new(&bytes);
+    let mut harness = Harness::new(driver());
+    let mut kinds = std::collections::BTreeSet::new();
+    for _ in 0..300 {
+        let step = Step::arbitrary(&mut source).unwrap();
+        kinds.insert(format!("{step:?}").split(['(', ' ']).next().unwrap().to_owned());
+        harness.apply(step);
+    }
+    println!("{kinds:?}");
+    assert!(kinds.len() >= 10, "{kinds:?}");
+    let plans =
+        (0..64).map(|from| FaultPlan::arbitrary(&mut Unstructured::new(&bytes[from..])).unwrap());
+    let plan = plans.max_by_key(|plan| plan.incidents().len()).unwrap();
+    assert!(plan.incidents().len() >= 3, "{plan}");
+    assert_eq!(plan.to_string().parse::<FaultPlan>(), Ok(plan));
+    assert!(Moment::arbitrary(&mut Unstructured::new(&bytes)).is_ok());
+}

@@ -51,14 +51,23 @@ impl Chance {
 /// A day's worth of everything that can go wrong.
 pub(super) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
     let incidents = chance.within(4, 16);
-    (0..incidents).filter_map(|_| incident(chance, lasts)).collect()
+    // Every other one comes in a storm: what goes wrong together goes wrong in its own ways.
+    let storm = chance.below(lasts);
+    let times = (0..incidents).map(|n| (n % 2 == 0, storm));
+    times
+        .filter_map(|(in_storm, storm)| incident(chance, lasts, in_storm.then_some(storm)))
+        .collect()
 }
 
-fn incident(chance: &mut Chance, lasts: u64) -> Option<Incident> {
+fn incident(chance: &mut Chance, lasts: u64, storm: Option<u64>) -> Option<Incident> {
+    let at_ms = match storm {
+        Some(storm) => storm.saturating_add(chance.below(600_000)),
+        None => chance.below(lasts),
+    };
     let fault = vary(chance.pick(Fault::KINDS)?, chance);
     // Mostly seconds and minutes, now and then hours.
     let most = chance.pick(&[30_000, 300_000, 300_000, 2_000_000, 10_000_000])?;
-    Some(Incident { at_ms: chance.below(lasts), lasts_ms: chance.within(1, most), fault })
+    Some(Incident { at_ms, lasts_ms: chance.within(1, most), fault })
 }
 
 /// The same kind of fault, with numbers of its own.

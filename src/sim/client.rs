@@ -59,6 +59,12 @@ pub(super) struct Client {
     pub(super) truths: BTreeMap<String, Truth>,
     /// The token that was granted last.
     pub(super) held: Option<String>,
+    /// The secret that the app has started with last.
+    pub(super) started_with: Option<String>,
+    /// For whom the tokens of this login are: as the first of them said.
+    pub(super) named: Option<String>,
+    /// When the token at hand is looked at next, just before it stops being Valid.
+    pub(super) probe_at: Option<u64>,
     /// A token that the app fetched itself, until it is adopted.
     pub(super) fetched: Option<String>,
     /// The token of which the driver said that renewing it won't help.
@@ -92,6 +98,9 @@ impl Client {
             wait: 0,
             truths: BTreeMap::new(),
             held: None,
+            started_with: None,
+            named: None,
+            probe_at: None,
             fetched: None,
             told_unauthorized: None,
             distrusted_readings: 0,

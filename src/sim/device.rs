@@ -83,6 +83,8 @@ impl Device {
     pub(super) fn set_mono_back(&mut self, now: u64, by: u64) {
         self.run_to(now);
         self.mono = self.mono.saturating_sub(by.saturating_mul(1_000));
+        // To whoever reads the clock, time passed that it doesn't show.
+        self.has_slept = true;
     }
 
     /// Shows nonsense, once.

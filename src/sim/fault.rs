@@ -93,6 +93,8 @@ pub enum Fault {
     Revoked,
     /// The app: it stops, and starts again when this is over.
     Stopped,
+    /// The app: it starts again with what it has started with before.
+    StartedAgain,
     /// The app: another user logs in.
     OtherUser,
     /// The app: the same user gets a new secret, and the old one is refused from now on.
@@ -129,6 +131,7 @@ impl Fault {
         Self::ClockNonsense,
         Self::Revoked,
         Self::Stopped,
+        Self::StartedAgain,
         Self::OtherUser,
         Self::Rotated,
     ];
@@ -164,6 +167,7 @@ impl Fault {
             Self::ClockNonsense => "clock_nonsense",
             Self::Revoked => "revoked",
             Self::Stopped => "stopped",
+            Self::StartedAgain => "started_again",
             Self::OtherUser => "other_user",
             Self::Rotated => "rotated",
         }

@@ -54,6 +54,7 @@ pub struct Gateway {
     api_tokens: BTreeSet<String>,
     refused: BTreeSet<String>,
     lifetime: u64,
+    whole_seconds: bool,
     seed: u64,
     issued: BTreeMap<String, Issued>,
     newest: Option<String>,
@@ -127,6 +128,7 @@ impl Gateway {
             api_tokens: BTreeSet::from([api_token.to_owned()]),
             refused: BTreeSet::new(),
             lifetime: crate::time::millis(lifetime),
+            whole_seconds: false,
             seed,
             issued: BTreeMap::new(),
             newest: None,
@@ -187,6 +189,12 @@ impl Gateway {
     /// Mints tokens of this lifetime from now on. Those that are out keep theirs.
     pub fn set_lifetime(&mut self, lifetime: Duration) {
         self.lifetime = crate::time::millis(lifetime);
+    }
+
+    /// Writes `expiresAt` in whole seconds from now on, cut, or in milliseconds. Tokens live on to their
+    /// true end.
+    pub fn set_whole_seconds(&mut self, whole_seconds: bool) {
+        self.whole_seconds = whole_seconds;
     }
 
     /// When a token expires, in milliseconds since 1970 on the gateway's own clock; `None` for one that
@@ -256,7 +264,9 @@ impl Gateway {
                 _ => {}
             }
         }
-        let text = text.or_else(|| Some(Timestamp::from_millisecond(expires_at).ok()?.to_string()));
+        let precision = if self.whole_seconds { 1_000 } else { 1 };
+        let written = expires_at.saturating_sub(expires_at.rem_euclid(precision));
+        let text = text.or_else(|| Some(Timestamp::from_millisecond(written).ok()?.to_string()));
         let grant = match dialect {
             Dialect::Current => Grant {
                 session_token: Some(&token),

@@ -6,10 +6,12 @@
 //! that can be written down. [`World`] plays whole days of apps, devices, a network and a gateway on
 //! virtual time, and checks every promise of the driver as it goes. [`Step`]s are all that can be done to
 //! one driver, and a [`Harness`] carries them out: with the feature `proptest`, `strategies` makes them for
-//! property tests, and with `arbitrary` fuzzers do.
+//! property tests, and with `arbitrary` fuzzers do. [`conformance`](conformance()) takes a run loop of
+//! yours through everything that may come its way; the chapter [`testing`] is a guide to all of this.
 
 mod chance;
 mod client;
+pub mod conformance;
 mod device;
 mod fault;
 mod faulty;
@@ -24,6 +26,7 @@ mod step;
 pub mod strategies;
 mod world;
 
+pub use conformance::conformance;
 pub use fault::Fault;
 pub use gateway::{Counts, Gateway};
 pub use harness::{Harness, Seen, Sent};
@@ -31,3 +34,6 @@ pub use plan::{FaultPlan, Incident, PlanError};
 pub use report::{Broken, Promise, Report};
 pub use step::{Answer, Login, SECRET, Step, To};
 pub use world::World;
+
+#[doc = include_str!("../docs/testing.md")]
+pub mod testing {}

@@ -18,7 +18,7 @@ use super::client::{Client, Serving, Way};
 use super::device::Device;
 use super::fault::Fault;
 use super::gateway::Gateway;
-use super::referee::Verdict;
+use super::referee::{Started, Verdict};
 use super::report::{Promise, Report};
 use super::world::World;
 use crate::driver::{Event, Output, Start, Wake};
@@ -32,6 +32,11 @@ const T0: i64 = 1_795_492_800_000;
 
 /// How far bounds may be off by rounding, in milliseconds.
 const ROUNDING: i64 = 3;
+
+/// The longest that a token can be Unsure after its true expiry on a device that doesn't sleep, in
+/// milliseconds: the skew of a backend or the error of the wall clock twice, the longest way of a reply,
+/// and a slow clock.
+const STILL_UNSURE: i64 = 2 * 120_000 + 61_000 + 10_000;
 
 /// How much hidden sleep the contract of time takes into account, in milliseconds: as much again is what
 /// it names as its limit.
@@ -84,6 +89,8 @@ enum What {
     Failure(RequestId, TransportFailure),
     /// The app calls the API.
     Call,
+    /// The token is looked at.
+    Probe,
     /// The app starts, if it is still meant to run.
     Start,
     CallAnswered(Generation, u16),
@@ -115,7 +122,8 @@ impl Play {
     pub(super) fn new(world: &World) -> Self {
         let mut chance = Chance::new(world.seed ^ 1);
         let lifetime = chance.within(30_000, 3_600_000);
-        let gateway = Gateway::new("none", Duration::from_millis(lifetime), world.seed);
+        let mut gateway = Gateway::new("none", Duration::from_millis(lifetime), world.seed);
+        gateway.set_whole_seconds(chance.below(2) == 0);
         let apps = (0..world.apps).filter_map(|number| app(number, &mut chance)).collect();
         let mut play = Self {
             apps,
@@ -224,7 +232,8 @@ impl Play {
             What::Reply(id, response) => play.reply(app, id, &response),
             What::Failure(id, why) => play.failure(app, id, why),
             What::Call => play.call(app),
-            What::Start if play.apps[app].running => play.start(app),
+            What::Probe => play.probe(app),
+            What::Start if play.apps[app].running => play.start_after_all(app),
             What::CallAnswered(generation, status) => play.answered(app, generation, status),
             What::Start | What::Begin(_) | What::End(_) | What::Arrival(..) => Ok(()),
         })
@@ -263,7 +272,15 @@ impl Play {
         let epoch = client.driver.epoch();
         client.driver.start(start, now);
         let another = client.driver.epoch() != epoch;
-        client.referee.started(another, &client.driver);
+        let with = client.secret();
+        let same = client.started_with.replace(with.clone()) == Some(with);
+        let start = match (another, same || client.way == Way::Own) {
+            (true, _) => Started::Another,
+            (false, true) => Started::Again,
+            (false, false) => Started::WithNewSecret,
+        };
+        client.referee.started(start, &client.driver);
+        client.named.take_if(|_| another);
         self.pump(app)
     }
 
@@ -337,6 +354,7 @@ impl Play {
     }
 
     fn wait(&mut self, app: usize, wake: Wake) {
+        self.plan_probe(app);
         let client = &mut self.apps[app].client;
         client.wait = client.wait.saturating_add(1);
         let wait = client.wait;
@@ -366,18 +384,27 @@ impl Play {
         Ok(())
     }
 
-    /// What an app does that gets tokens by a way of its own: it fetches the next one when it is told to.
+    /// What an app does about what it is told: it gets the next token, if tokens come by a way of its own,
+    /// or another secret, if renewing won't help.
     fn heed(&mut self, app: usize, event: &Event) {
         let client = &mut self.apps[app].client;
         let cause = event.transition().map(|transition| transition.cause);
         if matches!(cause, Some(Cause::Adopted | Cause::Replaced)) {
             client.held = client.fetched.take();
         }
-        let needs_another =
-            matches!(event, Event::TokenNeeded(_) | Event::Unauthorized(_) | Event::NotAdopted(_));
-        if client.way == Way::Own && (needs_another || cause == Some(Cause::Lapsed)) {
+        let needs_token = matches!(event, Event::TokenNeeded(_) | Event::NotAdopted(_))
+            || cause == Some(Cause::Lapsed);
+        let own = client.way == Way::Own;
+        if own && needs_token || matches!(event, Event::Unauthorized(_)) {
             self.start_later(app);
         }
+    }
+
+    fn start_after_all(&mut self, app: usize) -> Verdict {
+        if self.apps[app].client.needs_start() {
+            self.apps[app].client.next_secret();
+        }
+        self.start(app)
     }
 
     fn timer(&mut self, app: usize, wait: u64) -> Verdict {
@@ -406,6 +433,7 @@ impl Play {
         }
         if taken && after.is_some() && generation(before.as_ref()) != generation(after.as_ref()) {
             client.held = name(after.as_ref()).map(ToOwned::to_owned);
+            self.is_for_the_same(app)?;
         }
         self.pump_after(app, taken.then_some(id))
     }
@@ -477,17 +505,58 @@ impl Play {
         });
         let Some(truth) = client.truth() else { return Ok(()) };
         let device = &client.device;
+        let late = self.date().saturating_sub(truth.expires_at);
+        if !truth.excused && truth.stated && !device.has_slept && late > STILL_UNSURE {
+            let what = format!("served {late} ms after the true expiry, and never expired");
+            return Err((Promise::NeverValidTooLong, what));
+        }
         let may_hide = device.has_slept && device.was_set_back;
         if validity != Validity::Valid || truth.excused || !truth.stated || may_hide {
             return Ok(());
         }
         let slack = if device.has_slept { HIDDEN_SLEEP } else { 0 }.saturating_add(ROUNDING);
-        let late = self.date().saturating_sub(truth.expires_at);
         if late >= slack {
             let what = format!("Valid {late} ms after the true expiry");
             return Err((Promise::NeverValidTooLong, what));
         }
         self.report.saw("Valid held against the true clock");
+        Ok(())
+    }
+
+    /// Plans a look at the token for the moment at which it is Valid for the last time, as far as can be
+    /// told now: a driver that is wrong about its end is wrong there first.
+    fn plan_probe(&mut self, app: usize) {
+        let client = &mut self.apps[app].client;
+        let left =
+            client.driver.remaining(client.last_now).map_or(0, |left| left.at_least_millis());
+        let Ok(left @ 1..=120_000) = u64::try_from(left) else { return };
+        let at = client.device.after(self.now, left.saturating_sub(left / 1_024).saturating_sub(1));
+        if client.probe_at.is_none_or(|planned| planned <= self.now || at < planned) {
+            client.probe_at = Some(at);
+            self.plan_at(at, app, What::Probe);
+        }
+    }
+
+    fn probe(&mut self, app: usize) -> Verdict {
+        let _ = self.read(app);
+        if let Some((_, _, validity)) = self.apps[app].client.token() {
+            self.is_truly_valid(app, validity)?;
+        }
+        Ok(())
+    }
+
+    /// A token that has just been granted is for whom the login's tokens are.
+    fn is_for_the_same(&mut self, app: usize) -> Verdict {
+        let client = &mut self.apps[app].client;
+        let held = client.held.as_deref();
+        let Some(identity) = held.and_then(|held| self.gateway.identity_of(held)) else {
+            return Ok(());
+        };
+        let named = client.named.get_or_insert_with(|| identity.to_owned());
+        if named != identity {
+            let what = format!("a token for {identity} serves {named}");
+            return Err((Promise::StaleIsStale, what));
+        }
         Ok(())
     }
 
@@ -611,6 +680,7 @@ impl Play {
     fn befall(&mut self, app: usize, fault: Fault) -> Verdict {
         let (mono, wall) = (self.chance.next(), self.chance.next());
         let now = self.now;
+        let running = self.apps[app].running;
         let client = &mut self.apps[app].client;
         match fault {
             Fault::Offline => return self.set_online(app, false),
@@ -622,6 +692,7 @@ impl Play {
                 client.show_nonsense(Moment::from_millis(mono, wall.cast_signed()));
             }
             Fault::Stopped => return self.stop(app),
+            Fault::StartedAgain if running => return self.start(app),
             Fault::OtherUser => {
                 client.next_user();
                 return self.start(app);

@@ -36,6 +36,17 @@ enum Recovery {
     Told,
 }
 
+/// What a start was to the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Started {
+    /// The same once more.
+    Again,
+    /// The same login, with another secret.
+    WithNewSecret,
+    /// Another login.
+    Another,
+}
+
 /// What is remembered of one driver.
 #[derive(Debug)]
 pub(super) struct Referee {
@@ -282,21 +293,28 @@ impl Referee {
         self.recoveries.insert(generation, next);
     }
 
-    /// A start was made, of the login at hand or of another.
-    pub(super) fn started(&mut self, another: bool, driver: &Driver) {
+    /// A start was made.
+    pub(super) fn started(&mut self, start: Started, driver: &Driver) {
         self.running = true;
-        self.refused = None;
-        if another {
+        match start {
+            Started::Again => {}
             // What was in flight is abandoned, and said to be so with the next polls.
-            return;
+            Started::Another => self.refused = None,
+            Started::WithNewSecret => {
+                self.refused = None;
+                self.reopen(driver);
+            }
         }
-        if let Some(generation) = driver.generation() {
-            let next = match self.recovery(generation) {
-                Recovery::Wanted | Recovery::Told => Recovery::Wanted,
-                Recovery::Untried | Recovery::Spent => Recovery::Untried,
-            };
-            self.recoveries.insert(generation, next);
-        }
+    }
+
+    /// New credentials give a token that the API refused another chance.
+    fn reopen(&mut self, driver: &Driver) {
+        let Some(generation) = driver.generation() else { return };
+        let next = match self.recovery(generation) {
+            Recovery::Wanted | Recovery::Told => Recovery::Wanted,
+            Recovery::Untried | Recovery::Spent => Recovery::Untried,
+        };
+        self.recoveries.insert(generation, next);
     }
 
     /// A stop was made.

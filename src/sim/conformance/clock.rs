@@ -8,14 +8,14 @@ use crate::time::Moment;
 /// 2026-11-24T04:00:00Z, when every scenario begins, in milliseconds since 1970.
 const T0: i64 = 1_795_492_800_000;
 
-/// What the device's monotonic clock shows then: it has been up for a minute.
-const UP: u64 = 60_000;
-
 /// How many calls at one moment are a loop that spins: it is told that the scenario is over.
 const SPINS: u64 = 3_000;
 
 /// How many calls at one moment are a loop that doesn't listen: it is cut off.
 const DEAF: u64 = 10_000;
+
+/// How many notes may be written that nobody has read: the loop takes nothing out of its inbox.
+const UNREAD: u64 = 100_000;
 
 /// What a loop that was cut off unwinds with.
 pub(super) struct CutOff;
@@ -30,11 +30,14 @@ pub(super) struct Clock {
     end: u64,
     /// How often anything was called since time passed last.
     calls: AtomicU64,
+    /// How many notes were written since the inbox was looked into last.
+    unread: AtomicU64,
 }
 
 impl Clock {
     pub(super) fn new(end: u64) -> Self {
-        Self { at: AtomicU64::new(0), slept: AtomicU64::new(0), end, calls: AtomicU64::new(0) }
+        let zero = || AtomicU64::new(0);
+        Self { at: zero(), slept: zero(), end, calls: zero(), unread: zero() }
     }
 
     pub(super) fn at(&self) -> u64 {
@@ -43,7 +46,7 @@ impl Clock {
 
     /// What the device's clocks show.
     pub(super) fn now(&self) -> Moment {
-        Moment::from_millis(UP.saturating_add(self.at()), self.true_wall(self.at()))
+        Moment::from_millis(self.at(), self.true_wall(self.at()))
     }
 
     /// What a right wall clock shows at a time that has come, or will come unless the device sleeps.
@@ -67,10 +70,24 @@ impl Clock {
     /// Counts a call. One that comes after far too many others doesn't return: there is no other way
     /// to stop a loop that never asks whether it should.
     pub(super) fn count_call(&self) {
-        let calls = self.calls.fetch_add(1, Relaxed);
-        if calls >= DEAF && !std::thread::panicking() {
+        let too_many = self.calls.fetch_add(1, Relaxed) >= DEAF || self.is_unread();
+        if too_many && !std::thread::panicking() {
             std::panic::resume_unwind(Box::new(CutOff));
         }
+    }
+
+    /// Counts a note.
+    pub(super) fn count_note(&self) {
+        self.unread.fetch_add(1, Relaxed);
+    }
+
+    /// The inbox was looked into.
+    pub(super) fn read(&self) {
+        self.unread.store(0, Relaxed);
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.load(Relaxed) >= UNREAD
     }
 
     /// Whether the loop spins; and how often it has called at this moment.

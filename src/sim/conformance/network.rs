@@ -1,7 +1,7 @@
 //! What becomes of a request: the network and the gateway of a scenario, and what is due when.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -29,12 +29,27 @@ pub(super) enum Item {
 pub(super) struct Agenda {
     items: BTreeMap<(u64, u64), Item>,
     planned: u64,
+    /// How the next API calls are answered, and after how long.
+    calls: VecDeque<(Option<u16>, u64)>,
 }
 
 impl Agenda {
     pub(super) fn plan(&mut self, at: u64, item: Item) {
         self.planned = self.planned.saturating_add(1);
         self.items.insert((at, self.planned), item);
+    }
+
+    /// The next API call is answered so.
+    pub(super) fn expect_call(&mut self, status: Option<u16>, takes: u64) {
+        self.calls.push_back((status, takes));
+    }
+
+    /// An API call is made at `at`; the gateway would answer it with `status`.
+    pub(super) fn answer_call(&mut self, at: u64, generation: Generation, status: StatusCode) {
+        let (other, takes) = self.calls.pop_front().unwrap_or((None, 0));
+        let other = other.and_then(|status| StatusCode::from_u16(status).ok());
+        let answer = Item::Called(generation, other.unwrap_or(status));
+        self.plan(at.saturating_add(takes), answer);
     }
 
     pub(super) fn next_at(&self) -> Option<u64> {
@@ -50,7 +65,8 @@ impl Agenda {
 
     /// What was to come of a request, and when.
     pub(super) fn take_outcome(&mut self, of: RequestId) -> Option<(u64, Item)> {
-        let is_its = |item: &Item| matches!(item, Item::Reply(id, _) | Item::Failure(id, _) if *id == of);
+        let is_its =
+            |item: &Item| matches!(item, Item::Reply(id, _) | Item::Failure(id, _) if *id == of);
         let key = *self.items.iter().find(|(_, item)| is_its(item))?.0;
         Some((key.0, self.items.remove(&key)?))
     }
@@ -85,7 +101,8 @@ impl Network {
             _ => None,
         });
         let back = at.saturating_add(self.round_trip).saturating_add(slow.unwrap_or(0));
-        let gives_up = timeout.map(|timeout| at.saturating_add(millis(timeout)).saturating_add(late));
+        let gives_up =
+            timeout.map(|timeout| at.saturating_add(millis(timeout)).saturating_add(late));
         let outcome = self.outcome(id, request, &faults, wall).map(|item| (back, item));
         match (outcome, gives_up) {
             (Some((back, item)), Some(gives_up)) if back <= gives_up => Some((back, item)),
@@ -115,6 +132,11 @@ impl Network {
             return failed(TransportFailure::Interrupted);
         }
         Some(Item::Reply(id, reply))
+    }
+
+    /// When a token expires, by the true wall clock.
+    pub(super) fn expires_at(&self, token: &str) -> Option<i64> {
+        self.gateway.expires_at(token)
     }
 
     /// The status that the API answers a call with, at the true time `wall`.

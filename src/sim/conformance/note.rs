@@ -8,7 +8,7 @@ use http::{Request, Response};
 
 use super::clock::Clock;
 use crate::driver::{Event, Output, Start, Wake};
-use crate::session::{Generation, RequestId, TransportFailure};
+use crate::session::{Generation, RequestId};
 use crate::time::Moment;
 
 /// One call that the loop made, and when.
@@ -57,7 +57,7 @@ pub(super) enum Call {
     Poll(Said),
     App(AppInput),
     Response { id: RequestId, reply: Response<Bytes>, taken: bool },
-    Failure { id: RequestId, why: TransportFailure, taken: bool },
+    Failure { id: RequestId, taken: bool },
     Unauthorized(Generation),
 }
 
@@ -80,6 +80,7 @@ pub(super) enum Said {
 
 impl Note {
     pub(super) fn new(clock: &Clock, deed: Deed) -> Self {
+        clock.count_note();
         Self { at: clock.at(), deed }
     }
 }

@@ -68,7 +68,7 @@ impl Drive for Probe {
         now: Moment,
     ) -> Result<(), StaleRequest> {
         let result = self.driver.handle_failure(id, why, now);
-        self.note(now, Call::Failure { id, why, taken: result.is_ok() });
+        self.note(now, Call::Failure { id, taken: result.is_ok() });
         result
     }
 

@@ -69,9 +69,7 @@ impl Scenario {
             Self::Renewals => renewals(script),
             Self::Outage => outage(script),
             Self::Trouble => trouble(script),
-            Self::Redirected => {
-                script.fault(0, MINUTE, Fault::Redirected).until(10 * MINUTE)
-            }
+            Self::Redirected => script.fault(0, MINUTE, Fault::Redirected).until(10 * MINUTE),
             Self::Refused => script
                 .fault(0, MINUTE, Fault::Refused)
                 .at(30 * SECOND, Act::call())
@@ -108,9 +106,13 @@ impl Scenario {
 }
 
 fn renewals(script: Script) -> Script {
-    let calls = [5, 17, 29, 41, 63, 85, 107];
-    let script = calls.iter().fold(script, |script, at| script.at(at * MINUTE, Act::call()));
-    script.until(120 * MINUTE)
+    script
+        .at(5 * MINUTE, Act::call())
+        .at(17 * MINUTE, Act::call())
+        .at(41 * MINUTE, Act::call())
+        .at(83 * MINUTE, Act::call())
+        .at(107 * MINUTE, Act::call())
+        .until(120 * MINUTE)
 }
 
 fn outage(script: Script) -> Script {

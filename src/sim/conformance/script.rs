@@ -18,12 +18,20 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 /// What the app, or its device, does.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Act {
-    Start { user: u8, secret: u8 },
+    Start {
+        user: u8,
+        secret: u8,
+    },
     Stop,
     Online(bool),
     /// An API call that takes so long, and is answered with this status, or as the gateway does.
-    Call { status: Option<u16>, takes: u64 },
-    Sleep { ms: u64 },
+    Call {
+        status: Option<u16>,
+        takes: u64,
+    },
+    Sleep {
+        ms: u64,
+    },
 }
 
 /// Times are milliseconds since the scenario began.
@@ -66,9 +74,9 @@ impl Act {
 }
 
 /// The driver of a scenario. The app's own setting can't fail: it is the same every time.
-pub(super) fn driver(seed: u64) -> Option<Driver> {
+pub(super) fn driver() -> Option<Driver> {
     let origin = AllowedOrigin::https("https://api.example").ok()?;
-    Some(Driver::new(Arc::new(Config::builder(origin).build().ok()?), seed))
+    Some(Driver::new(Arc::new(Config::builder(origin).build().ok()?), 17))
 }
 
 /// What a user logs in with.

@@ -41,8 +41,8 @@ impl Stage {
         self.clock.pass_to(millis(elapsed));
     }
 
-    /// Sends a request, as an HTTP client would that has been given this time-out, or none. A client is
-    /// punctual enough: it reports its time-out one and a half seconds after the time.
+    /// Sends a request, as an HTTP client does that is given this time-out, or none. Its time-out comes
+    /// one and a half seconds late, as a client's may.
     pub fn send<B: AsRef<[u8]>>(
         &self,
         id: RequestId,

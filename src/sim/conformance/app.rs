@@ -1,0 +1,260 @@
+//! What passes between the loop and its app: inputs, events, API calls, and what became of them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use http::header::AUTHORIZATION;
+use http::{Request, StatusCode};
+
+use super::duty::Duty;
+use super::finding::{Finding, cure, finding, is_late};
+use super::note::{AppInput, Held};
+use super::report::seconds;
+use crate::driver::Event;
+use crate::session::Generation;
+
+#[derive(Debug)]
+pub(super) struct App {
+    /// What the driver was not told yet, and since when.
+    inputs: VecDeque<(u64, AppInput)>,
+    /// What was late, and may still come.
+    late_inputs: Vec<AppInput>,
+    online: bool,
+    events: VecDeque<(u64, Event)>,
+    late_events: Vec<Event>,
+    /// API calls to be made; those of them count that a token serves for.
+    calls: VecDeque<(u64, bool)>,
+    answers: Vec<Answer>,
+    /// The token that serves.
+    holds: Option<Held>,
+}
+
+/// What an API call was answered.
+#[derive(Debug)]
+struct Answer {
+    at: u64,
+    generation: Generation,
+    status: StatusCode,
+    reported: bool,
+    owed: bool,
+}
+
+impl Default for App {
+    fn default() -> Self {
+        Self {
+            inputs: VecDeque::new(),
+            late_inputs: Vec::new(),
+            online: true,
+            events: VecDeque::new(),
+            late_events: Vec::new(),
+            calls: VecDeque::new(),
+            answers: Vec::new(),
+            holds: None,
+        }
+    }
+}
+
+/// Inputs and events.
+impl App {
+    /// The app asks for something.
+    pub(super) fn asks(&mut self, input: AppInput, at: u64) {
+        if let AppInput::Online(online) = input {
+            self.online = online;
+        }
+        self.inputs.push_back((at, input));
+    }
+
+    /// The loop called the driver's method for it.
+    pub(super) fn passed(&mut self, input: &AppInput) -> Option<Finding> {
+        let name = input.name();
+        let Some(index) = self.inputs.iter().position(|(_, asked)| asked == input) else {
+            return self.unasked(input);
+        };
+        self.inputs.remove(index);
+        if index == 0 {
+            return None;
+        }
+        let (_, older) = self.inputs.pop_front()?;
+        let expected = format!("`{}` before `{name}`, as the app asked", older.name());
+        self.late_inputs.push(older);
+        let did = format!("it called `{name}` first");
+        Some(finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS))
+    }
+
+    fn unasked(&mut self, input: &AppInput) -> Option<Finding> {
+        if let Some(late) = self.late_inputs.iter().position(|late| late == input) {
+            self.late_inputs.remove(late);
+            return None;
+        }
+        // Saying once more what the app has said does no harm.
+        if *input == AppInput::Online(self.online) {
+            return None;
+        }
+        let name = input.name();
+        // With something else than the app gave.
+        let of_its_kind = self.inputs.iter().position(|(_, asked)| asked.name() == name);
+        if let Some(index) = of_its_kind {
+            self.inputs.remove(index);
+            let expected = format!("`{name}` with what the app gave for it");
+            let did = "it called it with something else";
+            return Some(finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS));
+        }
+        let expected = format!("no `{name}`: the app had not asked for it");
+        let did = "it called it by itself";
+        Some(finding(Duty::PassInputs, expected, did, cure::LEAVE_IT_TO_THE_APP))
+    }
+
+    /// The driver gave an event.
+    pub(super) fn event(&mut self, event: &Event, at: u64) {
+        self.events.push_back((at, event.clone()));
+    }
+
+    /// The loop handed it on.
+    pub(super) fn told(&mut self, event: &Event) -> Option<Finding> {
+        let Some(index) = self.events.iter().position(|(_, given)| given == event) else {
+            if let Some(late) = self.late_events.iter().position(|late| late == event) {
+                self.late_events.remove(late);
+                return None;
+            }
+            let did = format!("it handed on an event that was not new: {event}");
+            let expected = "each event once, as the driver gave it";
+            return Some(finding(Duty::PassEvents, expected, did, cure::PASS_EVENTS_ONCE));
+        };
+        self.events.remove(index);
+        let (_, older) = self.events.front().filter(|_| index > 0)?;
+        let expected = format!("an older event first: {older}");
+        let did = format!("it handed on another: {event}");
+        Some(finding(Duty::PassEvents, expected, did, cure::PASS_EVENTS))
+    }
+}
+
+/// API calls.
+impl App {
+    pub(super) fn holds(&mut self, holds: Option<&Held>) {
+        if self.holds.as_ref() != holds {
+            self.holds = holds.cloned();
+        }
+    }
+
+    /// The token that serves.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.holds.as_ref()?.header.to_str().ok()?.strip_prefix("Bearer ")
+    }
+
+    /// The app wants a call to be made. `serves` says whether a token serves for it.
+    pub(super) fn wants_call(&mut self, serves: bool, at: u64) {
+        self.calls.push_back((at, serves));
+    }
+
+    /// The loop made a call.
+    pub(super) fn called(
+        &mut self,
+        call: &Request<Bytes>,
+        generation: Generation,
+    ) -> Option<Finding> {
+        self.calls.pop_front();
+        let sent = call.headers().get(AUTHORIZATION);
+        let Some(held) = self.holds.as_ref().filter(|held| Some(&held.header) == sent) else {
+            let did = match sent {
+                Some(_) => "it sent it with another token",
+                None => "it sent it without a token",
+            };
+            let expected = "an API call with the token that serves";
+            return Some(finding(Duty::Authorize, expected, did, cure::AUTHORIZE_ANEW));
+        };
+        (held.generation != generation).then(|| {
+            let expected = format!("a call with token {}", held.generation.number());
+            let did = format!("it named generation {} for it", generation.number());
+            finding(Duty::Authorize, expected, did, cure::ITS_GENERATION)
+        })
+    }
+
+    /// A call was answered.
+    pub(super) fn answered(&mut self, generation: Generation, status: StatusCode, at: u64) {
+        let serves = self.holds.as_ref().map(|held| held.generation) == Some(generation);
+        let owed = status == StatusCode::UNAUTHORIZED && serves;
+        self.answers.push(Answer { at, generation, status, reported: false, owed });
+    }
+
+    /// The loop reported a 401.
+    pub(super) fn reported_unauthorized(&mut self, generation: Generation) -> Option<Finding> {
+        let open = |answer: &Answer| !answer.reported;
+        let is_401 = |answer: &Answer| answer.status == StatusCode::UNAUTHORIZED;
+        let own = |answer: &Answer| answer.generation == generation;
+        let answers = &self.answers;
+        let index = answers.iter().position(|answer| open(answer) && own(answer) && is_401(answer));
+        let index =
+            index.or_else(|| answers.iter().position(|answer| open(answer) && is_401(answer)));
+        let index =
+            index.or_else(|| answers.iter().rposition(|answer| own(answer) && !is_401(answer)));
+        let number = generation.number();
+        let Some(answer) = index.and_then(|index| self.answers.get_mut(index)) else {
+            // Several calls may have been answered 401 with one token: the driver heeds the first.
+            if self.answers.iter().any(own) {
+                return None;
+            }
+            let did = format!("it reported a 401 to token {number}");
+            let expected = "no 401: no call was answered so";
+            return Some(finding(Duty::ReportUnauthorized, expected, did, cure::ONLY_401));
+        };
+        (answer.reported, answer.owed) = (true, false);
+        if answer.status != StatusCode::UNAUTHORIZED {
+            let expected = format!("nothing: the API answered {}", answer.status);
+            let did = "it reported a 401";
+            return Some(finding(Duty::ReportUnauthorized, expected, did, cure::ONLY_401));
+        }
+        (answer.generation != generation).then(|| {
+            let of = answer.generation.number();
+            let expected = format!("a 401 to token {of}, which the call was made with");
+            let did = format!("it reported it to token {number}");
+            finding(Duty::ReportUnauthorized, expected, did, cure::ITS_GENERATION)
+        })
+    }
+}
+
+/// What is late.
+impl App {
+    pub(super) fn overdue(&mut self, at: u64) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let by = seconds(at);
+        while let Some((since, input)) = take_late(&mut self.inputs, at) {
+            let name = input.name();
+            let expected = format!("`{name}` at {}, as the app asked", seconds(since));
+            let did = format!("it had not called it by {by}");
+            found.push(finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS));
+            self.late_inputs.push(input);
+        }
+        while let Some((since, event)) = take_late(&mut self.events, at) {
+            let expected = format!("the event of {} to be handed on: {event}", seconds(since));
+            let did = format!("it had not handed it on by {by}");
+            found.push(finding(Duty::PassEvents, expected, did, cure::PASS_EVENTS));
+            self.late_events.push(event);
+        }
+        while let Some((since, serves)) = take_late(&mut self.calls, at) {
+            if serves {
+                let expected = format!("the app's API call at {} to be made", seconds(since));
+                let did = format!("it had not made it by {by}, though a token serves");
+                found.push(finding(Duty::Authorize, expected, did, cure::AUTHORIZE));
+            }
+        }
+        let serving = self.holds.as_ref().map(|held| held.generation);
+        for answer in self.answers.iter_mut().filter(|answer| answer.owed) {
+            // What is reported after the next token came changes nothing.
+            answer.owed = Some(answer.generation) == serving;
+            if answer.owed && is_late(answer.at, at) {
+                answer.owed = false;
+                let number = answer.generation.number();
+                let expected =
+                    format!("the 401 of {} to token {number} to be reported", seconds(answer.at));
+                let did = format!("it had reported none by {by}");
+                let cure = cure::REPORT_UNAUTHORIZED;
+                found.push(finding(Duty::ReportUnauthorized, expected, did, cure));
+            }
+        }
+        found
+    }
+}
+
+fn take_late<T>(queue: &mut VecDeque<(u64, T)>, at: u64) -> Option<(u64, T)> {
+    if is_late(queue.front()?.0, at) { queue.pop_front() } else { None }
+}

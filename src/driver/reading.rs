@@ -109,7 +109,7 @@ impl Driver {
     }
 
     /// Which login this is: each [`start`](Self::start) that is not for the one at hand begins another,
-    /// from 1. 0 before the first.
+    /// from 1. 0 before the first, and for a login that was taken over with its session.
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.epoch

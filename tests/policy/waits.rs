@@ -229,6 +229,24 @@ fn more_endpoints_than_are_kept_apart_are_each_left_alone_as_long_as_they_asked(
     assert_eq!(bench.now, *last, "and no longer than the longest");
 }
 
+/// Four waits at a time are kept apart. With a fifth, an endpoint that asked for nothing waits along.
+#[test]
+fn four_waits_at_a_time_hold_nobody_else_back() {
+    for (asking, held_back) in [(4, false), (5, true)] {
+        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+        for n in 0..=asking {
+            bench.start(backend_login(&format!("https://app.example/token/{n}"), "a"));
+            if n == asking {
+                break;
+            }
+            let (_, _, id) = bench.until_sent();
+            bench.answer(id, &asking_to_wait(429, "3600"));
+        }
+        let (wait, ..) = bench.until_sent();
+        assert_eq!(wait > 3_000 * SECOND, held_back, "{asking}: {wait}");
+    }
+}
+
 /// An exchange that has no request to offer at first.
 struct Late(AtomicBool);
 

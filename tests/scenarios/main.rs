@@ -6,5 +6,6 @@ mod failures;
 mod layers;
 mod logins;
 mod secrets;
+mod starts;
 mod storms;
 mod world;

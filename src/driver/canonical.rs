@@ -8,7 +8,7 @@ use super::login::{Login, Stalled};
 use super::machine::Driver;
 use super::output::Queued;
 use super::recovery::Standing;
-use crate::exchange::Identity;
+use crate::exchange::{Grant, Identity};
 use crate::session::CanonicalSession;
 use crate::session::transitions::Transition;
 use crate::time::Moment;
@@ -35,7 +35,13 @@ enum CanonicalLogin {
     Nobody,
     Pending(u64),
     Adopted(Option<u64>),
-    Renewable { credentials: u64, pinned: Option<Identity>, unset: bool, stalled: Option<Stalled> },
+    Renewable {
+        credentials: u64,
+        pinned: Option<Identity>,
+        unset: bool,
+        adopt_first: Option<u64>,
+        stalled: Option<Stalled>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,6 +94,7 @@ impl Driver {
                 credentials: login.credentials.fingerprint(),
                 pinned: login.pinned.clone(),
                 unset: login.unset,
+                adopt_first: login.adopt_first.as_ref().map(Grant::fingerprint),
                 stalled: login.stalled,
             },
         }

@@ -5,7 +5,7 @@ use crate::session::transitions::Cause;
 
 /// What a [`Driver`](super::Driver) has done since it was made. Numbers saturate; nothing resets them.
 ///
-/// Every request ends in exactly one of `authentications`, `renewals`, `refused`, `throttled`,
+/// Every request that this driver handed out ends in exactly one of `authentications`, `renewals`, `refused`, `throttled`,
 /// `transient`, `redirected`, `malformed`, `unanswered` and `abandoned`, but for the one in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]

@@ -8,7 +8,8 @@ use crate::session::{Generation, TransportFailure};
 
 /// Something that happened to the session. Each transition gives exactly one event, which has the state
 /// before, the state after, and the cause; a few more events ask something of the caller. None shows a
-/// secret, and `Display` makes a line for a log of it.
+/// secret, and `Display` makes a line for a log of it. Events come in order: one that is queued when another
+/// login begins is of the login before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -30,10 +31,10 @@ pub enum Event {
     /// credentials, or stop.
     Unauthorized(Generation),
     /// As many tries failed in a row as the policy allows. The driver asks no more until it is started
-    /// again, or until the network is back, if that was what failed.
+    /// again, or hears that there is a network, if that was what failed.
     GaveUp,
-    /// The token to start with was not adopted: it was dead on arrival, is another identity's, or doesn't
-    /// fit in the configured header. What was at hand before is untouched.
+    /// The token to start with was not adopted: it was dead on arrival. A token at hand for the same stated
+    /// identity is untouched; otherwise the start had ended the login before it already.
     NotAdopted(Denial),
     /// The credentials' exchange could not build its request. The driver asks no more until it is given
     /// others.

@@ -36,7 +36,8 @@ impl From<SessionToken> for Start {
     }
 }
 
-/// Why a driver asks for no token by itself: only a [`start`](super::Driver::start) changes that.
+/// Why a driver asks for no token by itself. It is for the caller to change that, most often by a
+/// [`start`](super::Driver::start).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stalled {
@@ -87,6 +88,8 @@ pub(super) struct Renewable {
     pub(super) pinned: Option<Identity>,
     /// The session has yet to be given these credentials in place of those that it holds.
     pub(super) unset: bool,
+    /// A token that is to be adopted before that.
+    pub(super) adopt_first: Option<Grant>,
     pub(super) stalled: Option<Stalled>,
 }
 
@@ -119,6 +122,20 @@ impl Login {
             }
             (None, AnySession::Unauthenticated(_)) => Self::Nobody,
             (None, _) => Self::Adopted,
+        }
+    }
+
+    /// Whether a token at hand would be renewed, if that were due.
+    pub(super) fn can_renew(&self) -> bool {
+        matches!(self, Self::Renewable(login) if login.stalled.is_none())
+    }
+
+    /// The token that is still to be adopted, if there is one.
+    pub(super) fn take_pending(&mut self) -> Option<Grant> {
+        match core::mem::replace(self, Self::Nobody) {
+            Self::Pending(grant) => Some(grant),
+            Self::Renewable(login) => login.adopt_first,
+            Self::Nobody | Self::Adopted => None,
         }
     }
 
@@ -164,9 +181,7 @@ impl Login {
                 Relation::Rotated(credentials)
             }
             (Self::Pending(at_hand), Start::Token(grant)) if *at_hand == grant => Relation::Joined,
-            (Self::Adopted, Start::Token(grant)) if holds(session, grant.token()) => {
-                Relation::Joined
-            }
+            (Self::Adopted, Start::Token(grant)) if holds(session, &grant) => Relation::Joined,
             (Self::Pending(_) | Self::Adopted, Start::Token(grant))
                 if same_identity(grant.identity()) =>
             {
@@ -177,20 +192,25 @@ impl Login {
     }
 }
 
-fn holds(session: &AnySession, token: &SessionToken) -> bool {
-    matches!(session, AnySession::Active(active) if active.token().expose() == token.expose())
+/// Whether the session has this very token, and knows for whom it is if the grant says so.
+fn holds(session: &AnySession, grant: &Grant) -> bool {
+    let AnySession::Active(session) = session else { return false };
+    let known = grant.identity().is_none() || grant.identity() == session.identity();
+    known && session.token().expose() == grant.token().expose()
 }
 
 impl Renewable {
     pub(super) fn new(credentials: Credentials) -> Self {
         let target = Target::of(&credentials);
         let pinned = credentials.exchange().identity().cloned();
-        Self { credentials, target, pinned, unset: false, stalled: None }
+        Self { credentials, target, pinned, unset: false, adopt_first: None, stalled: None }
     }
 
-    /// Whether these credentials ask the same endpoint for the same scopes.
+    /// Whether these credentials ask the same endpoint for the same scopes. An exchange that has no request
+    /// to offer has no endpoint to differ from.
     fn asks_likewise(&self, credentials: &Credentials) -> bool {
-        self.target == Target::of(credentials)
+        let targets = self.target.as_ref().zip(Target::of(credentials));
+        targets.is_none_or(|(at_hand, new)| *at_hand == new)
             && self.credentials.exchange().scopes() == credentials.exchange().scopes()
     }
 }

@@ -8,11 +8,11 @@ use super::backoff::Backoff;
 use super::budget::Budget;
 use super::counters::{Counters, bump};
 use super::event::Event;
-use super::floors::Floors;
+use super::floors::{Floors, Target};
 use super::login::{Login, Relation, Renewable, Stalled, Start};
 use super::output::Queued;
 use super::policy::Policy;
-use super::recovery::{Recovery, Standing};
+use super::recovery::Standing;
 use crate::exchange::{Credentials, Denial};
 use crate::session::transitions::Transition;
 use crate::session::{
@@ -64,7 +64,7 @@ impl Driver {
     /// What the session has sent before is not known here, so if it has sent anything at all, the budget
     /// starts empty: the next request goes an interval (10 s by default) after the last call to the
     /// session, at the earliest. So a round trip through [`into_session`](Self::into_session) never
-    /// exceeds the budget. What servers had asked to wait is lost on it.
+    /// exceeds the budget. It takes for granted that there is a network and that the credentials are good.
     #[must_use]
     pub fn from_session(session: impl Into<AnySession>, policy: Policy) -> Self {
         let session = session.into();
@@ -90,9 +90,11 @@ impl Driver {
     }
 
     /// The session, to be driven by hand. Its token and its request in flight go along; what the driver
-    /// added is lost: queued outputs and wishes (poll first, until it waits), backoff, waits that servers
-    /// asked for, counters. The credentials stay with the session in every state but Unauthenticated,
-    /// which remembers none.
+    /// added is lost: queued outputs (poll first, until it waits) and wishes, backoff, waits that servers
+    /// asked for, whether the credentials were refused or the driver gave up, what is known of 401s, whether
+    /// there is a network, the epoch, counters. The credentials stay with the session in every state but
+    /// Unauthenticated, which remembers neither them nor for whom it was; while a request is in flight, they
+    /// are those that it was made with.
     pub fn into_session(self) -> AnySession {
         self.session
     }
@@ -106,23 +108,26 @@ impl Driver {
     /// | compared with the login at hand | what happens |
     /// |---|---|
     /// | the same credentials, or the same token | nothing, but that a driver that [gave up](Stalled::GaveUp) tries again |
-    /// | the same stated identity, endpoint and scopes, with another secret | the token at hand serves on; the next request is made with the new secret, and a refusal of the old one is forgotten |
-    /// | a token at hand that was adopted, and credentials or another token for the same stated identity | the token at hand serves until it is renewed or replaced |
+    /// | the same stated identity, endpoint and scopes, with another secret | the token at hand serves on; the next request is made with the new secret, and a refusal and the backoff of the old one are forgotten |
+    /// | a token that was adopted or is to be, and credentials or another token for the same stated identity | the token serves until it is renewed or replaced |
     /// | anything else | the old login ends as by [`stop`](Self::stop), now, and a new epoch begins |
     ///
     /// An identity is stated by [`Backend::identity`](crate::Backend::identity),
     /// [`Grant::with_identity`](crate::Grant::with_identity), or the gateway's credentials; a reply that
-    /// names it states it too. A bare token or a cookie may be anybody's, so it always begins a new epoch.
+    /// names it states it too. Another bare token or another cookie may be anybody's, so it begins a new
+    /// epoch.
     ///
-    /// To try refused credentials again as they are, say because the user has logged in again and the
-    /// new cookie is the HTTP client's, [`stop`](Self::stop) first.
+    /// Equal credentials are taken for the same login, whoever is behind them. If that can change, because
+    /// the login is a cookie that only the HTTP client knows, [`stop`](Self::stop) first; likewise to try
+    /// credentials again that were refused and now are good.
     pub fn start(&mut self, start: impl Into<Start>, now: Moment) {
         self.session.observe(now);
         match self.login.relation(start.into(), &self.session) {
             Relation::Joined => self.try_again(),
             Relation::Rotated(credentials) => {
                 let login = Renewable::new(credentials);
-                self.login = Login::Renewable(Renewable { unset: true, ..login });
+                let adopt_first = self.login.take_pending();
+                self.login = Login::Renewable(Renewable { unset: true, adopt_first, ..login });
                 self.backoff = Backoff::default();
                 self.standing.reopen();
             }
@@ -147,15 +152,17 @@ impl Driver {
     ) -> Result<(), StaleRequest> {
         let ticks = self.session.observe(now);
         let asked_with = self.session.asks_with().cloned();
+        let up_to_date = self.asks_up_to_date();
         let (session, step) = self.session.take().receive(id, reply, now);
         self.session = session;
         match step {
             Step::Denied(transition, denial) => {
-                let gave_up = self.denied(&denial, asked_with.as_ref(), ticks);
+                self.note_wait(&denial, asked_with.as_ref(), ticks);
+                let gave_up = self.denied(&denial, up_to_date, ticks);
                 self.tell(Event::Denied(transition, denial));
                 self.tell_if(gave_up, Event::GaveUp);
             }
-            Step::Moved(transition) => self.granted(transition, ticks, now),
+            Step::Moved(transition) => self.granted(transition, up_to_date, ticks, now),
             Step::Rejected(_) | Step::Unchanged | Step::Sent(..) => {
                 bump(&mut self.counters.stale);
                 return Err(StaleRequest::new(id));
@@ -175,12 +182,13 @@ impl Driver {
         now: Moment,
     ) -> Result<(), StaleRequest> {
         let ticks = self.session.observe(now);
+        let up_to_date = self.asks_up_to_date();
         let Step::Moved(transition) = self.step(Input::Failure(id, why), now) else {
             bump(&mut self.counters.stale);
             return Err(StaleRequest::new(id));
         };
         bump(&mut self.counters.unanswered);
-        let gave_up = self.failed(ticks, true);
+        let gave_up = self.failed(ticks, true, up_to_date);
         self.tell(Event::Failed(transition, why));
         self.tell_if(gave_up, Event::GaveUp);
         Ok(())
@@ -191,30 +199,24 @@ impl Driver {
     ///
     /// The token is renewed, once, and serves meanwhile. If the API refuses the new one too, renewing
     /// isn't the cure, and [`Event::Unauthorized`] says so; a renewal on schedule allows for another try.
-    /// The same event comes at once for a token that can't be renewed now.
+    /// The same event comes at once for a token that can't be renewed now; it is renewed when it can be.
     /// A generation that isn't the one that serves changes nothing: authorize again.
     pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
         self.session.observe(now);
         if self.generation() != Some(generation) {
             return;
         }
-        let renewable = self.stalled().is_none();
-        match self.standing.recovery {
-            Recovery::Untried if renewable => self.standing.recovery = Recovery::Wanted,
-            Recovery::Wanted if renewable => {}
-            Recovery::Untried | Recovery::Wanted | Recovery::Spent => {
-                self.standing.recovery = Recovery::Reported;
-                self.tell(Event::Unauthorized(generation));
-            }
-            Recovery::Reported => {}
-        }
+        let to_be_told = self.standing.refused(self.login.can_renew());
+        self.tell_if(to_be_told, Event::Unauthorized(generation));
     }
 
     /// Says whether there is a network. A driver that is offline sends nothing, and its token serves on.
-    /// When the network comes back, a pause that its failing had caused is over.
+    /// When the network comes back, a pause that its failing had caused is over. A driver that
+    /// [gave up](Stalled::GaveUp) over it takes up again whenever it hears that there is a network.
     pub fn set_online(&mut self, online: bool, now: Moment) {
         self.session.observe(now);
-        let back = online && !self.online;
+        let waits_for_it = !self.online || self.stalled() == Some(Stalled::GaveUp);
+        let back = online && waits_for_it;
         self.online = online;
         if back && self.backoff.was_by_network() {
             self.try_again();
@@ -278,9 +280,17 @@ impl Driver {
         }
     }
 
-    fn granted(&mut self, transition: Transition, ticks: u64, now: Moment) {
+    /// Whether the request in flight was made with the login's own credentials: what becomes of older
+    /// ones says nothing about newer ones.
+    pub(super) fn asks_up_to_date(&self) -> bool {
+        let Login::Renewable(login) = &self.login else { return false };
+        self.session.asks_with() == Some(&login.credentials)
+    }
+
+    fn granted(&mut self, transition: Transition, up_to_date: bool, ticks: u64, now: Moment) {
         self.counters.count_grant(transition.cause);
-        self.standing = Standing::granted(self.after_401);
+        self.standing = Standing::granted(self.after_401 && up_to_date);
+        self.backoff.succeed();
         if let Login::Renewable(login) = &mut self.login {
             login.pinned = self.session.identity().cloned();
         }
@@ -293,19 +303,20 @@ impl Driver {
         self.tell(Event::Moved(transition));
     }
 
+    fn note_wait(&mut self, denial: &Denial, asked_with: Option<&Credentials>, ticks: u64) {
+        let Some(wait) = denial.retry_after() else { return };
+        let until = ticks.saturating_add(self.policy.heeded(wait));
+        let target = asked_with.and_then(Target::of);
+        self.floors.raise(target.as_ref(), until, ticks);
+    }
+
     /// Says whether the driver gave up over it.
-    fn denied(&mut self, denial: &Denial, asked_with: Option<&Credentials>, ticks: u64) -> bool {
+    fn denied(&mut self, denial: &Denial, up_to_date: bool, ticks: u64) -> bool {
         self.counters.count_denial(denial);
-        let Login::Renewable(login) = &mut self.login else { return false };
-        if let Some(wait) = denial.retry_after() {
-            let until = ticks.saturating_add(self.policy.heeded(wait));
-            self.floors.raise(login.target.as_ref(), until, ticks);
-        }
         if !denial.is_permanent() {
-            return self.failed(ticks, false);
+            return self.failed(ticks, false, up_to_date);
         }
-        // What became of older credentials says nothing about newer ones.
-        if asked_with == Some(&login.credentials) {
+        if up_to_date && let Login::Renewable(login) = &mut self.login {
             login.stalled = Some(Stalled::Refused);
         }
         false
@@ -313,13 +324,13 @@ impl Driver {
 
     fn back_off(&mut self, ticks: u64, by_network: bool) {
         let chance = (self.session.seed(), self.session.generations());
-        self.backoff.fail(&self.policy, ticks, chance, by_network);
+        self.backoff.grow(&self.policy, ticks, chance, by_network);
     }
 
     /// One more failed try. Says whether the driver gave up over it.
-    pub(super) fn failed(&mut self, ticks: u64, by_network: bool) -> bool {
+    pub(super) fn failed(&mut self, ticks: u64, by_network: bool, up_to_date: bool) -> bool {
         self.back_off(ticks, by_network);
-        let exhausted = self.policy.is_exhausted_by(self.backoff.failures());
+        let exhausted = up_to_date && self.policy.is_exhausted_by(self.backoff.fail());
         if exhausted && let Login::Renewable(login) = &mut self.login {
             login.stalled = Some(Stalled::GaveUp);
         }

@@ -72,9 +72,10 @@
 //! 9. **There is a way back** to Active from every state, once network and credentials are good.
 //! 10. **The same seed and the same inputs give the same outputs.**
 //!
-//! The window of rule 1 and all pauses are counted in monotonic time, which a clock that goes back does
-//! not shorten, and sleep, where the monotonic clock stops for it, prolongs. The token's own end is
-//! judged by both clocks: see [`time`](crate::time).
+//! The window of rule 1 and all pauses are counted in monotonic time, which sleep prolongs, where the
+//! monotonic clock stops for it. The token's own end is judged by both clocks: see [`time`](crate::time).
+//! Read the clocks while you hold the driver: readings that come in another order than they were taken in
+//! count twice.
 //!
 //! A token whose end nobody stated counts as valid for the [assumed
 //! lifetime](crate::session::ConfigBuilder::assumed_lifetime), is renewed toward the end of it, and serves

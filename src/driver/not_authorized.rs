@@ -11,11 +11,12 @@ pub enum NotAuthorized {
     /// at all, or user information before it. Configure the origin, if it should have the token.
     #[error("the request does not go to an allowed origin")]
     OtherOrigin,
-    /// No token serves, and the driver is on its way to one. Poll, and try again after the next event
-    /// that leads to Active.
+    /// No token serves, and the driver will get one by itself, once there is a network. Poll, and try again
+    /// after the next event that leads to Active.
     #[error("no token serves yet: wait until the session is active")]
     Wait,
-    /// No token serves, and none will before the next [`start`](super::Driver::start).
+    /// No token serves, and none will by itself: the reason says what to do, which is most often to
+    /// [`start`](super::Driver::start).
     #[error("no token serves: {0}")]
     Start(Stalled),
 }

@@ -154,9 +154,8 @@ impl Policy {
     /// The least number of failures that has the same consequences as this one.
     #[cfg(feature = "_model")]
     pub(super) fn significant(&self, failures: u32) -> u32 {
-        let distinct = self.attempts.map_or(0, NonZeroU32::get);
         (1..failures)
-            .find(|&fewer| fewer >= distinct && self.backoff_ceiling(fewer) == self.backoff_cap)
+            .find(|&fewer| self.backoff_ceiling(fewer) == self.backoff_cap)
             .unwrap_or(failures)
     }
 
@@ -207,8 +206,8 @@ impl PolicyBuilder {
         Self { retry_after_cap: cap, ..self }
     }
 
-    /// Sets how many tries in a row may fail before the driver gives up, and waits for a `start`; at
-    /// least 1.
+    /// Sets how many tries in a row may fail before the driver [gives up](super::Stalled::GaveUp); at least
+    /// 1. A token that comes, though its life is in doubt, is no failed try.
     pub fn attempts(self, attempts: u32) -> Self {
         Self { attempts: Some(attempts), ..self }
     }

@@ -45,7 +45,7 @@ impl Driver {
         let _ = self.carry_out_wish(now)
             || self.tell_token_needed(now)
             || self.lapse(now)
-            || self.give_up(ticks, now);
+            || self.time_out(ticks, now);
     }
 
     /// Hands a token or credentials that the caller has started with to the session.
@@ -55,6 +55,10 @@ impl Driver {
                 let grant = grant.clone();
                 self.login = Login::Adopted;
                 self.adopt(grant, now)
+            }
+            Login::Renewable(login) if login.adopt_first.is_some() => {
+                let grant = login.adopt_first.take();
+                grant.is_some_and(|grant| self.adopt(grant, now))
             }
             Login::Renewable(login) if login.unset => {
                 let state = self.session.state();
@@ -77,7 +81,8 @@ impl Driver {
                 true
             }
             Step::Rejected(Rejection::Denied(denial)) => {
-                if self.session.state() == StateName::Unauthenticated {
+                let nothing_else = self.login == Login::Adopted;
+                if nothing_else && self.session.state() == StateName::Unauthenticated {
                     self.login = Login::Nobody;
                 }
                 self.tell(Event::NotAdopted(denial));
@@ -121,15 +126,16 @@ impl Driver {
     }
 
     /// Gives up a request whose deadline has passed.
-    fn give_up(&mut self, ticks: u64, now: Moment) -> bool {
+    fn time_out(&mut self, ticks: u64, now: Moment) -> bool {
         let Some(id) = self.session.in_flight() else { return false };
         if self.overdue_in(now) != Some(Duration::ZERO) {
             return false;
         }
         let why = TransportFailure::TimedOut;
+        let up_to_date = self.asks_up_to_date();
         if let Step::Moved(transition) = self.step(Input::Failure(id, why), now) {
             self.abandon(id);
-            let gave_up = self.failed(ticks, true);
+            let gave_up = self.failed(ticks, true, up_to_date);
             self.tell(Event::Failed(transition, why));
             self.tell_if(gave_up, Event::GaveUp);
         }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::counters::Counters;
-use super::login::Stalled;
+use super::login::{Login, Stalled};
 use super::machine::Driver;
 use super::not_authorized::NotAuthorized;
 use super::policy::Policy;
-use crate::exchange::{AllowedOrigin, Identity, Scopes};
+use crate::exchange::{AllowedOrigin, Credentials, Identity, Scopes};
 use crate::session::transitions::StateName;
 use crate::session::{AnySession, Authorization, Authorized, Config, Generation, put};
 use crate::time::{Moment, Remaining, Validity};
@@ -67,6 +67,15 @@ impl Driver {
     #[must_use]
     pub fn stalled(&self) -> Option<Stalled> {
         self.login.stalled()
+    }
+
+    /// What the next request will be made with; `None` if nobody is logged in, or with a token only.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&Credentials> {
+        match &self.login {
+            Login::Renewable(login) => Some(&login.credentials),
+            Login::Nobody | Login::Pending(_) | Login::Adopted => None,
+        }
     }
 
     /// For whom the token is, was, or has to be, as far as that is known.

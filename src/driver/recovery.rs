@@ -7,6 +7,8 @@ pub(super) struct Standing {
     pub(super) recovery: Recovery,
     /// Whether the caller was told that another token is needed.
     pub(super) token_needed_told: bool,
+    /// Whether the caller was told that the API refuses the token and that nothing is done about it.
+    pub(super) unauthorized_told: bool,
 }
 
 /// How far the recovery from a 401 has come: a token that the API refuses is renewed once, and what
@@ -18,10 +20,8 @@ pub(super) enum Recovery {
     Untried,
     /// A 401 came: renewal is due, whatever the lifetime says.
     Wanted,
-    /// The token was made by such a renewal; a 401 will be reported, and not answered.
+    /// The token was made by such a renewal; a 401 is told, and not answered.
     Spent,
-    /// A 401 was reported.
-    Reported,
 }
 
 impl Standing {
@@ -31,11 +31,22 @@ impl Standing {
         Self { recovery, ..Self::default() }
     }
 
+    /// The API refuses the token. Says whether the caller has to be told: once, if nothing is done about
+    /// it now.
+    pub(super) fn refused(&mut self, renewable: bool) -> bool {
+        if self.recovery == Recovery::Untried {
+            self.recovery = Recovery::Wanted;
+        }
+        let answered = renewable && self.recovery == Recovery::Wanted;
+        !answered && !core::mem::replace(&mut self.unauthorized_told, true)
+    }
+
     /// New credentials give a token that the API refused another chance.
     pub(super) fn reopen(&mut self) {
         self.recovery = match self.recovery {
-            Recovery::Wanted | Recovery::Reported => Recovery::Wanted,
-            Recovery::Untried | Recovery::Spent => Recovery::Untried,
+            Recovery::Spent if self.unauthorized_told => Recovery::Wanted,
+            Recovery::Spent => Recovery::Untried,
+            same => same,
         };
     }
 }

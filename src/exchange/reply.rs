@@ -121,7 +121,13 @@ impl<'a> Reply<'a> {
         Duration::from_millis(age.unwrap_or(0))
     }
 
-    fn retry_after(self) -> Option<Duration> {
+    /// The denial, with the reply's own `Retry-After` where an exchange has left it out.
+    pub(crate) fn with_its_wait(self, denial: Denial) -> Denial {
+        let wait = denial.retry_after().or_else(|| self.retry_after());
+        denial.with_retry_after(wait)
+    }
+
+    pub(crate) fn retry_after(self) -> Option<Duration> {
         let text = self.header(RETRY_AFTER)?;
         let wait = match whole_seconds(text) {
             Some(wait) => wait,

@@ -76,7 +76,7 @@ impl Flight {
     ) -> Result<Held, Denial> {
         core.observe(now);
         let exchange = self.credentials.exchange();
-        let grant = exchange.read(reply)?;
+        let grant = exchange.read(reply).map_err(|denial| reply.with_its_wait(denial))?;
         let config = &core.config;
         let tolerances = config.tolerances(exchange.issuer_writes_date());
         let evidence = Evidence::default().date(reply.date()).age(reply.age());

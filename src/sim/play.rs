@@ -25,7 +25,7 @@ use crate::driver::{Event, Output, Start, Wake};
 use crate::exchange::AllowedOrigin;
 use crate::session::transitions::Cause;
 use crate::session::{Config, Generation, Outgoing, RequestId, TransportFailure};
-use crate::time::{Moment, Validity, millis};
+use crate::time::{Moment, Remaining, Validity, millis};
 
 /// 2026-11-24T04:00:00Z, when every world begins, in milliseconds since 1970.
 const T0: i64 = 1_795_492_800_000;
@@ -527,8 +527,7 @@ impl Play {
     /// told now: a driver that is wrong about its end is wrong there first.
     fn plan_probe(&mut self, app: usize) {
         let client = &mut self.apps[app].client;
-        let left =
-            client.driver.remaining(client.last_now).map_or(0, |left| left.at_least_millis());
+        let left = client.driver.remaining(client.last_now).map_or(0, Remaining::at_least_millis);
         let Ok(left @ 1..=120_000) = u64::try_from(left) else { return };
         let at = client.device.after(self.now, left.saturating_sub(left / 1_024).saturating_sub(1));
         if client.probe_at.is_none_or(|planned| planned <= self.now || at < planned) {

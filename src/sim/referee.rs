@@ -1,8 +1,8 @@
 //! Watches one driver from outside, and holds what it does against the ten rules. It knows the rules, and
 //! nothing of the driver's code.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 
 use core::hash::{Hash, Hasher};
 
@@ -33,7 +33,6 @@ enum Recovery {
     Untried,
     Wanted,
     Spent,
-    Told,
 }
 
 /// What a start was to the driver.
@@ -64,6 +63,7 @@ pub(super) struct Referee {
     running: bool,
     refused: Option<u64>,
     recoveries: BTreeMap<Generation, Recovery>,
+    told: BTreeSet<Generation>,
     after_401: bool,
     expected_to_tell: Option<Generation>,
     floors: BTreeMap<String, u64>,
@@ -95,6 +95,7 @@ impl Referee {
             running: false,
             refused: None,
             recoveries: BTreeMap::new(),
+            told: BTreeSet::new(),
             after_401: false,
             expected_to_tell: None,
             floors: BTreeMap::new(),
@@ -282,15 +283,14 @@ impl Referee {
         if driver.generation() != Some(generation) {
             return;
         }
-        let next = match self.recovery(generation) {
-            Recovery::Untried | Recovery::Wanted if driver.stalled().is_none() => Recovery::Wanted,
-            Recovery::Untried | Recovery::Wanted | Recovery::Spent => {
-                self.expected_to_tell = Some(generation);
-                Recovery::Told
-            }
-            Recovery::Told => Recovery::Told,
-        };
-        self.recoveries.insert(generation, next);
+        if self.recovery(generation) == Recovery::Untried {
+            self.recoveries.insert(generation, Recovery::Wanted);
+        }
+        let renewable = driver.stalled().is_none() && driver.credentials().is_some();
+        let answered = self.recovery(generation) == Recovery::Wanted && renewable;
+        if !answered && self.told.insert(generation) {
+            self.expected_to_tell = Some(generation);
+        }
     }
 
     /// A start was made.
@@ -302,6 +302,8 @@ impl Referee {
             Started::Another => self.refused = None,
             Started::WithNewSecret => {
                 self.refused = None;
+                // What the old secret gives is no recovery that the new one has to answer for.
+                self.after_401 = false;
                 self.reopen(driver);
             }
         }
@@ -310,11 +312,11 @@ impl Referee {
     /// New credentials give a token that the API refused another chance.
     fn reopen(&mut self, driver: &Driver) {
         let Some(generation) = driver.generation() else { return };
-        let next = match self.recovery(generation) {
-            Recovery::Wanted | Recovery::Told => Recovery::Wanted,
-            Recovery::Untried | Recovery::Spent => Recovery::Untried,
-        };
-        self.recoveries.insert(generation, next);
+        if self.recovery(generation) == Recovery::Spent {
+            let told = self.told.contains(&generation);
+            let next = if told { Recovery::Wanted } else { Recovery::Untried };
+            self.recoveries.insert(generation, next);
+        }
     }
 
     /// A stop was made.

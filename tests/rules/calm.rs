@@ -7,7 +7,7 @@ use proptest::test_runner::TestCaseError;
 use videokit_session::driver::{Policy, WakeReason};
 use videokit_session::session::Generation;
 use videokit_session::sim::strategies::{self, script};
-use videokit_session::sim::{Answer, Harness, Login, Seen, Step, To};
+use videokit_session::sim::{Answer, Harness, Login, SECRET, Seen, Step, To};
 use videokit_session::{Driver, Event, Wake};
 
 use crate::shadow::{Recoveries, Recovery};
@@ -52,7 +52,8 @@ impl Watch {
         let (before, after) = (&turn.before, &turn.after);
         if let [Seen::Unauthorized(generation)] = *turn.seen {
             let serves = before.generation == Some(generation);
-            let expected = serves && self.recoveries.refused(generation, before.stalled);
+            let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
+            let expected = serves && self.recoveries.refused(generation, renewable);
             self.owed.extend(Some(generation).filter(|_| expected));
             let queued = after.queued - before.queued;
             prop_assert_eq!(queued, usize::from(expected), "a 401 on {:?}", generation);
@@ -61,7 +62,7 @@ impl Watch {
         if let Step::Start(who) = turn.step {
             let another = self.started.replace(who) != Some(who);
             if another && before.epoch == after.epoch && matches!(who, Login::App { .. }) {
-                self.reopen(after.generation);
+                after.generation.into_iter().for_each(|at_hand| self.recoveries.reopen(at_hand));
             }
         }
         for seen in turn.seen {
@@ -86,20 +87,19 @@ impl Watch {
         if let (Step::Answer(..), Some(generation)) = (turn.step, after.generation)
             && before.generation != Some(generation)
             && self.after_401
+            && self.was_up_to_date(turn)
         {
             self.recoveries.set(generation, Recovery::Spent);
         }
         Ok(())
     }
 
-    /// New credentials give a token another chance.
-    fn reopen(&mut self, generation: Option<Generation>) {
-        let Some(generation) = generation else { return };
-        let next = match self.recoveries.of(generation) {
-            Recovery::Wanted | Recovery::Told => Recovery::Wanted,
-            Recovery::Untried | Recovery::Spent => Recovery::Untried,
-        };
-        self.recoveries.set(generation, next);
+    /// Whether the request that was answered had been made with the credentials that are the latest now:
+    /// what older ones gave says nothing about them.
+    fn was_up_to_date(&self, turn: &Turn<'_>) -> bool {
+        let Some(Login::App { secret, .. }) = self.started else { return true };
+        let sent = turn.world.sent().iter().find(|sent| Some(sent.id) == turn.live_before);
+        sent.is_some_and(|sent| sent.secret == format!("Bearer {SECRET}-{secret}"))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the rules say, once more and naively: a token bucket, and the recovery from a 401.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use videokit_session::driver::{Policy, Stalled};
+use videokit_session::driver::Policy;
 use videokit_session::session::Generation;
 
 /// A token bucket as a textbook has it: tokens that come back one by one. Times in milliseconds.
@@ -69,30 +69,38 @@ pub(crate) enum Recovery {
     Untried,
     Wanted,
     Spent,
-    Told,
 }
 
 /// The recovery of every token so far.
 #[derive(Debug, Default)]
-pub(crate) struct Recoveries(BTreeMap<Generation, Recovery>);
+pub(crate) struct Recoveries {
+    of: BTreeMap<Generation, Recovery>,
+    told: BTreeSet<Generation>,
+}
 
 impl Recoveries {
     pub(crate) fn of(&self, generation: Generation) -> Recovery {
-        self.0.get(&generation).copied().unwrap_or(Recovery::Untried)
+        self.of.get(&generation).copied().unwrap_or(Recovery::Untried)
     }
 
     pub(crate) fn set(&mut self, generation: Generation, recovery: Recovery) {
-        self.0.insert(generation, recovery);
+        self.of.insert(generation, recovery);
     }
 
-    /// A 401 came for the token that serves. Says whether it has to be told.
-    pub(crate) fn refused(&mut self, generation: Generation, stalled: Option<Stalled>) -> bool {
-        let (next, told) = match self.of(generation) {
-            Recovery::Untried | Recovery::Wanted if stalled.is_none() => (Recovery::Wanted, false),
-            Recovery::Untried | Recovery::Wanted | Recovery::Spent => (Recovery::Told, true),
-            Recovery::Told => (Recovery::Told, false),
-        };
-        self.set(generation, next);
-        told
+    /// A 401 came for the token that serves. Says whether it has to be told: once, if it isn't answered.
+    pub(crate) fn refused(&mut self, generation: Generation, renewable: bool) -> bool {
+        if self.of(generation) == Recovery::Untried {
+            self.set(generation, Recovery::Wanted);
+        }
+        let answered = self.of(generation) == Recovery::Wanted && renewable;
+        !answered && self.told.insert(generation)
+    }
+
+    /// New credentials give a token another chance.
+    pub(crate) fn reopen(&mut self, generation: Generation) {
+        if self.of(generation) == Recovery::Spent {
+            let told = self.told.contains(&generation);
+            self.set(generation, if told { Recovery::Wanted } else { Recovery::Untried });
+        }
     }
 }

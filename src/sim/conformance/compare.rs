@@ -15,9 +15,9 @@ pub(super) fn difference(given: &Request<Bytes>, sent: &Request<Bytes>) -> Optio
     if given.body() != sent.body() {
         return Some("another body".to_owned());
     }
-    let changed =
-        given.headers().iter().find(|(name, value)| sent.headers().get(*name) != Some(*value));
-    Some(format!("another `{}`, or none", changed?.0))
+    let is_there = |(name, value)| sent.headers().get_all(name).iter().any(|sent| sent == value);
+    let (name, _) = given.headers().iter().find(|header| !is_there(*header))?;
+    Some(format!("another `{name}`, or none"))
 }
 
 /// What of a reply is not as it came, as far as the driver looks at it.

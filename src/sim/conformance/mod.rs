@@ -116,7 +116,7 @@ impl Scenario {
     /// Takes a loop through this scenario alone.
     ///
     /// A loop that does one thing at a time keeps its app waiting while it is in a request, and so can't
-    /// pass where the app wants something then. It may do without:
+    /// pass where the app [interrupts](Self::interrupts) it. Where no app ever does, it may do without:
     ///
     /// ```
     /// # use videokit_session::sim::conformance::{Happening, Inbox, Probe, Scenario, Stage};
@@ -157,7 +157,7 @@ impl Scenario {
     ///     }
     /// }
     ///
-    /// for scenario in [Scenario::Renewals, Scenario::Outage, Scenario::Trouble, Scenario::Refused] {
+    /// for scenario in Scenario::ALL.iter().filter(|scenario| !scenario.interrupts()) {
     ///     scenario.play(run).unwrap();
     /// }
     /// assert!(Scenario::Stopped.play(run).is_err());

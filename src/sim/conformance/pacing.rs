@@ -8,7 +8,7 @@ use crate::driver::{Wake, WakeReason};
 use crate::time::{Moment, millis};
 
 /// How many polls within a second are no longer a loop that comes by every now and then.
-const HAMMERING: u64 = 500;
+const HAMMERING: u64 = 1_000;
 
 /// Why a poll is due.
 #[derive(Debug, Clone, Copy)]

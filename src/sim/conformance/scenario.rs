@@ -63,6 +63,13 @@ impl Scenario {
         Self::Asleep,
     ];
 
+    /// Whether the app wants something while a request is in flight: a loop that does one thing at a time
+    /// can't take it then.
+    #[must_use]
+    pub const fn interrupts(self) -> bool {
+        matches!(self, Self::Stopped | Self::AnotherUser | Self::Swapped | Self::Burst)
+    }
+
     pub(super) fn script(self) -> Script {
         let script = Script::new(ROUND_TRIP).at(SECOND, Act::Start { user: 0, secret: 0 });
         match self {

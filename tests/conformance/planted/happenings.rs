@@ -1,0 +1,159 @@
+//! What it does with what comes.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, DATE, LOCATION};
+use http::{Request, Response};
+use videokit_session::driver::Drive;
+use videokit_session::session::{RequestId, StaleRequest};
+use videokit_session::sim::conformance::Happening;
+use videokit_session::{SessionToken, TransportFailure};
+
+use super::{Loop, M};
+
+impl Loop<'_> {
+    pub(super) fn take(&mut self, happening: Happening) -> ControlFlow<()> {
+        if self.has(M::PassesInReverse) {
+            let mut all = vec![happening];
+            while let Some(more) = self.inbox.take_due() {
+                let ends = matches!(more, Happening::End);
+                all.push(more);
+                if ends {
+                    break;
+                }
+            }
+            return all.into_iter().rev().try_for_each(|happening| self.take_one(happening));
+        }
+        self.take_one(happening)
+    }
+
+    fn take_one(&mut self, happening: Happening) -> ControlFlow<()> {
+        match happening {
+            Happening::Reply(id, reply) => self.reply(id, reply),
+            Happening::Failure(id, why) => self.failure(id, why),
+            Happening::Start(mut start) => {
+                self.login = Some(start.clone());
+                if self.has(M::StartsWithAnother) {
+                    start = SessionToken::new("found-elsewhere").unwrap().into();
+                }
+                let now = self.now();
+                self.driver.start(start, now);
+            }
+            Happening::Stop if self.has(M::SwallowsStops) => {}
+            Happening::Stop => {
+                let now = self.now();
+                self.driver.stop(now);
+            }
+            Happening::Online(online) => {
+                let now = self.now();
+                self.driver.set_online(online, now);
+            }
+            Happening::Call(call) => self.call(call),
+            Happening::Called(generation, status) => {
+                let heeded = match self.mistake {
+                    M::Swallows401 => false,
+                    M::Takes403For401 => matches!(status.as_u16(), 401 | 403),
+                    _ => status == 401,
+                };
+                let of_now = self.driver.driver().generation();
+                let of_now = of_now.filter(|_| self.has(M::NamesTheGenerationOfNow));
+                let generation = of_now.unwrap_or(generation);
+                if heeded {
+                    let now = self.now();
+                    self.driver.handle_unauthorized(generation, now);
+                }
+            }
+            Happening::Woke | Happening::Timer => {}
+            Happening::End if self.has(M::IgnoresTheEnd) => {}
+            Happening::End => return Break(()),
+        }
+        Continue(())
+    }
+
+    fn reply(&mut self, mut id: RequestId, mut reply: Response<Bytes>) {
+        self.freed(id);
+        let now = self.now();
+        let refuses = reply.status().is_client_error();
+        match self.mistake {
+            M::FollowsRedirects => {
+                if let Some(location) = reply.headers().get(LOCATION) {
+                    let (_, request, _) = self.requests.iter().find(|sent| sent.0 == id).unwrap();
+                    let mut request = request.clone();
+                    *request.uri_mut() = location.to_str().unwrap().parse().unwrap();
+                    return self.stage.send(id, &request, None);
+                }
+            }
+            M::IgnoresRefusals if refuses => return,
+            M::MakesErrorsOfStatuses if !reply.status().is_success() => {
+                let _ = self.driver.handle_failure(id, TransportFailure::Other, now);
+                return;
+            }
+            M::ReportsTwice => drop(self.driver.handle_response(id, &reply, now)),
+            M::ReportsUnderTheLastId => id = self.requests.last().unwrap().0,
+            M::CutsTheBody => *reply.body_mut() = reply.body().slice(1..),
+            M::LosesTheDate => drop(reply.headers_mut().remove(DATE)),
+            _ => {}
+        }
+        let result = self.driver.handle_response(id, &reply, now);
+        self.look_at(result);
+    }
+
+    fn failure(&mut self, mut id: RequestId, why: TransportFailure) {
+        self.freed(id);
+        let now = self.now();
+        match self.mistake {
+            M::SwallowsFailures => return,
+            M::RetriesByItself if why != TransportFailure::TimedOut => {
+                let first = self.requests.iter().position(|sent| sent.0 == id);
+                if let Some(first) = first {
+                    let (_, request, timeout) = self.requests.swap_remove(first);
+                    return self.stage.send(id, &request, timeout);
+                }
+            }
+            M::MakesRepliesOfFailures => {
+                let reply = Response::builder().status(503).body("").unwrap();
+                let _ = self.driver.handle_response(id, &reply, now);
+                return;
+            }
+            M::ReportsUnderTheLastId => id = self.requests.last().unwrap().0,
+            _ => {}
+        }
+        let result = self.driver.handle_failure(id, why, now);
+        self.look_at(result);
+    }
+
+    fn look_at(&self, result: Result<(), StaleRequest>) {
+        if self.has(M::UnwrapsStale) {
+            result.unwrap();
+        }
+    }
+
+    /// What waits for abandoned requests goes on.
+    fn freed(&mut self, id: RequestId) {
+        self.abandoned.retain(|abandoned| *abandoned != id);
+        if self.has(M::WaitsForAbandoned) && self.abandoned.is_empty() {
+            let waiting = self.unsent.pop_front();
+            if let Some(outgoing) = waiting {
+                self.really_send(outgoing);
+            }
+        }
+    }
+
+    fn call(&mut self, mut call: Request<Bytes>) {
+        if self.has(M::MakesNoCalls) {
+            return;
+        }
+        let now = self.now();
+        if let Ok(authorized) = self.driver.driver().authorize(&mut call, now) {
+            let header = call.headers()[AUTHORIZATION].clone();
+            let kept = self.token.get_or_insert(header).clone();
+            if self.has(M::KeepsTheToken) {
+                call.headers_mut().insert(AUTHORIZATION, kept);
+            }
+            let first = *self.first.get_or_insert(authorized.generation);
+            let its = authorized.generation;
+            self.stage.call(&call, if self.has(M::NamesTheFirstGeneration) { first } else { its });
+        }
+    }
+}

@@ -25,6 +25,8 @@ pub mod session;
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod time;
+#[cfg(feature = "trace")]
+pub mod trace;
 
 #[doc = include_str!("docs/wire.md")]
 pub mod wire {}

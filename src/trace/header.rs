@@ -1,0 +1,176 @@
+//! The first line: what a replay builds the same driver from.
+
+use core::fmt;
+use core::time::Duration;
+use std::sync::Arc;
+
+use http::HeaderName;
+use serde::{Deserialize, Serialize};
+
+use super::VERSION;
+use super::error::TraceError;
+use crate::driver::Policy;
+use crate::exchange::AllowedOrigin;
+use crate::session::Config;
+
+/// By which a trace is known.
+pub(super) const NAME: &str = "videokit-session";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Header {
+    pub(super) trace: String,
+    pub(super) version: u64,
+    /// The release of this crate.
+    #[serde(rename = "crate")]
+    release: String,
+    pub(super) seed: u64,
+    config: ConfigNote,
+    policy: PolicyNote,
+}
+
+/// As much of a header as one of any version has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Peek {
+    pub(super) trace: String,
+    pub(super) version: u64,
+    #[serde(rename = "crate", default)]
+    pub(super) release: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConfigNote {
+    origins: Vec<String>,
+    header: String,
+    scheme: String,
+    request_timeout_ms: u64,
+    gateway_skew_ms: u64,
+    backend_skew_ms: u64,
+    wall_error_ms: u64,
+    assumed_lifetime_ms: u64,
+    renewal_margin_ms: u64,
+    renewal_percent: u8,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyNote {
+    burst: u32,
+    interval_ms: u64,
+    spacing_ms: u64,
+    backoff_base_ms: u64,
+    backoff_cap_ms: u64,
+    retry_after_cap_ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempts: Option<u32>,
+}
+
+impl Header {
+    pub(super) fn new(config: &Config, policy: &Policy, seed: u64) -> Self {
+        Self {
+            trace: NAME.to_owned(),
+            version: VERSION,
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            seed,
+            config: ConfigNote::of(config),
+            policy: PolicyNote::of(policy),
+        }
+    }
+
+    pub(super) fn config(&self) -> Result<Arc<Config>, TraceError> {
+        self.config.config().map(Arc::new)
+    }
+
+    pub(super) fn policy(&self) -> Result<Policy, TraceError> {
+        self.policy.policy()
+    }
+}
+
+fn unreadable(field: &str, problem: &dyn fmt::Display) -> TraceError {
+    TraceError::unreadable(1, field, problem.to_string())
+}
+
+impl ConfigNote {
+    fn of(config: &Config) -> Self {
+        let [
+            request_timeout_ms,
+            gateway_skew_ms,
+            backend_skew_ms,
+            wall_error_ms,
+            assumed_lifetime_ms,
+            renewal_margin_ms,
+        ] = config.millis();
+        Self {
+            origins: config.origins().iter().map(AllowedOrigin::to_string).collect(),
+            header: config.header_name().as_str().to_owned(),
+            scheme: config.scheme().to_owned(),
+            request_timeout_ms,
+            gateway_skew_ms,
+            backend_skew_ms,
+            wall_error_ms,
+            assumed_lifetime_ms,
+            renewal_margin_ms,
+            renewal_percent: config.renewal_percent(),
+        }
+    }
+
+    fn config(&self) -> Result<Config, TraceError> {
+        let mut origins = Vec::new();
+        for (n, text) in self.origins.iter().enumerate() {
+            let origin = AllowedOrigin::https(text).or_else(|_| AllowedOrigin::loopback(text));
+            let field = || format!("config.origins[{n}]");
+            origins.push(origin.map_err(|error| unreadable(&field(), &error))?);
+        }
+        let mut origins = origins.into_iter();
+        let Some(first) = origins.next() else {
+            return Err(unreadable("config.origins", &"expected at least one origin"));
+        };
+        let header = HeaderName::from_bytes(self.header.as_bytes())
+            .map_err(|_| unreadable("config.header", &"expected the name of a header"))?;
+        let builder = Config::builder(first)
+            .authorization(header, &self.scheme)
+            .request_timeout(Duration::from_millis(self.request_timeout_ms))
+            .gateway_skew(Duration::from_millis(self.gateway_skew_ms))
+            .backend_skew(Duration::from_millis(self.backend_skew_ms))
+            .wall_error(Duration::from_millis(self.wall_error_ms))
+            .assumed_lifetime(Duration::from_millis(self.assumed_lifetime_ms))
+            .renewal_margin(Duration::from_millis(self.renewal_margin_ms))
+            .renewal_percent(self.renewal_percent);
+        let config = origins.fold(builder, crate::session::ConfigBuilder::origin).build();
+        config.map_err(|error| unreadable("config", &error))
+    }
+}
+
+impl PolicyNote {
+    fn of(policy: &Policy) -> Self {
+        let (burst, attempts) = policy.counts();
+        let [interval_ms, spacing_ms, backoff_base_ms, backoff_cap_ms, retry_after_cap_ms] =
+            policy.millis();
+        Self {
+            burst,
+            interval_ms,
+            spacing_ms,
+            backoff_base_ms,
+            backoff_cap_ms,
+            retry_after_cap_ms,
+            attempts,
+        }
+    }
+
+    fn policy(&self) -> Result<Policy, TraceError> {
+        let backoff = [self.backoff_base_ms, self.backoff_cap_ms].map(Duration::from_millis);
+        let [base, cap] = backoff;
+        let builder = Policy::builder()
+            .burst(self.burst)
+            .interval(Duration::from_millis(self.interval_ms))
+            .spacing(Duration::from_millis(self.spacing_ms))
+            .backoff(base, cap)
+            .retry_after_cap(Duration::from_millis(self.retry_after_cap_ms));
+        let builder = match self.attempts {
+            Some(attempts) => builder.attempts(attempts),
+            None => builder,
+        };
+        builder.build().map_err(|error| unreadable("policy", &error))
+    }
+}

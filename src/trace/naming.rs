@@ -1,0 +1,244 @@
+//! Stand-ins for secrets, and everything that is written with them.
+
+use std::collections::BTreeMap;
+
+use http::Uri;
+
+use super::line::{
+    BuildErrorNote, CredentialsNote, DenialNote, FlawNote, GrantNote, KindNote, Meaning, ReplyNote,
+    StartNote,
+};
+use super::words::Words;
+use crate::driver::Start;
+use crate::exchange::{
+    AllowedOrigin, BuildError, Credentials, Denial, DenialKind, Flaw, Grant, Identity, Reply,
+    Scope, Scopes,
+};
+use crate::secret::SessionToken;
+use crate::time::{ExpiresAt, millis};
+
+/// How secrets are named in the lines.
+pub(super) enum Naming {
+    /// While recording: each gets a stand-in.
+    Hide(StandIns),
+    /// In a replay, all there is are stand-ins, and they are written as they are.
+    Keep(Kept),
+}
+
+/// What a trace has seen so far, to know it again. The n-th of each kind is called after its n.
+#[derive(Default)]
+pub(super) struct StandIns {
+    tokens: Vec<SessionToken>,
+    identities: Vec<Identity>,
+    scopes: Vec<Scope>,
+    expiries: Vec<Box<str>>,
+    endpoints: Vec<(AllowedOrigin, Box<str>)>,
+    credentials: Vec<Credentials>,
+}
+
+/// What a replay's driver can't say by itself.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) words: Words,
+    /// The names of credentials, by the addresses of their exchanges.
+    pub(super) credentials: BTreeMap<usize, String>,
+}
+
+/// Where the exchange of credentials is, for as long as it lives.
+pub(super) fn address(credentials: &Credentials) -> usize {
+    core::ptr::from_ref(credentials.exchange()).addr()
+}
+
+/// The number of `value` among those that are known, from 1. It is known from then on.
+fn number<T: PartialEq>(known: &mut Vec<T>, value: T) -> usize {
+    let at = known.iter().position(|known| *known == value).unwrap_or_else(|| {
+        known.push(value);
+        known.len().saturating_sub(1)
+    });
+    at.saturating_add(1)
+}
+
+/// An endpoint's stand-in as an address, which [`Naming::endpoint`] reads it from again.
+pub(super) fn endpoint_uri(stand_in: &str, safe: bool) -> Option<Uri> {
+    let scheme = if safe { "https" } else { "http" };
+    let uri: Uri = format!("{scheme}://{stand_in}/").parse().ok()?;
+    (uri.host() == Some(stand_in)).then_some(uri)
+}
+
+/// Single things.
+impl Naming {
+    fn token(&mut self, token: &SessionToken) -> String {
+        match self {
+            Self::Hide(known) => {
+                let name = format!("token-{}", number(&mut known.tokens, token.clone()));
+                token.reduced(&name).unwrap_or(name)
+            }
+            Self::Keep(_) => token.expose().to_owned(),
+        }
+    }
+
+    fn identity(&mut self, identity: &Identity) -> String {
+        match self {
+            Self::Hide(known) => {
+                format!("identity-{}", number(&mut known.identities, identity.clone()))
+            }
+            Self::Keep(_) => identity.as_str().to_owned(),
+        }
+    }
+
+    /// The known names are no secret. Another may be one that a server has put there.
+    fn scopes(&mut self, scopes: &Scopes) -> Vec<String> {
+        let name = |scope: &Scope| match self {
+            Self::Hide(known) if !Scope::KNOWN.contains(scope) => {
+                format!("scope-{}", number(&mut known.scopes, scope.clone()))
+            }
+            _ => scope.as_str().to_owned(),
+        };
+        let mut names: Vec<String> = scopes.iter().map(name).collect();
+        // In the order in which a replay, which has but the stand-ins, finds them.
+        names.sort();
+        names
+    }
+
+    /// A date is written as it is, and what stands around it or in its place is not: it may be anything.
+    fn expiry(&mut self, text: &str) -> String {
+        let Self::Hide(known) = self else { return text.to_owned() };
+        let bare = |text: &str| {
+            text.bytes().all(|byte| byte.is_ascii_digit() || b"TtZz:+-., ".contains(&byte))
+        };
+        let date = ExpiresAt::parse(text);
+        if date.is_some() && bare(text) {
+            return text.to_owned();
+        }
+        let stand_in = format!("expiry-{}", number(&mut known.expiries, text.into()));
+        // RFC 9557 puts notes in brackets behind a date.
+        match text.split_once('[') {
+            Some((before, _)) if date.is_some() && bare(before) => format!("{before}[{stand_in}]"),
+            _ => stand_in,
+        }
+    }
+
+    /// Origin and path, which is all that a driver looks at.
+    pub(super) fn endpoint(&mut self, uri: &Uri) -> Option<String> {
+        let origin = AllowedOrigin::of(uri).ok()?;
+        Some(match self {
+            Self::Hide(known) => {
+                let endpoint = (origin, uri.path().into());
+                format!("endpoint-{}", number(&mut known.endpoints, endpoint))
+            }
+            Self::Keep(_) => uri.host()?.to_owned(),
+        })
+    }
+
+    pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
+        match self {
+            Self::Hide(known) => {
+                format!("credentials-{}", number(&mut known.credentials, credentials.clone()))
+            }
+            Self::Keep(kept) => {
+                kept.credentials.get(&address(credentials)).cloned().unwrap_or_default()
+            }
+        }
+    }
+
+    fn word(&self, constant: &str) -> String {
+        match self {
+            Self::Hide(_) => Words::default().word(constant),
+            Self::Keep(kept) => kept.words.word(constant),
+        }
+    }
+}
+
+/// What is made of them.
+impl Naming {
+    pub(super) fn start(&mut self, start: &Start) -> StartNote {
+        match start {
+            Start::Token(grant) => StartNote::Token(self.grant(grant)),
+            Start::Exchange(credentials) => {
+                let exchange = credentials.exchange();
+                let request = exchange.request().ok();
+                StartNote::Credentials(CredentialsNote {
+                    name: self.credentials(credentials),
+                    endpoint: request.and_then(|request| self.endpoint(request.uri())),
+                    error: credentials.request().err().map(|error| self.build_error(error)),
+                    identity: exchange.identity().map(|identity| self.identity(identity)),
+                    scopes: exchange.scopes().map(|scopes| self.scopes(scopes)),
+                    issuer_writes_date: exchange.issuer_writes_date(),
+                })
+            }
+        }
+    }
+
+    /// A reply, as `credentials` understand it.
+    pub(super) fn reply(&mut self, credentials: &Credentials, reply: Reply<'_>) -> ReplyNote {
+        ReplyNote {
+            status: reply.status().as_u16(),
+            date_ms: reply.date(),
+            age_ms: Some(millis(reply.age())).filter(|age| *age > 0),
+            retry_after_ms: reply.retry_after().map(millis),
+            means: self.meaning(credentials.exchange().read(reply)),
+        }
+    }
+
+    pub(super) fn meaning(&mut self, read: Result<Grant, Denial>) -> Meaning {
+        match read {
+            Ok(grant) => Meaning::Grant(self.grant(&grant)),
+            Err(denial) => Meaning::Denial(self.denial(&denial)),
+        }
+    }
+
+    fn grant(&mut self, grant: &Grant) -> GrantNote {
+        GrantNote {
+            token: self.token(grant.token()),
+            identity: grant.identity().map(|identity| self.identity(identity)),
+            expires_at: grant.expires_at().map(|expires_at| self.expiry(expires_at)),
+            scopes: grant.scopes().map(|scopes| self.scopes(scopes)),
+        }
+    }
+
+    /// Everything but the server's own words.
+    pub(super) fn denial(&self, denial: &Denial) -> DenialNote {
+        DenialNote {
+            kind: match denial.kind() {
+                DenialKind::Refused => KindNote::Refused,
+                DenialKind::Throttled => KindNote::Throttled,
+                DenialKind::Transient => KindNote::Transient,
+                DenialKind::Redirect => KindNote::Redirect,
+                DenialKind::Malformed(flaw) => KindNote::Malformed(self.flaw(flaw)),
+            },
+            status: denial.status().map(|status| status.as_u16()),
+            retry_after_ms: denial.retry_after().map(millis),
+            permanent: denial.is_permanent(),
+        }
+    }
+
+    fn flaw(&self, flaw: Flaw) -> FlawNote {
+        match flaw {
+            Flaw::Status => FlawNote::Status,
+            Flaw::TooLarge { len, limit } => FlawNote::TooLarge { len, limit },
+            Flaw::NotUtf8 { at } => FlawNote::NotUtf8 { at },
+            Flaw::Markup => FlawNote::Markup,
+            Flaw::Unquoted { member } => FlawNote::Unquoted { member: self.word(member) },
+            Flaw::Syntax { line, column } => FlawNote::Syntax { line, column },
+            Flaw::TooDeep { at, limit } => FlawNote::TooDeep { at, limit },
+            Flaw::NotAnObject { found } => FlawNote::NotAnObject { found },
+            Flaw::Missing { member } => FlawNote::Missing { member: self.word(member) },
+            Flaw::Duplicate { member } => FlawNote::Duplicate { member: self.word(member) },
+            Flaw::Mistyped { member, found } => {
+                FlawNote::Mistyped { member: self.word(member), found }
+            }
+            Flaw::Unusable { member } => FlawNote::Unusable { member: self.word(member) },
+            Flaw::Token(error) => FlawNote::Token(error),
+            Flaw::WrongIdentity => FlawNote::WrongIdentity,
+            Flaw::ExpiredOnArrival => FlawNote::ExpiredOnArrival,
+            Flaw::Custom(text) => FlawNote::Custom(self.word(text)),
+        }
+    }
+
+    pub(super) fn build_error(&self, error: BuildError) -> BuildErrorNote {
+        match error {
+            BuildError::Endpoint(error) => BuildErrorNote::Endpoint(error),
+            BuildError::Custom(text) => BuildErrorNote::Custom(self.word(text)),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! A driver that writes down everything that it is told and everything that it answers.
+
+use core::fmt;
+use core::mem;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::header::Header;
+use super::line::{EventNote, Holding, Input, Line, Move, Output, WakeNote};
+use super::naming::{Naming, StandIns};
+use super::sum::Sum;
+use super::{LONGEST_LINE, MOST_LINES};
+use crate::driver::{self, Drive, Driver, Event, Policy, Start, Wake};
+use crate::exchange::Reply;
+use crate::session::transitions::{StateName, Transition};
+use crate::session::{Config, Generation, RequestId, StaleRequest, TransportFailure};
+use crate::time::{Moment, Validity, millis};
+
+/// A [`Driver`] that is recorded: it does what that driver does, and writes each input and each output
+/// down. See the [module](crate::trace) for an example and for what is in a trace.
+///
+/// To recognise them, it keeps every token and all credentials that it has seen. They are wiped when it
+/// is dropped, and not before: not even by [`stop`](Driver::stop).
+pub struct Recorder {
+    driver: Driver,
+    naming: Naming,
+    sum: Sum,
+    lines: usize,
+    text: String,
+    full: bool,
+    last: Seen,
+}
+
+/// What was last written of the session.
+#[derive(Clone, Copy, PartialEq)]
+struct Seen {
+    state: StateName,
+    token: Option<(Generation, Validity)>,
+}
+
+impl Seen {
+    fn at(driver: &Driver, now: Moment) -> Self {
+        Self { state: driver.state(), token: driver.generation().zip(driver.validity(now)) }
+    }
+}
+
+impl Recorder {
+    /// Makes a driver, as [`Driver::with_policy`] does, and records it from its beginning.
+    #[must_use]
+    pub fn new(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
+        Self::with_naming(config, policy, seed, Naming::Hide(StandIns::default()))
+    }
+
+    pub(super) fn with_naming(
+        config: Arc<Config>,
+        policy: Policy,
+        seed: u64,
+        naming: Naming,
+    ) -> Self {
+        let header = json(&Header::new(&config, &policy, seed));
+        let mut recorder = Self {
+            driver: Driver::with_policy(config, policy, seed),
+            naming,
+            sum: Sum::default(),
+            lines: 0,
+            text: String::new(),
+            full: false,
+            last: Seen { state: StateName::Unauthenticated, token: None },
+        };
+        recorder.append(&[header]);
+        recorder
+    }
+
+    /// The lines that were recorded since this was called last, each with its line break: append them to
+    /// a file. The first ones begin with the trace's header.
+    #[must_use = "these lines are not given out again"]
+    pub fn take_lines(&mut self) -> String {
+        mem::take(&mut self.text)
+    }
+
+    /// Whether the trace has ended: it has [`MOST_LINES`], or the next line would have had over
+    /// [`LONGEST_LINE`] bytes. The driver is driven on, and what was recorded can be replayed.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Ends the recording. Lines that were not taken are lost.
+    pub fn into_driver(self) -> Driver {
+        self.driver
+    }
+
+    /// Writes a call down, with what it answered and what it changed: all of it, or nothing any more.
+    fn record(&mut self, now: Moment, input: Input, output: Option<Output>) {
+        if self.full {
+            // Nothing will be compared with what was seen, so it need not be kept.
+            self.naming = Naming::Hide(StandIns::default());
+            return;
+        }
+        let seen = Seen::at(&self.driver, now);
+        let before = mem::replace(&mut self.last, seen);
+        let state = (seen.state != before.state).then(|| seen.state.to_string());
+        let token = (seen.token != before.token).then(|| self.holding(now));
+        let line = |n: usize, input, output| Line {
+            n: u64::try_from(n).unwrap_or(u64::MAX),
+            mono: millis(now.since_start()),
+            wall: now.wall_millis(),
+            input,
+            output,
+            state: None,
+            token: None,
+        };
+        let changed = |line| Line { state, token, ..line };
+        // The header is line 0.
+        let n = self.lines;
+        let lines = match output {
+            Some(output) => vec![
+                json(&line(n, Some(input), None)),
+                json(&changed(line(n.saturating_add(1), None, Some(output)))),
+            ],
+            None => vec![json(&changed(line(n, Some(input), None)))],
+        };
+        self.append(&lines);
+    }
+
+    fn append(&mut self, lines: &[String]) {
+        let count = self.lines.saturating_add(lines.len());
+        let mut sum = self.sum;
+        let sealed: Vec<String> = lines.iter().map(|line| sum.seal(line)).collect();
+        let too_long = sealed.iter().any(|line| line.len() > LONGEST_LINE.saturating_add(1));
+        self.full |= too_long || count > MOST_LINES;
+        if !self.full {
+            self.sum = sum;
+            self.lines = count;
+            self.text.extend(sealed);
+        }
+    }
+
+    fn holding(&self, now: Moment) -> Holding {
+        match self.driver.generation().zip(self.driver.remaining(now)) {
+            Some((generation, remaining)) => Holding::Held {
+                generation: generation.number(),
+                validity: format!("{:?}", remaining.validity()),
+                lo_ms: remaining.at_least_millis(),
+                hi_ms: remaining.at_most_millis(),
+            },
+            None => Holding::None,
+        }
+    }
+
+    fn output(&mut self, output: &driver::Output) -> Output {
+        match output {
+            driver::Output::Send(outgoing) => {
+                // The request that was just made is the one in flight.
+                let credentials = self.driver.session().asks_with().cloned();
+                let endpoint = self.naming.endpoint(outgoing.request().uri());
+                Output::Send {
+                    id: outgoing.id().to_string(),
+                    credentials: credentials
+                        .map(|credentials| self.naming.credentials(&credentials))
+                        .unwrap_or_default(),
+                    endpoint: endpoint.unwrap_or_default(),
+                    timeout_ms: millis(outgoing.timeout()),
+                    deadline_ms: millis(outgoing.deadline()),
+                }
+            }
+            driver::Output::Abandon(id) => Output::Abandon { id: id.to_string() },
+            driver::Output::Event(event) => Output::Event(self.event(event)),
+            driver::Output::Wait(Wake::OnInput) => Output::Wait(WakeNote::OnInput),
+            driver::Output::Wait(Wake::In(wait, why)) => {
+                Output::Wait(WakeNote::In { ms: millis(*wait), why: format!("{why:?}") })
+            }
+        }
+    }
+
+    fn event(&self, event: &Event) -> EventNote {
+        let moved = |transition: &Transition| Move {
+            from: transition.from.to_string(),
+            to: transition.to.to_string(),
+            cause: format!("{:?}", transition.cause),
+        };
+        match event {
+            Event::Moved(transition) => EventNote::Moved { transition: moved(transition) },
+            Event::Denied(transition, denial) => EventNote::Denied {
+                transition: moved(transition),
+                denial: self.naming.denial(denial),
+            },
+            Event::Failed(transition, why) => {
+                EventNote::Failed { transition: moved(transition), why: *why }
+            }
+            Event::GaveUp => EventNote::GaveUp,
+            Event::TokenNeeded(generation) => {
+                EventNote::TokenNeeded { generation: generation.number() }
+            }
+            Event::Unauthorized(generation) => {
+                EventNote::Unauthorized { generation: generation.number() }
+            }
+            Event::NotAdopted(denial) => {
+                EventNote::NotAdopted { denial: self.naming.denial(denial) }
+            }
+            Event::NotSent(error) => EventNote::NotSent { error: self.naming.build_error(*error) },
+        }
+    }
+}
+
+/// An object as JSON. What is written has nothing in it that could fail.
+fn json(line: &impl Serialize) -> String {
+    serde_json::to_string(line).unwrap_or_default()
+}
+
+fn taken(result: &Result<(), StaleRequest>) -> Output {
+    match result {
+        Ok(()) => Output::Ok,
+        Err(_) => Output::Stale,
+    }
+}
+
+impl Drive for Recorder {
+    fn start(&mut self, start: Start, now: Moment) {
+        let note = self.naming.start(&start);
+        self.driver.start(start, now);
+        self.record(now, Input::Start(note), None);
+    }
+
+    fn poll(&mut self, now: Moment) -> driver::Output {
+        let output = self.driver.poll(now);
+        let note = self.output(&output);
+        self.record(now, Input::Poll, Some(note));
+        output
+    }
+
+    fn handle_response<B: AsRef<[u8]>>(
+        &mut self,
+        id: RequestId,
+        reply: &http::Response<B>,
+        now: Moment,
+    ) -> Result<(), StaleRequest> {
+        let session = self.driver.session();
+        let asked_with = session.asks_with().filter(|_| session.in_flight() == Some(id)).cloned();
+        let note =
+            asked_with.map(|credentials| self.naming.reply(&credentials, Reply::from(reply)));
+        let result = self.driver.handle_response(id, reply, now);
+        let input = Input::Response { id: id.to_string(), reply: note };
+        self.record(now, input, Some(taken(&result)));
+        result
+    }
+
+    fn handle_failure(
+        &mut self,
+        id: RequestId,
+        why: TransportFailure,
+        now: Moment,
+    ) -> Result<(), StaleRequest> {
+        let result = self.driver.handle_failure(id, why, now);
+        self.record(now, Input::Failure { id: id.to_string(), why }, Some(taken(&result)));
+        result
+    }
+
+    fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
+        self.driver.handle_unauthorized(generation, now);
+        self.record(now, Input::Unauthorized { generation: generation.number() }, None);
+    }
+
+    fn set_online(&mut self, online: bool, now: Moment) {
+        self.driver.set_online(online, now);
+        self.record(now, Input::Online(online), None);
+    }
+
+    fn stop(&mut self, now: Moment) {
+        self.driver.stop(now);
+        self.record(now, Input::Stop, None);
+    }
+
+    fn driver(&self) -> &Driver {
+        &self.driver
+    }
+}
+
+impl fmt::Debug for Recorder {
+    /// The driver, and how much was recorded.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("driver", &self.driver)
+            .field("lines", &self.lines)
+            .field("full", &self.full)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,11 @@
+//! What a driver was told and what it answered, as lines: they hold no secret, and play again exactly.
+
+mod damage;
+mod kinds;
+mod picture;
+mod plays;
+mod properties;
+mod secrets;
+mod sessions;
+mod stage;
+mod unreadable;

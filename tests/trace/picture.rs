@@ -1,0 +1,290 @@
+//! The example `timeline`, run as a user runs it, on traces from seconds to a day.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use crate::plays::{adopted, hours, idle, minutes, seconds};
+use crate::properties::{plans, played};
+use crate::sessions;
+use crate::stage::Stage;
+
+/// The example, built as `cargo run --example timeline` builds it.
+static EXAMPLE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+        "build",
+        "--quiet",
+        "--example",
+        "timeline",
+        "--message-format=json",
+    ]);
+    // What cargo tells a test about its package, build scripts would take for a change of theirs.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&*name);
+        }
+    }
+    let built = cargo.output().expect("cargo runs");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let executable = String::from_utf8_lossy(&built.stdout).lines().find_map(|line| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    executable.expect("cargo names what it built")
+});
+
+/// Where this test's files are.
+fn file(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("timeline");
+    fs::create_dir_all(&folder).unwrap();
+    folder.join(name)
+}
+
+fn timeline(arguments: &[&Path]) -> Output {
+    Command::new(&*EXAMPLE).args(arguments).output().expect("the example runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The picture of a trace.
+fn drawn(name: &str, trace: &str) -> String {
+    let (lines, picture) = (file(&format!("{name}.jsonl")), file(&format!("{name}.svg")));
+    fs::write(&lines, trace).unwrap();
+    let output = timeline(&[&lines, &picture]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "");
+    fs::read_to_string(picture).unwrap()
+}
+
+/// All of them drawn, by their names.
+static PICTURES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let lengths = [
+        ("seconds", seconds()),
+        ("minutes", minutes()),
+        ("hours", hours()),
+        ("idle", idle()),
+        ("adopted", adopted()),
+    ];
+    let lengths = lengths.into_iter().map(|(name, stage)| (name.to_owned(), stage));
+    let all = sessions::all().into_iter().enumerate();
+    let all = lengths.chain(all.map(|(n, stage)| (format!("session-{n}"), stage)));
+    let draw = |(name, mut stage): (String, Stage)| {
+        let svg = drawn(&name, &stage.trace());
+        (name, svg)
+    };
+    all.map(draw).collect()
+});
+
+/// A text of a picture: where it is, and what it says.
+#[derive(Debug)]
+struct Text {
+    left: f64,
+    right: f64,
+    top: f64,
+    bottom: f64,
+    said: String,
+}
+
+/// All texts, as wide as a usual font makes them.
+fn texts(svg: &str) -> Vec<Text> {
+    let mut texts = Vec::new();
+    for element in svg.split("<text ").skip(1) {
+        let attribute = |name: &str| {
+            let value = element.split(&format!("{name}=\"")).nth(1).unwrap();
+            value.split('"').next().unwrap()
+        };
+        let number = |name: &str| attribute(name).parse::<f64>().unwrap();
+        let said = element.split_once('>').unwrap().1.split_once('<').unwrap().0;
+        let said = said.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&");
+        let (class, x, y) = (attribute("class"), number("x"), number("y"));
+        let size = match class {
+            "title" => 21.0,
+            "subtitle" => 13.0,
+            _ => 12.0,
+        };
+        let width = size * 0.57 * f64::from(u32::try_from(said.chars().count()).unwrap());
+        let left = match class {
+            "tick" | "left-out" | "state" | "offline-text" => x - width / 2.0,
+            "lane" => x - width,
+            _ => x,
+        };
+        texts.push(Text { left, right: left + width, top: y - size * 0.75, bottom: y + 2.0, said });
+    }
+    texts
+}
+
+/// Whether every element that is opened is closed, in order, and no text has markup in it.
+fn assert_well_formed(svg: &str) {
+    let mut open = Vec::new();
+    for part in svg.split('<').skip(1) {
+        let (tag, text) = part.split_once('>').expect("a tag that ends");
+        let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap();
+        match tag {
+            _ if tag.starts_with('/') => assert_eq!(open.pop(), Some(name), "{tag}"),
+            _ if tag.ends_with('/') => {}
+            _ => open.push(name),
+        }
+        let escapes = ["&amp;", "&lt;", "&gt;", "&quot;"];
+        let bare = escapes.iter().fold(text.to_owned(), |text, escape| text.replace(escape, ""));
+        assert!(!bare.contains(['&', '\u{0}']), "{text}");
+    }
+    assert_eq!(open, [""; 0]);
+}
+
+#[test]
+fn traces_of_every_length_are_drawn() {
+    for (name, svg) in PICTURES.iter() {
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""), "{name}");
+        assert_well_formed(svg);
+        for state in ["Unauthenticated", "Authenticating", "Active", "Expired"] {
+            assert!(svg.contains(&format!(">{state}</text>")), "{name}: {state}");
+        }
+        assert!(svg.contains("prefers-color-scheme: dark"), "{name}");
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
+    }
+}
+
+/// What covers something or is cut off, if anything is.
+fn crowded(svg: &str) -> Option<String> {
+    let height = svg.split("height=\"").nth(1).unwrap().split('"').next().unwrap();
+    let height: f64 = height.parse().unwrap();
+    let texts = texts(svg);
+    for (n, text) in texts.iter().enumerate() {
+        let inside = text.left >= 0.0 && text.right <= 1_400.0 && text.top >= 0.0;
+        if !inside || text.bottom > height {
+            return Some(format!("{text:?} is cut off"));
+        }
+        let apart = |other: &&Text| {
+            text.right <= other.left
+                || other.right <= text.left
+                || text.bottom <= other.top
+                || other.bottom <= text.top
+        };
+        if let Some(other) = texts[n + 1..].iter().find(|other| !apart(other)) {
+            return Some(format!("{text:?} covers {other:?}"));
+        }
+    }
+    None
+}
+
+#[test]
+fn no_text_covers_another_or_leaves_the_page() {
+    for (name, svg) in PICTURES.iter() {
+        assert!(texts(svg).len() > 15, "{name}");
+        assert_eq!(crowded(svg), None, "{name}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 100,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_trace_is_drawn(plan in plans()) {
+        let svg = drawn("any", &played(plan).trace());
+        assert_well_formed(&svg);
+        prop_assert_eq!(crowded(&svg), None);
+        prop_assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+}
+
+#[test]
+fn what_happened_is_written_there() {
+    let said = |wanted: &str| {
+        let (_, svg) = PICTURES.iter().find(|(name, _)| name == wanted).unwrap();
+        texts(svg).into_iter().map(|text| text.said).collect::<Vec<_>>()
+    };
+    let minutes = said("minutes");
+    for wanted in [
+        "start identity-1",
+        "start identity-2",
+        "401 from the API",
+        "offline",
+        "online",
+        "stop",
+        "503",
+        "429, wait 20 s",
+        "200 a web page",
+        "unreachable",
+        "no reply in time",
+        "late reply",
+        "given up",
+        "200 token-1",
+        "time is stretched",
+    ] {
+        assert!(minutes.iter().any(|text| text == wanted), "{wanted}: {minutes:?}");
+    }
+    let hours = said("hours");
+    for wanted in ["503, wait 2 min \u{d7}18", "sleep, or clock forward: 7 h", "12:00"] {
+        assert!(hours.iter().any(|text| text == wanted), "{wanted}: {hours:?}");
+    }
+    let idle = said("idle");
+    for wanted in ["left out", "9 h 1 min"] {
+        assert!(idle.iter().any(|text| text == wanted), "{wanted}: {idle:?}");
+    }
+}
+
+/// Nobody has to trust a trace: it may be made by hand, with checksums that fit.
+#[test]
+fn markup_in_a_trace_is_text() {
+    let trace = seconds().trace();
+    let evil = trace.replace("identity-1", "</text><script>alert(1)</script>&\u{7}");
+    let evil = evil.replace('\u{7}', "\\u0007");
+    let svg = drawn("evil", &crate::damage::resealed(&evil));
+    assert_well_formed(&svg);
+    assert!(!svg.contains("<script"), "{svg}");
+    assert!(svg.contains("&lt;/text&gt;&lt;script&gt;"), "{svg}");
+}
+
+#[test]
+fn what_goes_wrong_is_said_and_where() {
+    let (lines, picture) = (file("wrong.jsonl"), file("wrong.svg"));
+    let failed = |arguments: &[&Path], code: i32| {
+        let output = timeline(arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let usage = "Usage: timeline TRACE PICTURE";
+    assert!(failed(&[], 2).starts_with(usage));
+    assert!(failed(&[&lines, &picture, &picture], 2).starts_with(usage));
+    let missing = file("missing.jsonl");
+    let said = failed(&[&missing, &picture], 1);
+    assert!(said.starts_with(&format!("timeline: {}: ", missing.display())), "{said}");
+
+    let trace = seconds().trace();
+    let changed = trace.replacen("Granted", "granted", 1);
+    let line = 1 + changed[..changed.find("granted").unwrap()].matches('\n').count();
+    fs::write(&lines, changed).unwrap();
+    let said = failed(&[&lines, &picture], 1);
+    let wanted = format!("timeline: {}: line {line}: the checksum doesn't fit", lines.display());
+    assert!(said.starts_with(&wanted), "{said}");
+    assert!(!picture.exists());
+    fs::write(&lines, "not a trace").unwrap();
+    assert!(failed(&[&lines, &picture], 1).contains("expected the first line of a trace"));
+
+    fs::write(&lines, &trace).unwrap();
+    let nowhere = file("no-such-folder").join("out.svg");
+    let said = failed(&[&lines, &nowhere], 1);
+    assert!(said.starts_with(&format!("timeline: {}: ", nowhere.display())), "{said}");
+
+    // Of a release that acted otherwise: said, and drawn all the same.
+    let other = trace.replacen("\"seed\":7,", "\"seed\":8,", 1);
+    fs::write(&lines, crate::damage::resealed(&other)).unwrap();
+    let output = timeline(&[&lines, &picture]);
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("acts otherwise than the trace: line "), "{output:?}");
+    assert!(picture.exists());
+    fs::remove_file(&picture).unwrap();
+    let help = timeline(&[Path::new("--help")]);
+    assert!(help.status.success() && help.stdout.starts_with(usage.as_bytes()));
+}

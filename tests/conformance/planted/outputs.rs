@@ -38,7 +38,7 @@ impl Loop<'_> {
             M::LosesTheCookie => drop(request.headers_mut().remove(COOKIE)),
             M::SendsTwice => self.stage.send(id, &request, timeout),
             M::CutsTimeShort => return self.stage.send(id, &request, timeout / 1_000),
-            M::SendsWhatIsNotItsDrivers => self.send_anothers(),
+            M::SendsWhatIsNotItsDrivers => self.send_a_foreign_one(),
             _ => {}
         }
         self.stage.send(id, &request, timeout);
@@ -54,7 +54,7 @@ impl Loop<'_> {
     }
 
     /// Sends what was handed out by a driver that is not under test.
-    fn send_anothers(&mut self) {
+    fn send_a_foreign_one(&mut self) {
         let mut another = Driver::new(Arc::clone(self.driver.driver().config()), 1);
         another.start(self.login.clone().unwrap(), self.stage.now());
         let Output::Send(outgoing) = another.poll(self.stage.now()) else { panic!("it asks") };

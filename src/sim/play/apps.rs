@@ -1,0 +1,255 @@
+//! What apps do, and what comes to them.
+
+use bytes::Bytes;
+use http::header::DATE;
+use http::{Request, Response};
+
+use crate::driver::{Event, Output, Start, Wake};
+use crate::session::transitions::Cause;
+use crate::session::{Generation, RequestId, TransportFailure};
+use crate::sim::client::Way;
+use crate::sim::fault::Fault;
+use crate::sim::referee::{Started, Verdict};
+use crate::sim::report::Promise;
+use crate::time::millis;
+
+use super::{MOST_POLLS, Play, T0, What, generation, name};
+
+impl Play {
+    pub(super) fn start(&mut self, app: usize) -> Verdict {
+        self.apps[app].running = true;
+        let secret = self.apps[app].client.secret();
+        if secret.starts_with("api-") {
+            self.gateway.accept(&secret);
+        }
+        let start = self.apps[app].client.start();
+        let Some(start) = start.or_else(|| self.fetch(app)) else {
+            self.start_later(app);
+            return Ok(());
+        };
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        let epoch = client.driver.epoch();
+        client.driver.start(start, now);
+        let another = client.driver.epoch() != epoch;
+        let with = client.secret();
+        let same = client.started_with.replace(with.clone()) == Some(with);
+        let start = match (another, same || client.way == Way::Own) {
+            (true, _) => Started::Another,
+            (false, true) => Started::Again,
+            (false, false) => Started::WithNewSecret,
+        };
+        client.referee.started(start, &client.driver);
+        client.named.take_if(|_| another);
+        self.pump(app)
+    }
+
+    /// Fetches a token as an app does that has a way of its own.
+    pub(super) fn fetch(&mut self, app: usize) -> Option<Start> {
+        let backend = self.apps[app].client.backend()?;
+        let unreachable = |fault: &Fault| matches!(fault, Fault::Lost | Fault::Offline);
+        if self.lasting.iter().any(unreachable) {
+            return None;
+        }
+        let response = self.gateway.handle_under(&self.lasting, &backend.request(), self.date());
+        let grant = backend.read(&response).ok()?;
+        let client = &mut self.apps[app].client;
+        client.learn(&self.gateway, &self.lasting);
+        client.fetched = Some(grant.token().expose().to_owned());
+        client.note_wall_error(T0);
+        Some(grant.into())
+    }
+
+    /// Starts a while from now, if nothing else happens.
+    pub(super) fn start_later(&mut self, app: usize) {
+        let at = self.now.saturating_add(self.chance.within(1_000, 60_000));
+        self.plan_at(at, app, What::Start);
+    }
+
+    pub(super) fn stop(&mut self, app: usize) -> Verdict {
+        let now = self.read(app);
+        let of = &mut self.apps[app];
+        of.running = false;
+        let client = &mut of.client;
+        client.driver.stop(now);
+        let token = client.token();
+        client.referee.stopped(token.as_ref().map(|(token, ..)| token.as_str()), &client.driver)?;
+        self.pump(app)
+    }
+
+    pub(super) fn pump(&mut self, app: usize) -> Verdict {
+        self.pump_after(app, None)
+    }
+
+    /// Polls until the driver waits, and does what it says. `ended` is the request that has just ended.
+    pub(super) fn pump_after(&mut self, app: usize, mut ended: Option<RequestId>) -> Verdict {
+        for _ in 0..MOST_POLLS {
+            let now = self.read(app);
+            let client = &mut self.apps[app].client;
+            match client.driver.poll(now) {
+                Output::Send(outgoing) => {
+                    client.referee.sent(&outgoing, &client.driver, now)?;
+                    self.send(app, outgoing);
+                }
+                Output::Abandon(id) => {
+                    client.referee.abandoned(id)?;
+                    ended = Some(id);
+                }
+                Output::Event(event) => {
+                    client.referee.event(&event, ended, &client.driver)?;
+                    self.told(app, &event)?;
+                    self.heed(app, &event);
+                }
+                Output::Wait(wake) => {
+                    client.referee.waits(&client.driver)?;
+                    self.wait(app, wake);
+                    return Ok(());
+                }
+            }
+        }
+        Err((
+            Promise::RefusedIsRefused,
+            format!("{MOST_POLLS} polls at one moment, and still busy"),
+        ))
+    }
+
+    pub(super) fn wait(&mut self, app: usize, wake: Wake) {
+        self.plan_probe(app);
+        let client = &mut self.apps[app].client;
+        client.wait = client.wait.saturating_add(1);
+        let wait = client.wait;
+        if let Wake::In(left, _) = wake {
+            let at = client.device.after(self.now, millis(left));
+            self.plan_at(at, app, What::Timer(wait));
+        }
+    }
+
+    pub(super) fn told(&mut self, app: usize, event: &Event) -> Verdict {
+        if let Some(transition) = event.transition() {
+            if matches!(transition.cause, Cause::Lapsed | Cause::LapsedInFlight) {
+                self.has_truly_expired(app)?;
+            }
+            let (from, to, cause) = (transition.from, transition.to, transition.cause);
+            self.report.saw(&format!("cause {cause:?}"));
+            self.report.saw(&format!("{from} -> {to}: {cause:?}"));
+        } else {
+            let text = format!("{event:?}");
+            let name = text.split('(').next().unwrap_or_default();
+            self.report.saw(&format!("event {name}"));
+            if let Event::Unauthorized(generation) = event {
+                self.apps[app].client.told_unauthorized = Some(*generation);
+            }
+        }
+        self.report.digest_more(self.now);
+        Ok(())
+    }
+
+    /// What an app does about what it is told: it gets the next token, if tokens come by a way of its own,
+    /// or another secret, if renewing won't help.
+    pub(super) fn heed(&mut self, app: usize, event: &Event) {
+        let client = &mut self.apps[app].client;
+        let cause = event.transition().map(|transition| transition.cause);
+        if matches!(cause, Some(Cause::Adopted | Cause::Replaced)) {
+            client.held = client.fetched.take();
+        }
+        let needs_token = matches!(event, Event::TokenNeeded(_) | Event::NotAdopted(_))
+            || cause == Some(Cause::Lapsed);
+        let own = client.way == Way::Own;
+        if own && needs_token || matches!(event, Event::Unauthorized(_)) {
+            self.start_later(app);
+        }
+    }
+
+    pub(super) fn start_after_all(&mut self, app: usize) -> Verdict {
+        if self.apps[app].client.needs_start() {
+            self.apps[app].client.next_secret();
+        }
+        self.start(app)
+    }
+
+    pub(super) fn timer(&mut self, app: usize, wait: u64) -> Verdict {
+        if self.apps[app].client.wait == wait { self.pump(app) } else { Ok(()) }
+    }
+
+    pub(super) fn reply(
+        &mut self,
+        app: usize,
+        id: RequestId,
+        response: &Response<Bytes>,
+    ) -> Verdict {
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        if !response.headers().contains_key(DATE) {
+            client.note_wall_error(T0);
+        }
+        let before = client.token();
+        let taken = client.driver.handle_response(id, response, now).is_ok();
+        let after = client.token();
+        client.referee.reported(
+            id,
+            Some(response),
+            taken,
+            (name(before.as_ref()), name(after.as_ref())),
+        )?;
+        let same_generation = generation(before.as_ref()) == generation(after.as_ref());
+        if before.is_some() && same_generation && name(before.as_ref()) != name(after.as_ref()) {
+            let what = "a reply that renewed nothing took the token".to_owned();
+            return Err((Promise::FailureDoesNoHarm, what));
+        }
+        if taken && after.is_some() && generation(before.as_ref()) != generation(after.as_ref()) {
+            client.held = name(after.as_ref()).map(ToOwned::to_owned);
+            self.is_for_the_same(app)?;
+        }
+        self.pump_after(app, taken.then_some(id))
+    }
+
+    pub(super) fn failure(&mut self, app: usize, id: RequestId, why: TransportFailure) -> Verdict {
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        let before = client.token();
+        let taken = client.driver.handle_failure(id, why, now).is_ok();
+        let after = client.token();
+        client.referee.reported(id, None, taken, (name(before.as_ref()), name(after.as_ref())))?;
+        if name(before.as_ref()) != name(after.as_ref()) {
+            let what = "a request that got no reply took the token".to_owned();
+            return Err((Promise::FailureDoesNoHarm, what));
+        }
+        self.pump_after(app, taken.then_some(id))
+    }
+
+    pub(super) fn call(&mut self, app: usize) -> Verdict {
+        let next = self.now.saturating_add(self.chance.within(20_000, 600_000));
+        self.plan_at(next, app, What::Call);
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        let mut request = Request::new(Bytes::new());
+        *request.uri_mut() = http::Uri::from_static("https://api.example/v1/videos");
+        match client.driver.authorize(&mut request, now) {
+            Ok(authorized) => {
+                self.is_truly_valid(app, authorized.validity)?;
+                if self.lasting.iter().any(|fault| matches!(fault, Fault::Offline | Fault::Lost)) {
+                    return Ok(());
+                }
+                let at = self.now.saturating_add(self.chance.within(20, 200));
+                let reply = self.gateway.handle_under(&self.lasting, &request, self.date());
+                let answer = What::CallAnswered(authorized.generation, reply.status().as_u16());
+                self.plan_at(at, app, answer);
+                Ok(())
+            }
+            Err(_) if client.driver.generation().is_some() => self.has_truly_expired(app),
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn answered(&mut self, app: usize, generation: Generation, status: u16) -> Verdict {
+        if status != 401 {
+            return Ok(());
+        }
+        self.report.saw("API calls answered 401");
+        let now = self.read(app);
+        let client = &mut self.apps[app].client;
+        client.referee.unauthorized(generation, &client.driver);
+        client.driver.handle_unauthorized(generation, now);
+        self.pump(app)
+    }
+}

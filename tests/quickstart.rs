@@ -151,7 +151,7 @@ app: is not sent: no token serves: nobody is logged in
 13. Expiry
 app: start: user-17, with a token
 driver: Unauthenticated -> Active: Adopted
-driver: token 9 is due for renewal, and has no credentials
+driver: token 9 is due for renewal, and there are no credentials for it
 app: has token 9: Unsure, with 0.0 to
 app: with token 9 (Unsure): 200
 driver: Active -> Expired: Lapsed
@@ -170,7 +170,8 @@ driver: Active -> Unauthenticated: Stopped
 
 #[test]
 fn plays_every_act_and_agrees_with_the_servers() {
-    let output = quickstart(&[], None);
+    let trace = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("quickstart.jsonl");
+    let output = quickstart(&["--trace", trace.to_str().expect("text")], None);
     let text = stdout(&output);
     assert!(output.status.success(), "{text}{}", stderr(&output));
 
@@ -197,6 +198,10 @@ fn plays_every_act_and_agrees_with_the_servers() {
         assert_eq!(counted(&text, what), [count, count], "{what}");
     }
     assert!(!text.contains('\u{1b}'), "colour, though this is no terminal");
+    let trace = std::fs::read_to_string(trace).expect("the trace that it names");
+    assert_no_secret_in(&trace, "quickstart-secret");
+    let replayed = videokit_session::trace::replay(&trace).expect("it can be read");
+    assert_eq!(replayed.difference(), None);
     assert_no_secret(&output, "quickstart-secret");
     assert_no_secret(&output, "not-the-token");
 }
@@ -216,12 +221,16 @@ fn assert_in_order<'a>(
 /// Neither a session token nor the API token is printed anywhere.
 fn assert_no_secret(output: &Output, api_token: &str) {
     for text in [stdout(output), stderr(output)] {
-        assert!(!text.contains(api_token), "the API token is printed:\n{text}");
-        let token = text
-            .match_indices("st-")
-            .find(|(at, _)| text[at + 3..].bytes().take_while(u8::is_ascii_hexdigit).count() >= 8);
-        assert_eq!(token, None, "a session token is printed:\n{text}");
+        assert_no_secret_in(&text, api_token);
     }
+}
+
+fn assert_no_secret_in(text: &str, api_token: &str) {
+    assert!(!text.contains(api_token), "the API token is there:\n{text}");
+    let token = text
+        .match_indices("st-")
+        .find(|(at, _)| text[at + 3..].bytes().take_while(u8::is_ascii_hexdigit).count() >= 8);
+    assert_eq!(token, None, "a session token is there:\n{text}");
 }
 
 /// What the client and the gateway counted.
@@ -237,6 +246,8 @@ fn says_what_is_wrong_with_a_command_line() {
     let rows: &[(&[&str], Option<&str>, &str)] = &[
         (&["--host", "x"], None, "--host"),
         (&["--gateway"], None, "missing argument"),
+        (&["--trace"], None, "missing argument"),
+        (&[gateway[0], gateway[1], "--trace", "x"], None, "exclude each"),
         (&["--identity", "user-17"], None, "--gateway is missing"),
         (&gateway, None, "--identity is missing"),
         (&[gateway[0], gateway[1], "--identity", ""], None, "the identity is empty"),

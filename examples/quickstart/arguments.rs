@@ -2,6 +2,7 @@
 
 use std::env::{VarError, var};
 use std::error::Error;
+use std::path::PathBuf;
 
 use lexopt::Arg::{Long, Short};
 use lexopt::ValueExt;
@@ -16,9 +17,10 @@ pub(crate) const HELP: &str = "\
 Keeps a login alive with a driver, against a gateway and a backend of its own on 127.0.0.1, through
 everything that can go wrong, in about fifteen seconds.
 
-Usage: quickstart
+Usage: quickstart [--trace FILE]
        quickstart --gateway URL --identity ID [--scope NAME]... [--older]
 
+  --trace FILE     write down what happens, to be drawn by the example `timeline`
   --gateway URL    log in once at this gateway instead, show what it grants, and stop: the address
                    of its sessions, such as https://gateway.video.io/v1/sessions; /v1/sessions is
                    added to one that ends after its host. Plain http is for 127.0.0.1 and the like
@@ -33,15 +35,17 @@ printed. Exit codes: 0 for success, 1 for failure, 2 for a command line that mak
 /// What to do.
 pub(crate) enum Command {
     Help,
-    Play,
+    Play { trace: Option<PathBuf> },
     Remote(Remote),
 }
 
 pub(crate) fn command() -> Result<Command, Box<dyn Error>> {
     let (mut gateway, mut identity, mut scopes, mut older) = (None, None, Vec::new(), false);
+    let mut trace = None;
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
         match argument {
+            Long("trace") => trace = Some(PathBuf::from(parser.value()?)),
             Long("gateway") => gateway = Some(parser.value()?.string()?),
             Long("identity") => identity = Some(parser.value()?.string()?),
             Long("scope") => scopes.push(parser.value()?.parse::<Scope>()?),
@@ -53,8 +57,15 @@ pub(crate) fn command() -> Result<Command, Box<dyn Error>> {
     let scopes: Scopes = scopes.into_iter().collect();
     let Some(url) = gateway else {
         let alone = identity.is_none() && scopes.is_empty() && !older;
-        return if alone { Ok(Command::Play) } else { Err("--gateway is missing".into()) };
+        return if alone {
+            Ok(Command::Play { trace })
+        } else {
+            Err("--gateway is missing".into())
+        };
     };
+    if trace.is_some() {
+        return Err("--trace and --gateway exclude each other".into());
+    }
     if older && !scopes.is_empty() {
         return Err(
             "--older and --scope exclude each other: the older dialect has no scopes".into()

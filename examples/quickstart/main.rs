@@ -2,6 +2,7 @@
 //!
 //! ```sh
 //! cargo run --example quickstart
+//! cargo run --example quickstart -- --trace quickstart.jsonl
 //! VIDEOKIT_API_TOKEN=… cargo run --example quickstart -- --gateway https://gateway.video.io/v1/sessions --identity user-17
 //! ```
 //!
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
             println!("{}", arguments::HELP);
             Ok(())
         }
-        Ok(Command::Play) => play::run(),
+        Ok(Command::Play { trace }) => play::run(trace.as_deref()),
         Ok(Command::Remote(remote)) => remote.run(),
         Err(error) => {
             eprintln!("quickstart: {error}\nSee --help.");

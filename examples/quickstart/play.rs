@@ -1,12 +1,15 @@
 //! The play: sets the stage, lets the acts be played, and compares what both sides have counted.
 
 use std::error::Error;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anstream::println;
 use videokit_session::driver::Policy;
-use videokit_session::{AllowedOrigin, Config, Driver};
+use videokit_session::trace::Recorder;
+use videokit_session::{AllowedOrigin, Config};
 
 use crate::acts;
 use crate::player::Player;
@@ -23,15 +26,24 @@ const LIFETIME: Duration = Duration::from_secs(6);
 /// another for each driver, as `remote.rs` does.
 const SEED: u64 = 74;
 
-pub(crate) fn run() -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(trace: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let servers = Servers::start(API_TOKEN, LIFETIME)?;
     println!("{}\n", prologue(&servers));
-    let driver = Driver::with_policy(Arc::new(config(&servers)?), policy()?, SEED);
-    let mut player = Player::new(&servers, driver);
+    // A driver that writes down, without a secret, what happens.
+    let recorder = Recorder::new(Arc::new(config(&servers)?), policy()?, SEED);
+    let mut player = Player::new(&servers, recorder);
     acts::play(&mut player, API_TOKEN)?;
     player.runner.close();
     let counters = player.runner.look(|driver, _now| driver.counters());
     tally::compare(counters, player.calls, &servers)?;
+    if let Some(path) = trace {
+        let lines = player.runner.input(|recorder, _now| recorder.take_lines());
+        fs::write(path, lines).map_err(|error| format!("{}: {error}", path.display()))?;
+        let path = path.display();
+        println!(
+            "\nThe trace is in {path}. To see it: cargo run --example timeline -- {path} {path}.svg"
+        );
+    }
     println!("\nNext: the loop to copy is examples/quickstart/run_loop.rs; then README.md.");
     Ok(())
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use videokit_session::driver::{NotAuthorized, Start};
+use videokit_session::Event;
+use videokit_session::driver::{Drive, NotAuthorized, Start};
 use videokit_session::session::transitions::Cause;
-use videokit_session::{Driver, Event};
+use videokit_session::trace::Recorder;
 
 use crate::run_loop::{CallError, News, Runner};
 use crate::servers::Servers;
@@ -28,7 +29,7 @@ pub(crate) type Done<T = ()> = Result<T, Box<dyn Error>>;
 /// An app at play, and what it has counted.
 pub(crate) struct Player<'a> {
     pub(crate) servers: &'a Servers,
-    pub(crate) runner: Arc<Runner>,
+    pub(crate) runner: Arc<Runner<Recorder>>,
     pub(crate) transport: Transport,
     pub(crate) timeline: Timeline,
     pub(crate) calls: Calls,
@@ -49,7 +50,7 @@ enum Heard {
 }
 
 impl<'a> Player<'a> {
-    pub(crate) fn new(servers: &'a Servers, driver: Driver) -> Self {
+    pub(crate) fn new(servers: &'a Servers, driver: Recorder) -> Self {
         let (timeline, transport) = (Timeline::start(), Transport::local());
         let (sender, heard) = channel();
         let listener = move |news: &News<'_>| {
@@ -63,12 +64,12 @@ impl<'a> Player<'a> {
     /// Starts a login. `how` is what the timeline says about it.
     pub(crate) fn start(&self, how: &str, start: impl Into<Start>) {
         self.timeline.app(format_args!("start: {how}"));
-        self.runner.input(|driver, now| driver.start(start, now));
+        self.runner.input(|driver, now| driver.start(start.into(), now));
     }
 
     pub(crate) fn stop(&self) {
         self.timeline.app("stop");
-        self.runner.input(Driver::stop);
+        self.runner.input(Drive::stop);
     }
 
     pub(crate) fn set_online(&self, online: bool) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
-use videokit_session::driver::NotAuthorized;
+use videokit_session::driver::{Drive, NotAuthorized};
 use videokit_session::session::{Authorized, StaleRequest};
 use videokit_session::{Driver, Event, Moment, Outgoing, Output, TransportFailure, Wake};
 
@@ -16,17 +16,18 @@ use crate::transport::Transport;
 /// How long an API call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// A driver that any thread may use, and what it needs for I/O.
-pub(crate) struct Runner {
-    shared: Mutex<Shared>,
+/// A driver that any thread may use, and what it needs for I/O. `D` is a [`Driver`], or whatever stands in
+/// for one, such as a recorder.
+pub(crate) struct Runner<D> {
+    shared: Mutex<Shared<D>>,
     changed: Condvar,
     clocks: Clocks,
     transport: Transport,
     listener: Listener,
 }
 
-struct Shared {
-    driver: Driver,
+struct Shared<D> {
+    driver: D,
     closed: bool,
 }
 
@@ -55,9 +56,9 @@ pub(crate) enum CallError {
     NoReply(#[from] TransportFailure),
 }
 
-impl Runner {
+impl<D: Drive + Send + 'static> Runner<D> {
     /// Takes the driver over, on a thread of its own.
-    pub(crate) fn start(driver: Driver, transport: Transport, listener: Listener) -> Arc<Self> {
+    pub(crate) fn start(driver: D, transport: Transport, listener: Listener) -> Arc<Self> {
         let runner = Arc::new(Self {
             shared: Mutex::new(Shared { driver, closed: false }),
             changed: Condvar::new(),
@@ -88,7 +89,11 @@ impl Runner {
 
     /// Waits without the lock. That it may end early, for no reason, does no harm. It may end late on a
     /// device that has slept: give an empty input when it wakes up.
-    fn wait<'a>(&'a self, shared: MutexGuard<'a, Shared>, wake: Wake) -> MutexGuard<'a, Shared> {
+    fn wait<'a>(
+        &'a self,
+        shared: MutexGuard<'a, Shared<D>>,
+        wake: Wake,
+    ) -> MutexGuard<'a, Shared<D>> {
         match wake {
             Wake::In(time, _why) => {
                 let waited = self.changed.wait_timeout(shared, time);
@@ -117,7 +122,7 @@ impl Runner {
 
     /// Gives the driver an input, from any thread: a start, a stop, a reply, the network's comings and
     /// goings. The loop wakes up for it.
-    pub(crate) fn input<T>(&self, input: impl FnOnce(&mut Driver, Moment) -> T) -> T {
+    pub(crate) fn input<T>(&self, input: impl FnOnce(&mut D, Moment) -> T) -> T {
         let mut shared = self.lock();
         let result = input(&mut shared.driver, self.clocks.now());
         self.changed.notify_all();
@@ -126,7 +131,7 @@ impl Runner {
 
     /// Asks the driver something.
     pub(crate) fn look<T>(&self, question: impl FnOnce(&Driver, Moment) -> T) -> T {
-        question(&self.lock().driver, self.clocks.now())
+        question(self.lock().driver.driver(), self.clocks.now())
     }
 
     /// Makes an API call, from any thread, with the token of this moment. It waits for no renewal. After
@@ -148,7 +153,7 @@ impl Runner {
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Shared> {
+    fn lock(&self) -> MutexGuard<'_, Shared<D>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

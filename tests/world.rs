@@ -55,6 +55,9 @@ fn days_in_which_everything_goes_wrong() {
     for checked in ["Valid held against the true clock", "Expired held against the true clock"] {
         assert_ne!(total.count(checked), 0, "{checked}");
     }
+    for reason in ["Deadline", "Renewal", "Backoff", "RetryAfter", "Budget", "Expiry"] {
+        assert_ne!(total.count(&format!("waits for {reason}")), 0, "{reason}");
+    }
     for event in ["TokenNeeded", "Unauthorized"] {
         assert_ne!(total.count(&format!("event {event}")), 0, "{event}");
     }

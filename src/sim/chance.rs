@@ -48,6 +48,31 @@ impl Chance {
     }
 }
 
+/// A day on which everything that the contract of time allows for comes together, and tokens run out: the
+/// servers' clocks are as far apart as they may be, a wall clock falls behind, the device sleeps for as
+/// long, replies are slow, and then there is no network.
+pub(super) fn sharp_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
+    let off = if chance.below(2) == 0 { -1_000 } else { 1_000 };
+    let date_off = Incident { at_ms: 0, lasts_ms: lasts, fault: Fault::DateOff { ms: off } };
+    let set = Incident { at_ms: 0, lasts_ms: 1, fault: Fault::WallSet { ms: -990 } };
+    let sleep =
+        Incident { at_ms: chance.within(1_000, 3_600_000), lasts_ms: 990, fault: Fault::Asleep };
+    let outages = (1..8_u64).flat_map(|n| {
+        let at_ms = n.saturating_mul(10_000_000).saturating_add(chance.below(3_000_000));
+        let slow = Fault::Slow { ms: chance.small(14_000) };
+        let slow =
+            Incident { at_ms: at_ms.saturating_sub(4_000_000), lasts_ms: 4_000_000, fault: slow };
+        [slow, Incident { at_ms, lasts_ms: 5_000_000, fault: Fault::Lost }]
+    });
+    let first = Incident {
+        at_ms: sleep.at_ms.saturating_add(1_000),
+        lasts_ms: 5_000_000,
+        fault: Fault::Lost,
+    };
+    let whole: Vec<_> = [date_off, set, sleep, first].into_iter().chain(outages).collect();
+    whole.into_iter().collect()
+}
+
 /// A day's worth of everything that can go wrong.
 pub(super) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
     let incidents = chance.within(4, 16);

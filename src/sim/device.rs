@@ -18,10 +18,10 @@ pub(super) struct Device {
     read_at: u64,
     sleeps_until: u64,
     nonsense: Option<Moment>,
-    /// Whether the device has ever slept, and whether its wall clock was ever set back: both together can
-    /// hide time.
-    pub(super) has_slept: bool,
-    pub(super) was_set_back: bool,
+    /// Whether the device has ever slept, and how much of that its wall clock can hide by having been set
+    /// back.
+    has_slept: bool,
+    set_back: u64,
 }
 
 impl Device {
@@ -35,7 +35,7 @@ impl Device {
             sleeps_until: 0,
             nonsense: None,
             has_slept: false,
-            was_set_back: false,
+            set_back: 0,
         }
     }
 
@@ -47,6 +47,21 @@ impl Device {
         }
         let wall = i64::try_from(now).unwrap_or(i64::MAX).saturating_add(self.wall_offset);
         Moment::from_millis(self.mono.checked_div(1_000).unwrap_or(0), wall)
+    }
+
+    pub(super) fn has_slept(&self) -> bool {
+        self.has_slept
+    }
+
+    /// How much later than promised a token may still be called Valid on this device, in milliseconds:
+    /// `None` for no promise at all. Sleep is hidden by as much as the wall clock was set back, or fell
+    /// behind a fast monotonic clock, and the contract of time absorbs a second of it.
+    pub(super) fn hides(&self) -> Option<i64> {
+        match (self.has_slept, self.set_back) {
+            (true, 1_001..) => None,
+            (true, _) if self.fast_ppm > 0 => Some(1_000),
+            _ => Some(0),
+        }
     }
 
     /// How far the wall clock is off.
@@ -77,7 +92,13 @@ impl Device {
 
     pub(super) fn set_wall(&mut self, by: i64) {
         self.wall_offset = self.wall_offset.saturating_add(by);
-        self.was_set_back |= by < 0;
+        // A step of more than two seconds hides no more than the second before it.
+        let hides = match by {
+            0.. => 0,
+            -2_000..0 => by.unsigned_abs(),
+            _ => 1_000,
+        };
+        self.set_back = self.set_back.saturating_add(hides);
     }
 
     pub(super) fn set_mono_back(&mut self, now: u64, by: u64) {
@@ -91,7 +112,7 @@ impl Device {
     pub(super) fn show_nonsense(&mut self, nonsense: Moment) {
         self.nonsense = Some(nonsense);
         // The way back from it is a step back of the wall clock, as far as anybody can see.
-        self.was_set_back = true;
+        self.set_back = u64::MAX;
     }
 
     fn run_to(&mut self, now: u64) {

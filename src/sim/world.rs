@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::chance::{Chance, mixed_plan};
+use super::chance::{Chance, mixed_plan, sharp_plan};
 use super::plan::FaultPlan;
 use super::play::Play;
 use super::report::{Broken, Report};
@@ -29,13 +29,16 @@ pub struct World {
 }
 
 impl World {
-    /// A day of one to three apps, with a mix of faults that the seed makes.
+    /// A day of one to three apps, with a mix of faults that the seed makes. On one day in four everything
+    /// that the [contract of time](crate::time) allows for comes together instead.
     #[must_use]
     pub fn day(seed: u64) -> Self {
         let lasts = 24 * 3_600_000;
         let mut chance = Chance::new(seed);
         let apps = usize::try_from(chance.below(3)).unwrap_or(0).saturating_add(1);
-        let plan = mixed_plan(&mut chance, lasts);
+        let sharp = chance.below(4) == 0;
+        let plan =
+            if sharp { sharp_plan(&mut chance, lasts) } else { mixed_plan(&mut chance, lasts) };
         Self { seed, plan, lasts, apps }
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::DATE;
 use http::{Request, Response};
 
-use crate::driver::{Event, Output, Start, Wake};
+use crate::driver::{Event, Output, Start, Wake, WakeReason};
 use crate::session::transitions::Cause;
 use crate::session::{Generation, RequestId, TransportFailure};
 use crate::sim::client::Way;
@@ -118,7 +118,8 @@ impl Play {
         let client = &mut self.apps[app].client;
         client.wait = client.wait.saturating_add(1);
         let wait = client.wait;
-        if let Wake::In(left, _) = wake {
+        if let Wake::In(left, reason) = wake {
+            self.report.saw(waits_for(reason));
             let at = client.device.after(self.now, millis(left));
             self.plan_at(at, app, What::Timer(wait));
         }
@@ -251,5 +252,17 @@ impl Play {
         client.referee.unauthorized(generation, &client.driver);
         client.driver.handle_unauthorized(generation, now);
         self.pump(app)
+    }
+}
+
+/// What a wait is counted as.
+fn waits_for(reason: WakeReason) -> &'static str {
+    match reason {
+        WakeReason::Deadline => "waits for Deadline",
+        WakeReason::Renewal => "waits for Renewal",
+        WakeReason::Backoff => "waits for Backoff",
+        WakeReason::RetryAfter => "waits for RetryAfter",
+        WakeReason::Budget => "waits for Budget",
+        WakeReason::Expiry => "waits for Expiry",
     }
 }

@@ -40,10 +40,6 @@ const ROUNDING: i64 = 3;
 /// and a slow clock.
 const STILL_UNSURE: i64 = 2 * 120_000 + 61_000 + 10_000;
 
-/// How much hidden sleep the contract of time takes into account, in milliseconds: as much again is what
-/// it names as its limit.
-const HIDDEN_SLEEP: i64 = 1_000;
-
 /// The most polls in a row that a driver may ask for at one moment: what it can have queued, and what one
 /// poll can add.
 const MOST_POLLS: usize = 20;

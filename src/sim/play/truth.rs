@@ -4,7 +4,7 @@ use crate::sim::referee::Verdict;
 use crate::sim::report::Promise;
 use crate::time::{Remaining, Validity};
 
-use super::{HIDDEN_SLEEP, Play, ROUNDING, STILL_UNSURE, T0, What};
+use super::{Play, ROUNDING, STILL_UNSURE, T0, What};
 
 impl Play {
     pub(super) fn date(&self) -> i64 {
@@ -22,16 +22,15 @@ impl Play {
         let Some(truth) = client.truth() else { return Ok(()) };
         let device = &client.device;
         let late = self.date().saturating_sub(truth.expires_at);
-        if !truth.excused && truth.stated && !device.has_slept && late > STILL_UNSURE {
+        if !truth.excused && truth.stated && !device.has_slept() && late > STILL_UNSURE {
             let what = format!("served {late} ms after the true expiry, and never expired");
             return Err((Promise::NeverValidTooLong, what));
         }
-        let may_hide = device.has_slept && device.was_set_back;
-        if validity != Validity::Valid || truth.excused || !truth.stated || may_hide {
+        let Some(hides) = device.hides() else { return Ok(()) };
+        if validity != Validity::Valid || truth.excused || !truth.stated {
             return Ok(());
         }
-        let slack = if device.has_slept { HIDDEN_SLEEP } else { 0 }.saturating_add(ROUNDING);
-        if late >= slack {
+        if late >= hides.saturating_add(ROUNDING) {
             let what = format!("Valid {late} ms after the true expiry");
             return Err((Promise::NeverValidTooLong, what));
         }

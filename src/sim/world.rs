@@ -26,6 +26,8 @@ pub struct World {
     pub(super) plan: FaultPlan,
     pub(super) lasts: u64,
     pub(super) apps: usize,
+    /// Whether clocks are as wrong as they may be.
+    pub(super) sharp: bool,
 }
 
 impl World {
@@ -39,13 +41,13 @@ impl World {
         let sharp = chance.below(4) == 0;
         let plan =
             if sharp { sharp_plan(&mut chance, lasts) } else { mixed_plan(&mut chance, lasts) };
-        Self { seed, plan, lasts, apps }
+        Self { seed, plan, lasts, apps, sharp }
     }
 
     /// A world in which nothing goes wrong but what is planned here.
     #[must_use]
     pub fn new(seed: u64, apps: usize, lasts: Duration, plan: FaultPlan) -> Self {
-        Self { seed, plan, lasts: millis(lasts), apps }
+        Self { seed, plan, lasts: millis(lasts), apps, sharp: false }
     }
 
     /// What is planned to go wrong.

@@ -122,7 +122,8 @@ impl Play {
         let lifetime = chance.within(30_000, 3_600_000);
         let mut gateway = Gateway::new("none", Duration::from_millis(lifetime), world.seed);
         gateway.set_whole_seconds(chance.below(2) == 0);
-        let apps = (0..world.apps).filter_map(|number| app(number, &mut chance)).collect();
+        let apps =
+            (0..world.apps).filter_map(|number| app(number, &mut chance, world.sharp)).collect();
         let mut play = Self {
             apps,
             gateway,
@@ -261,7 +262,7 @@ fn generation(token: Option<&Serving>) -> Option<Generation> {
 }
 
 /// An app with its own way in, on a device with clocks of its own: one in two of them right.
-fn app(number: usize, chance: &mut Chance) -> Option<App> {
+fn app(number: usize, chance: &mut Chance, sharp: bool) -> Option<App> {
     let origin = AllowedOrigin::https("https://api.example").ok()?;
     let config = Arc::new(Config::builder(origin).build().ok()?);
     let way = match chance.below(5) {
@@ -274,6 +275,9 @@ fn app(number: usize, chance: &mut Chance) -> Option<App> {
     let right = chance.below(2) == 0;
     let (off, fast) = (chance.around(100_000), chance.around(970));
     let (off, fast) = if right { (0, 0) } else { (i64::from(off), i64::from(fast)) };
+    // The gateway's clocks may be less far apart than a backend's, so that bounds are closest there.
+    let (way, fast) =
+        if sharp { (Way::Gateway, fast.signum().saturating_mul(970)) } else { (way, fast) };
     let device = Device::new(chance.below(100_000_000), T0.saturating_add(off), fast);
     let client = Client::new(number, config, chance.next(), way, device);
     Some(App { client, running: false })

@@ -9,7 +9,7 @@ pub(crate) const SIZE: f64 = 12.0;
 pub(crate) const ROW: f64 = 17.0;
 
 /// The most rows.
-const ROWS: usize = 6;
+const ROWS: usize = 9;
 
 /// What is left free between two labels.
 const FREE: f64 = 8.0;

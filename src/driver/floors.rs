@@ -57,17 +57,18 @@ impl Floors {
         Self { apart, others: self.others.saturating_sub(now) }
     }
 
-    /// Leaves `target` alone until the tick `until`, or longer if it is to be left alone longer already.
+    /// Leaves `target` alone until the tick `until`, or longer if it is to be left alone longer already. One
+    /// that isn't known may be any that isn't kept apart.
     pub(super) fn raise(&mut self, target: Option<&Target>, until: u64, now: u64) {
         self.apart.retain(|(_, until)| *until > now);
         let until = until.max(self.until(target));
-        let Some(target) = target else { return };
-        if let Some((_, floor)) = self.apart.iter_mut().find(|(floor, _)| floor == target) {
+        if let Some((_, floor)) = self.apart.iter_mut().find(|(floor, _)| Some(&*floor) == target) {
             *floor = until;
-        } else if self.apart.len() < APART {
-            self.apart.push((target.clone(), until));
-        } else {
-            self.others = self.others.max(until);
+            return;
+        }
+        match target {
+            Some(target) if self.apart.len() < APART => self.apart.push((target.clone(), until)),
+            _ => self.others = self.others.max(until),
         }
     }
 }

@@ -43,6 +43,9 @@ pub struct Policy {
     attempts: Option<NonZeroU32>,
 }
 
+/// The default of b: 5.
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
+
 /// What is wrong with a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -83,7 +86,7 @@ pub struct PolicyBuilder {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            burst: const { NonZeroU32::new(5).unwrap() },
+            burst: BURST,
             interval: 10_000,
             spacing: 250,
             backoff_base: 1_000,

@@ -9,7 +9,7 @@ use super::not_authorized::NotAuthorized;
 use super::policy::Policy;
 use crate::exchange::{AllowedOrigin, Credentials, Identity, Scopes};
 use crate::session::transitions::StateName;
-use crate::session::{AnySession, Authorization, Authorized, Config, Generation, put};
+use crate::session::{AnySession, Authorization, Authorized, Config, Generation, authorize};
 use crate::time::{Moment, Remaining, Validity};
 
 impl Driver {
@@ -25,12 +25,9 @@ impl Driver {
         request: &mut http::Request<B>,
         now: Moment,
     ) -> Result<Authorized, NotAuthorized> {
-        let config = self.config();
-        let authorization = match config.origin_of(request.uri()) {
-            Some(origin) => self.authorization(origin, now),
-            None => Err(NotAuthorized::OtherOrigin),
-        };
-        put(authorization, request, config)
+        authorize(request, self.config(), NotAuthorized::OtherOrigin, |origin| {
+            self.authorization(origin, now)
+        })
     }
 
     /// The header to put on an API request to `origin`, for HTTP stacks that don't use

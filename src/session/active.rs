@@ -4,7 +4,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::authenticating::Authenticating;
-use super::authorization::{Authorization, Authorized, NotAuthorized, put};
+use super::authorization::{Authorization, Authorized, NotAuthorized, authorize};
 use super::core::{Generation, Session, State, sealed};
 use super::expired::Expired;
 use super::flight::{self, Flight, pin};
@@ -58,12 +58,9 @@ impl Session<Active> {
         request: &mut http::Request<B>,
         now: Moment,
     ) -> Result<Authorized, NotAuthorized> {
-        let config = &self.core.config;
-        let authorization = match config.origin_of(request.uri()) {
-            Some(origin) => self.authorization(origin, now),
-            None => Err(NotAuthorized::OtherOrigin),
-        };
-        put(authorization, request, config)
+        authorize(request, &self.core.config, NotAuthorized::OtherOrigin, |origin| {
+            self.authorization(origin, now)
+        })
     }
 
     /// The header to put on an API request to `origin`, for HTTP stacks that don't use

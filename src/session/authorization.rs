@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, Request};
 
 use super::config::Config;
 use super::core::Generation;
+use crate::exchange::AllowedOrigin;
 use crate::time::Validity;
 
 /// How a request was authorized: with which token, and how good that was.
@@ -55,14 +56,15 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// Puts an authorization on a request, or, where there is none, takes off whatever stands in its place:
-/// a request that failed to be authorized must not go out with an older token.
-pub(crate) fn put<B, E>(
-    authorization: Result<Authorization<'_>, E>,
+/// Puts the authorization for a request's origin on it, or, where there is none, takes off whatever stands
+/// in its place: a request that failed to be authorized must not go out with an older token.
+pub(crate) fn authorize<'a, B, E>(
     request: &mut Request<B>,
     config: &Config,
+    other_origin: E,
+    authorization: impl FnOnce(&AllowedOrigin) -> Result<Authorization<'a>, E>,
 ) -> Result<Authorized, E> {
-    match authorization {
+    match config.origin_of(request.uri()).ok_or(other_origin).and_then(authorization) {
         Ok(authorization) => {
             request.headers_mut().insert(authorization.name, authorization.value.clone());
             Ok(authorization.authorized)

@@ -276,3 +276,15 @@ fn a_wait_is_honoured_by_an_exchange_that_had_no_request_at_first() {
     bench.answer(id, &asking_to_wait(429, "600"));
     assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
 }
+
+/// Nor does it matter whether the exchange still has one when the reply comes.
+#[test]
+fn a_wait_is_honoured_by_an_exchange_that_has_no_request_any_more() {
+    let exchange = Arc::new(Late(AtomicBool::new(true)));
+    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+    bench.start(Credentials::custom(Arc::clone(&exchange) as Arc<dyn Exchange>));
+    let id = bench.sent();
+    exchange.0.store(false, Ordering::Relaxed);
+    bench.answer(id, &asking_to_wait(429, "600"));
+    assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
+}

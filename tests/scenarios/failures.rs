@@ -141,15 +141,7 @@ fn a_refresh_that_hangs_holds_nothing_up() {
 #[test]
 fn a_late_reply_does_not_revive_a_session_that_was_signed_out() {
     for renewing in [false, true] {
-        let mut world = World::new(HOUR);
-        if renewing {
-            world = world.logged_in();
-        } else {
-            world.start("user-17");
-        }
-        world.server = Server::Silent;
-        world.run_to_next_request();
-        let (id, reply) = world.late_reply();
+        let (mut world, id, reply) = World::with_a_late_reply(renewing);
         world.stop();
         assert!(world.driver.handle_response(id, &reply, world.now()).is_err(), "at once");
         world.settle();

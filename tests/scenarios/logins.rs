@@ -278,15 +278,7 @@ fn a_login_stays_with_whom_its_first_reply_named() {
 #[test]
 fn the_reply_to_the_old_user_is_stale_after_the_new_start() {
     for renewing in [false, true] {
-        let mut world = World::new(HOUR);
-        if renewing {
-            world = world.logged_in();
-        } else {
-            world.start("user-17");
-        }
-        world.server = Server::Silent;
-        world.run_to_next_request();
-        let (old, reply) = world.late_reply();
+        let (mut world, old, reply) = World::with_a_late_reply(renewing);
         world.start("somebody-else");
         assert!(world.driver.handle_response(old, &reply, world.now()).is_err());
         world.run_to_next_request();

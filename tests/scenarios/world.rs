@@ -119,6 +119,20 @@ impl World {
         self
     }
 
+    /// Somebody is on the way to a token, the first or the next one, and its reply is held back.
+    pub(crate) fn with_a_late_reply(renewing: bool) -> (Self, RequestId, Response<Bytes>) {
+        let mut world = Self::new(HOUR);
+        if renewing {
+            world = world.logged_in();
+        } else {
+            world.start("user-17");
+        }
+        world.server = Server::Silent;
+        world.run_to_next_request();
+        let (id, reply) = world.late_reply();
+        (world, id, reply)
+    }
+
     pub(crate) fn now(&self) -> Moment {
         Moment::from_millis(self.mono, self.truth.saturating_add(self.skew))
     }

@@ -62,7 +62,7 @@ impl Floors {
     pub(super) fn raise(&mut self, target: Option<&Target>, until: u64, now: u64) {
         self.apart.retain(|(_, until)| *until > now);
         let until = until.max(self.until(target));
-        if let Some((_, floor)) = self.apart.iter_mut().find(|(floor, _)| Some(&*floor) == target) {
+        if let Some((_, floor)) = self.apart.iter_mut().find(|entry| Some(&entry.0) == target) {
             *floor = until;
             return;
         }

@@ -13,8 +13,11 @@ pub(super) struct Device {
     mono: u64,
     /// How much the monotonic clock is fast, in parts per million.
     fast_ppm: i64,
-    /// What the wall clock shows, less true time.
+    /// What the wall clock shows, less true time, at the start.
     wall_offset: i64,
+    /// How much the wall clock is fast, in parts per million: nothing if it is kept right, and as much as the
+    /// monotonic clock if both run by one crystal that nobody corrects.
+    wall_ppm: i64,
     read_at: u64,
     sleeps_until: u64,
     nonsense: Option<Moment>,
@@ -26,11 +29,12 @@ pub(super) struct Device {
 
 impl Device {
     /// A device whose wall clock shows `wall_offset` at the start.
-    pub(super) fn new(mono: u64, wall_offset: i64, fast_ppm: i64) -> Self {
+    pub(super) fn new(mono: u64, wall_offset: i64, fast_ppm: i64, wall_ppm: i64) -> Self {
         Self {
             mono: mono.saturating_mul(1_000),
             fast_ppm,
             wall_offset,
+            wall_ppm,
             read_at: 0,
             sleeps_until: 0,
             nonsense: None,
@@ -45,7 +49,9 @@ impl Device {
         if let Some(nonsense) = self.nonsense.take() {
             return nonsense;
         }
-        let wall = i64::try_from(now).unwrap_or(i64::MAX).saturating_add(self.wall_offset);
+        let true_time = i64::try_from(now).unwrap_or(i64::MAX);
+        let gained = true_time.saturating_mul(self.wall_ppm).checked_div(MILLION).unwrap_or(0);
+        let wall = true_time.saturating_add(self.wall_offset).saturating_add(gained);
         Moment::from_millis(self.mono.checked_div(1_000).unwrap_or(0), wall)
     }
 

@@ -185,3 +185,38 @@ fn a_refusal_ends_the_asking_at_once_and_a_start_with_the_same_changes_nothing()
     let denied = bench.events.iter().filter(|event| matches!(event, Event::Denied(..))).count();
     assert_eq!(denied, 1);
 }
+
+/// What was asked for with an older secret says nothing about a newer one.
+#[test]
+fn failures_of_an_older_secret_do_not_give_up_a_newer_one() {
+    for (way, late) in (0..4).flat_map(|way| [(way, false), (way, true)]) {
+        let policy = open().attempts(1).build().unwrap();
+        let mut bench = Bench::new(config(|config| config), policy, 1);
+        bench.start(backend_login("https://app.example/token", "a"));
+        let old = bench.sent();
+        bench.start(backend_login("https://app.example/token", "b"));
+        if late {
+            bench.pass(TIMEOUT);
+            bench.until_sent();
+        } else {
+            bench.fail(old, way);
+        }
+        assert_eq!(bench.driver.stalled(), None, "{way}, late: {late}");
+        assert_eq!(bench.driver.epoch(), 1);
+    }
+}
+
+/// A token whose life is in doubt is no failed try: the row begins again after it.
+#[test]
+fn a_token_in_doubt_breaks_the_row_of_failed_tries() {
+    let mut bench = with_attempts(2);
+    for _ in 0..5 {
+        let (.., id) = bench.until_sent();
+        bench.fail(id, 1);
+        let (.., id) = bench.until_sent();
+        bench.grant(id, 2 * SECOND);
+        assert_eq!(bench.driver.validity(bench.now), Some(Validity::Unsure));
+        assert_eq!(bench.driver.stalled(), None);
+    }
+    assert_eq!(tries(&mut bench, 1), 2);
+}

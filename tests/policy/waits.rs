@@ -7,9 +7,9 @@ use bytes::Bytes;
 use http::header::{DATE, HeaderValue, RETRY_AFTER};
 use videokit_session::Grant;
 use videokit_session::driver::{Policy, Stalled, WakeReason};
-use videokit_session::exchange::{BuildError, Denial, Exchange, Reply};
+use videokit_session::exchange::{BuildError, Denial, DenialKind, Exchange, Reply};
 use videokit_session::session::RequestId;
-use videokit_session::{Credentials, Moment, Output, SessionToken, Wake};
+use videokit_session::{Credentials, Driver, Moment, Output, Session, SessionToken, Wake};
 
 use crate::bench::*;
 
@@ -287,4 +287,53 @@ fn a_wait_is_honoured_by_an_exchange_that_has_no_request_any_more() {
     exchange.0.store(false, Ordering::Relaxed);
     bench.answer(id, &asking_to_wait(429, "600"));
     assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
+}
+
+/// An exchange that makes its denials itself, and says nothing of waits.
+struct Curt;
+
+impl Exchange for Curt {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        let mut request = http::Request::new(Bytes::new());
+        *request.uri_mut() = http::Uri::from_static("https://curt.example/token");
+        Ok(request)
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        Err(Denial::new(DenialKind::Transient, Some(reply.status())))
+    }
+}
+
+#[test]
+fn a_wait_is_the_replys_whatever_an_exchange_makes_of_it() {
+    for status in [200, 429, 503] {
+        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+        bench.start(Credentials::custom(Arc::new(Curt)));
+        let id = bench.sent();
+        bench.answer(id, &asking_to_wait(status, "600"));
+        assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter), "{status}");
+    }
+}
+
+/// A session comes along with a request on its way to one endpoint, and credentials for another.
+#[test]
+fn a_wait_is_the_endpoints_that_was_asked() {
+    for (asked, next, waits) in [("a", "b", false), ("a", "a", true)] {
+        let uri = |path: &str| format!("https://app.example/token/{path}");
+        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+        let session = Session::new(config(|config| config), 1);
+        let asking = backend_login(&uri(asked), "1");
+        let (session, outgoing) = session.authenticate(asking, bench.now).unwrap();
+        let granting = reply(200, r#"{"sessionToken":"tok-1","identity":"user-17"}"#);
+        let mut session = session.receive(outgoing.id(), &granting, bench.now).unwrap();
+        let renewal = session.renew(bench.now).unwrap();
+        session.set_credentials(backend_login(&uri(next), "2")).unwrap();
+        bench.driver = Driver::from_session(session, open().build().unwrap());
+        bench.answer(renewal.id(), &asking_to_wait(429, "3600"));
+        // The token's own life is assumed, a quarter of an hour; a 401 makes renewal due at once.
+        let generation = bench.driver.generation().unwrap();
+        bench.driver.handle_unauthorized(generation, bench.now);
+        let (wait, ..) = bench.until_sent();
+        assert_eq!(wait >= 3_600 * SECOND, waits, "{asked}, then {next}: {wait}");
+    }
 }

@@ -223,3 +223,23 @@ fn rule_05_a_login_after_a_lapse_is_no_recovery() {
         "the second token is renewed"
     );
 }
+
+/// New credentials give a token another chance that was refused again after its one renewal.
+#[test]
+fn rule_05_new_credentials_renew_a_token_that_was_told_of() {
+    let mut world = world(Policy::default(), 3);
+    let granted = Step::Answer(To::Live, Answer::Grant(LONG));
+    let refused = Step::Unauthorized { current: true };
+    for op in [Step::Start(Login::App { user: 0, secret: 0 }), Step::Drain, granted, Step::Drain] {
+        world.apply(op);
+    }
+    for op in [refused, Step::Pass(1_000), Step::Drain, granted, refused, Step::Pass(1_000)] {
+        world.apply(op);
+    }
+    let requests = |world: &Harness<Driver>| world.driver().counters().requests;
+    world.apply(Step::Drain);
+    assert_eq!(requests(&world), 2, "it was told of, and is not renewed");
+    world.apply(Step::Start(Login::App { user: 0, secret: 1 }));
+    world.apply(Step::Drain);
+    assert_eq!(requests(&world), 3);
+}

@@ -1,14 +1,18 @@
 //! What a start is, compared with the one before: the same, another, or somebody else's.
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use http::HeaderValue;
 use http::header::COOKIE;
 use videokit_session::driver::{Policy, Stalled, Start};
-use videokit_session::exchange::Endpoint;
-use videokit_session::session::transitions::StateName;
+use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Reply};
+use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{
-    AnySession, Backend, Credentials, Driver, Grant, Identity, Session, SessionToken,
+    AnySession, Backend, Credentials, Driver, Event, Grant, Identity, Scopes, Session, SessionToken,
 };
 
 use crate::world::{HOUR, MINUTE, Server, World, config, login, login_with, says};
@@ -20,6 +24,32 @@ fn nameless(token: &str) -> Start {
 fn named(token: &str, identity: &str) -> Start {
     let grant = Grant::new(SessionToken::new(token).unwrap());
     grant.with_identity(Identity::new(identity).unwrap()).into()
+}
+
+/// Credentials of a stated user that have no request to offer.
+fn unready(identity: &str) -> Start {
+    Credentials::custom(Arc::new(Unready(Identity::new(identity).unwrap()))).into()
+}
+
+struct Unready(Identity);
+
+impl Exchange for Unready {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        Err(BuildError::Custom("not yet"))
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        Err(reply.granting_body(0).expect_err("no body is that short"))
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.0)
+    }
+
+    fn scopes(&self) -> Option<&Scopes> {
+        static NONE: LazyLock<Scopes> = LazyLock::new(Scopes::default);
+        Some(&NONE)
+    }
 }
 
 /// How many logins a driver counts after these starts, polled after each or not.
@@ -46,6 +76,9 @@ fn the_same_start_twice_is_one_login_whether_it_was_polled_for_or_not() {
         (&[named("a", "user-17"), nameless("b")], 2),
         (&[named("a", "user-17"), user()], 1),
         (&[nameless("a"), user()], 2),
+        (&[nameless("a"), named("a", "user-17")], 2),
+        (&[named("a", "user-17"), unready("user-17"), user()], 1),
+        (&[named("a", "user-17"), unready("user-18"), user()], 3),
         (&[user(), user()], 1),
         (&[user(), login_with("app:next-hush", "user-17").into()], 1),
         (&[user(), login_with("app:hush", "user-18").into()], 2),
@@ -56,6 +89,43 @@ fn the_same_start_twice_is_one_login_whether_it_was_polled_for_or_not() {
             assert_eq!(epochs(starts, polled), *logins, "row {n}, polled: {polled}");
         }
     }
+}
+
+/// A token from the last run of the app, and then the user's credentials, before anybody has polled.
+#[test]
+fn a_token_to_be_adopted_is_not_lost_when_credentials_follow() {
+    let mut world = World::new(HOUR);
+    world.driver.set_online(false, world.now());
+    world.driver.start(named("st-kept", "user-17"), world.now());
+    world.start("user-17");
+    world.settle();
+    assert_eq!(world.header().as_deref(), Some("Bearer st-kept"));
+    assert_eq!(world.causes(), [Cause::Adopted, Cause::CredentialsSet]);
+    assert_eq!(world.sent.len(), 0);
+    world.driver.set_online(true, world.now());
+    world.run_to_next_request();
+    assert_eq!(world.served_to(), "user-17");
+    assert_eq!(world.driver.epoch(), 1);
+}
+
+/// One that is dead by its own account is told of, and the credentials get another.
+#[test]
+fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
+    let claims = URL_SAFE_NO_PAD.encode(r#"{"exp":1795492000,"iat":1795492800}"#);
+    let dead = format!("e30.{claims}.c2ln");
+    let mut world = World::new(HOUR);
+    world.driver.start(named(&dead, "user-17"), world.now());
+    world.start("user-17");
+    world.settle();
+    let refused = |event: &Event| matches!(event, Event::NotAdopted(_));
+    assert_eq!(world.events.iter().filter(|event| refused(event)).count(), 1);
+    assert_eq!(world.served_to(), "user-17");
+
+    // Alone, it leaves nobody logged in.
+    let mut world = World::new(HOUR);
+    world.driver.start(named(&dead, "user-17"), world.now());
+    world.settle();
+    assert_eq!(world.driver.stalled(), Some(Stalled::NotStarted));
 }
 
 /// A session that was driven by hand goes on for whom it was, even when an authentication fails.

@@ -275,10 +275,11 @@ fn app(number: usize, chance: &mut Chance, sharp: bool) -> Option<App> {
     let right = chance.below(2) == 0;
     let (off, fast) = (chance.around(100_000), chance.around(970));
     let (off, fast) = if right { (0, 0) } else { (i64::from(off), i64::from(fast)) };
-    // The gateway's clocks may be less far apart than a backend's, so that bounds are closest there.
-    let (way, fast) =
-        if sharp { (Way::Gateway, fast.signum().saturating_mul(970)) } else { (way, fast) };
-    let device = Device::new(chance.below(100_000_000), T0.saturating_add(off), fast);
+    // The gateway's clocks may be less far apart than a backend's, so that bounds are closest there; and a
+    // wall clock that is as slow as the monotonic one doesn't give it away.
+    let worst = fast.signum().saturating_mul(970);
+    let (way, fast, wall) = if sharp { (Way::Gateway, worst, worst) } else { (way, fast, 0) };
+    let device = Device::new(chance.below(100_000_000), T0.saturating_add(off), fast, wall);
     let client = Client::new(number, config, chance.next(), way, device);
     Some(App { client, running: false })
 }

@@ -32,12 +32,14 @@ pub(super) struct Clock {
     calls: AtomicU64,
     /// How many notes were written since the inbox was looked into last.
     unread: AtomicU64,
+    /// How often anything was called when there had been too much already.
+    beyond: AtomicU64,
 }
 
 impl Clock {
     pub(super) fn new(end: u64) -> Self {
         let zero = || AtomicU64::new(0);
-        Self { at: zero(), slept: zero(), end, calls: zero(), unread: zero() }
+        Self { at: zero(), slept: zero(), end, calls: zero(), unread: zero(), beyond: zero() }
     }
 
     pub(super) fn at(&self) -> u64 {
@@ -69,9 +71,12 @@ impl Clock {
 
     /// Counts a call. One that comes after far too many others doesn't return: there is no other way
     /// to stop a loop that never asks whether it should.
+    ///
+    /// What the loop calls while it is unwound returns, since to unwind it twice at once would abort. One
+    /// that catches this, and goes on, is cut off again after as many calls.
     pub(super) fn count_call(&self) {
         let too_many = self.calls.fetch_add(1, Relaxed) >= DEAF || self.is_unread();
-        if too_many && !std::thread::panicking() {
+        if too_many && self.beyond.fetch_add(1, Relaxed).is_multiple_of(DEAF) {
             std::panic::resume_unwind(Box::new(CutOff));
         }
     }

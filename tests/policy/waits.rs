@@ -305,7 +305,7 @@ impl Exchange for Curt {
 }
 
 #[test]
-fn a_wait_is_the_replys_whatever_an_exchange_makes_of_it() {
+fn the_wait_a_reply_asks_for_is_kept_whatever_an_exchange_makes_of_it() {
     for status in [200, 429, 503] {
         let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
         bench.start(Credentials::custom(Arc::new(Curt)));

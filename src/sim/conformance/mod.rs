@@ -55,7 +55,8 @@
 //!     }
 //! }
 //!
-//! println!("{}", conformance(run).unwrap());
+//! println!("{}", conformance(run)?);
+//! # Ok::<(), Box<videokit_session::sim::conformance::Failed>>(())
 //! ```
 //!
 //! # What a loop has to put up with
@@ -158,9 +159,10 @@ impl Scenario {
     /// }
     ///
     /// for scenario in Scenario::ALL.iter().filter(|scenario| !scenario.interrupts()) {
-    ///     scenario.play(run).unwrap();
+    ///     scenario.play(run)?;
     /// }
     /// assert!(Scenario::Stopped.play(run).is_err());
+    /// # Ok::<(), Box<videokit_session::sim::conformance::Failed>>(())
     /// ```
     ///
     /// # Errors

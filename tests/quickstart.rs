@@ -1,5 +1,7 @@
 //! The example `quickstart`, run as a user runs it.
 
+mod example;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -18,31 +20,7 @@ use videokit_session::sim;
 
 const TOKEN_VARIABLE: &str = "VIDEOKIT_API_TOKEN";
 
-/// The example, built as `cargo run --example quickstart` builds it.
-static EXAMPLE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
-        "build",
-        "--quiet",
-        "--example",
-        "quickstart",
-        "--message-format=json",
-    ]);
-    // What cargo tells a test about its package, build scripts would take for a change of theirs.
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&*name);
-        }
-    }
-    let built = cargo.output().expect("cargo runs");
-    assert!(built.status.success(), "{}", stderr(&built));
-    let executable = stdout(&built).lines().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message.get("executable")?.as_str()?))
-    });
-    executable.expect("cargo names what it built")
-});
+static EXAMPLE: LazyLock<PathBuf> = LazyLock::new(|| example::build("quickstart"));
 
 fn quickstart(arguments: &[&str], api_token: Option<&str>) -> Output {
     let mut command = Command::new(&*EXAMPLE);

@@ -1,6 +1,7 @@
 //! What the kit says, and that it always says something: no loop hangs it, and none makes it panic.
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use videokit_session::driver::Drive;
@@ -94,6 +95,24 @@ fn loops_that_never_end_are_cut_off() {
         }
     };
     assert_eq!(broken(frames), [Duty::TakeInputs]);
+}
+
+/// As an event loop does that keeps one handler's panic from the others.
+#[test]
+fn a_loop_that_catches_its_end_and_goes_on_is_cut_off_again() {
+    let mut caught = 0;
+    let run = |_: Probe, stage: Stage, _: &mut Inbox| {
+        for _ in 0..2 {
+            let spin = || -> () {
+                loop {
+                    let _ = stage.now();
+                }
+            };
+            caught += usize::from(catch_unwind(AssertUnwindSafe(spin)).is_err());
+        }
+    };
+    assert!(Scenario::Renewals.play(run).is_err());
+    assert_eq!(caught, 2);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a driver was told and what it answered, as lines: they hold no secret, and play again exactly.
 
 mod damage;
+#[path = "../example/mod.rs"]
+mod example;
 mod kinds;
 mod picture;
 mod plays;

@@ -7,36 +7,13 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
+use crate::example;
 use crate::plays::{adopted, hours, idle, minutes, seconds};
 use crate::properties::{plans, played};
 use crate::sessions;
 use crate::stage::Stage;
 
-/// The example, built as `cargo run --example timeline` builds it.
-static EXAMPLE: LazyLock<PathBuf> = LazyLock::new(|| {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
-        "build",
-        "--quiet",
-        "--example",
-        "timeline",
-        "--message-format=json",
-    ]);
-    // What cargo tells a test about its package, build scripts would take for a change of theirs.
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(&*name);
-        }
-    }
-    let built = cargo.output().expect("cargo runs");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    let executable = String::from_utf8_lossy(&built.stdout).lines().find_map(|line| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message.get("executable")?.as_str()?))
-    });
-    executable.expect("cargo names what it built")
-});
+static EXAMPLE: LazyLock<PathBuf> = LazyLock::new(|| example::build("timeline"));
 
 /// Where this test's files are.
 fn file(name: &str) -> PathBuf {

@@ -41,8 +41,9 @@ impl Stage {
         self.clock.pass_to(millis(elapsed));
     }
 
-    /// Sends a request, as an HTTP client does that is given this time-out, or none. Its time-out comes
-    /// one and a half seconds late, as a client's may.
+    /// Sends a request, as an HTTP client does that is given this time-out:
+    /// [`Outgoing`](crate::Outgoing)'s own, or `None` if the client has none and the loop has to
+    /// [abandon](Self::abandon). The time-out comes one and a half seconds late, as a client's may.
     pub fn send<B: AsRef<[u8]>>(
         &self,
         id: RequestId,

@@ -39,10 +39,23 @@ impl Backoff {
     pub(super) fn relative_to(self, policy: &Policy, now: u64) -> Self {
         Self {
             failures: policy.significant(self.failures),
-            tries: self.tries,
+            tries: policy.tries_that_count(self.tries),
             until: self.until.saturating_sub(now),
             by_network: self.by_network,
         }
+    }
+
+    /// How often the pause has grown.
+    #[cfg(feature = "_model")]
+    pub(super) fn pauses(self) -> u32 {
+        self.failures
+    }
+
+    /// The least or the longest pause that this one could have become.
+    #[cfg(feature = "_model")]
+    pub(super) fn redraw(&mut self, policy: &Policy, now: u64, longest: bool) {
+        let pause = if longest { policy.backoff_ceiling(self.failures) } else { 0 };
+        self.until = now.saturating_add(pause);
     }
 
     /// The tick until which nothing is sent.

@@ -85,6 +85,18 @@ impl Driver {
         }
     }
 
+    /// How often the pause between tries has grown since a try last succeeded.
+    #[must_use]
+    pub fn pauses(&self) -> u32 {
+        self.backoff.pauses()
+    }
+
+    /// Gives the pause that began at `now` the least or the most jitter that chance could have given it.
+    pub fn redraw_pause(&mut self, longest: bool, now: Moment) {
+        let ticks = self.session.observe(now);
+        self.backoff.redraw(&self.policy, ticks, longest);
+    }
+
     fn canonical_login(&self) -> CanonicalLogin {
         match &self.login {
             Login::Nobody => CanonicalLogin::Nobody,

@@ -162,6 +162,12 @@ impl Policy {
             .unwrap_or(failures)
     }
 
+    /// The least number of tries that has the same consequences as this one.
+    #[cfg(feature = "_model")]
+    pub(super) fn tries_that_count(&self, tries: u32) -> u32 {
+        self.attempts.map_or(0, |attempts| tries.min(attempts.get()))
+    }
+
     /// The two numbers: burst and attempts.
     #[cfg(feature = "trace")]
     pub(crate) fn counts(&self) -> (u32, Option<u32>) {

@@ -140,8 +140,13 @@ impl Credentials {
     /// A number for what they ask with: the same for the same.
     pub(crate) fn fingerprint(&self) -> u64 {
         use core::hash::{Hash, Hasher};
-        let Ok(request) = self.exchange().request() else { return 0 };
         let mut hasher = std::hash::DefaultHasher::new();
+        if let Kind::Gateway(gateway) = &self.0 {
+            // Without a request made for it: a search asks for this millions of times.
+            gateway.hash_for_model(&mut hasher);
+            return hasher.finish();
+        }
+        let Ok(request) = self.exchange().request() else { return 0 };
         request.method().hash(&mut hasher);
         request.uri().hash(&mut hasher);
         for (name, value) in request.headers() {

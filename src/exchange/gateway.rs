@@ -105,6 +105,14 @@ impl Gateway {
         Self { body_limit: bytes, ..self }
     }
 
+    /// Hashes what it asks with.
+    #[cfg(feature = "_model")]
+    pub(super) fn hash_for_model(&self, hasher: &mut impl core::hash::Hasher) {
+        use core::hash::Hash;
+        (self.dialect.accept(), self.endpoint.uri(), self.token.header()).hash(hasher);
+        (&self.identity, &self.scopes).hash(hasher);
+    }
+
     /// The request for a session token. It is marked `Cache-Control: no-store`, since a stored reply
     /// would hand out a token of unknown age.
     #[must_use]

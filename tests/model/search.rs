@@ -1,0 +1,270 @@
+//! The search for every state: what stateright is told, and what is asked of what it found.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt::Write;
+use std::sync::Mutex;
+
+use stateright::{Checker, HasDiscoveries, Model, Property};
+use videokit_session::driver::Output;
+use videokit_session::session::transitions::TABLE;
+
+use crate::cast::{Answer, Cast};
+use crate::state::{Action, Bounds, State};
+
+/// One bound of the search.
+pub(crate) struct Search {
+    bounds: Bounds,
+    cast: Cast,
+    found: Mutex<Found>,
+    /// States that an earlier search found no way back from.
+    lost: HashSet<u64>,
+}
+
+/// What is noted on the way, beside what stateright keeps.
+#[derive(Default)]
+struct Found {
+    /// From each state, where good answers, time and a network lead.
+    good: Vec<(u64, u64)>,
+    /// And where a caller can lead it who starts anew.
+    starts: Vec<(u64, u64)>,
+    states: HashMap<u64, Marks>,
+}
+
+/// What kind of state it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Marks {
+    /// What can be done to it was tried.
+    expanded: bool,
+    /// A token serves that is certainly good.
+    served: bool,
+    /// It has to come back to that by itself.
+    must_come_back: bool,
+}
+
+impl Search {
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self {
+            cast: Cast::new(bounds.attempts),
+            bounds,
+            found: Mutex::default(),
+            lost: HashSet::new(),
+        }
+    }
+
+    fn note(&self, from: &State, action: Action, to: &State) {
+        let mut found = self.found.lock().unwrap();
+        let edge = (from.key, to.key);
+        match action {
+            _ if from.key == to.key => {}
+            Action::Poll(_)
+            | Action::Pass
+            | Action::Online(true)
+            | Action::Answer(Answer::Grant, _) => {
+                found.good.push(edge);
+            }
+            Action::Start(_) | Action::Stop => found.starts.push(edge),
+            _ => {}
+        }
+        let marks = |state: &State| Marks {
+            expanded: false,
+            served: state.is_served(),
+            must_come_back: state.must_come_back(),
+        };
+        found.states.entry(from.key).or_insert_with(|| marks(from)).expanded = true;
+        found.states.entry(to.key).or_insert_with(|| marks(to));
+    }
+}
+
+/// "Always: this rule." One function each, since stateright takes no closures.
+fn holds<const RULE: u8>(_: &Search, state: &State) -> bool {
+    state.broken.is_none_or(|broken| broken.rule != RULE)
+}
+
+/// "Sometimes: this row of the table."
+fn occurs<const ROW: usize>(_: &Search, state: &State) -> bool {
+    let transition = state.next_event().and_then(|event| event.transition());
+    transition.as_ref() == TABLE.get(ROW)
+}
+
+const WAY_BACK: &str = "rule 9: there is a way back";
+
+fn comes_back(search: &Search, state: &State) -> bool {
+    !search.lost.contains(&state.key)
+}
+
+type Condition = fn(&Search, &State) -> bool;
+
+const RULES: [(&str, Condition); 11] = [
+    ("rule 1: budget", holds::<1>),
+    ("rule 2: stale is stale", holds::<2>),
+    ("rule 3: failure does no harm", holds::<3>),
+    ("rule 4: refused is refused", holds::<4>),
+    ("rule 5: 401 renews once", holds::<5>),
+    ("rule 6: servers are left alone", holds::<6>),
+    ("rule 7: stop stops", holds::<7>),
+    ("rule 8: each transition gives one event", holds::<8>),
+    ("rule 9: it gives up and comes back as it says", holds::<9>),
+    ("rule 10: same inputs, same outputs", holds::<10>),
+    (WAY_BACK, comes_back),
+];
+
+const ROWS: [(&str, Condition); 19] = [
+    ("Unauthenticated -> Authenticating: Started", occurs::<0>),
+    ("Unauthenticated -> Active: Adopted", occurs::<1>),
+    ("Authenticating -> Active: Granted", occurs::<2>),
+    ("Authenticating -> Unauthenticated: Denied", occurs::<3>),
+    ("Authenticating -> Unauthenticated: Failed", occurs::<4>),
+    ("Authenticating -> Unauthenticated: Stopped", occurs::<5>),
+    ("Active: RenewalSent", occurs::<6>),
+    ("Active: Renewed", occurs::<7>),
+    ("Active: RenewalDenied", occurs::<8>),
+    ("Active: RenewalFailed", occurs::<9>),
+    ("Active: Replaced", occurs::<10>),
+    ("Active: CredentialsSet", occurs::<11>),
+    ("Active -> Expired: Lapsed", occurs::<12>),
+    ("Active -> Authenticating: LapsedInFlight", occurs::<13>),
+    ("Active -> Unauthenticated: Stopped", occurs::<14>),
+    ("Expired -> Authenticating: Reauthenticated", occurs::<15>),
+    ("Expired -> Active: Adopted", occurs::<16>),
+    ("Expired: CredentialsSet", occurs::<17>),
+    ("Expired -> Unauthenticated: Stopped", occurs::<18>),
+];
+
+impl Model for Search {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![State::first(&self.cast, &self.bounds)]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        state.actions(&self.bounds, actions);
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        let next = state.after(action, &self.cast);
+        self.note(state, action, &next);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let always = RULES.map(|(name, condition)| Property::always(name, condition));
+        let rows = ROWS.iter().map(|(name, condition)| Property::sometimes(name, *condition));
+        always.into_iter().chain(rows).collect()
+    }
+}
+
+/// What a search found.
+pub(crate) struct Exhausted {
+    /// Different states.
+    pub(crate) states: usize,
+    /// Ways from one to another, or to itself.
+    pub(crate) transitions: usize,
+    /// The names of the rows of the table that occurred.
+    pub(crate) rows: Vec<&'static str>,
+}
+
+/// Goes through every state within the bounds.
+///
+/// # Errors
+/// The shortest way to a broken rule, step by step, or to a state from which no way leads back.
+pub(crate) fn exhaust(bounds: Bounds) -> Result<Exhausted, String> {
+    let search = search(Search::new(bounds))?;
+    let seen = search.discoveries();
+    let found = search.model().found.lock().unwrap();
+    // A search can also end for want of time or memory; this one has looked at all that there is.
+    let unseen = found.states.values().filter(|marks| !marks.expanded).count();
+    if unseen > 0 || found.states.len() != search.unique_state_count() {
+        return Err(format!("{unseen} states were not looked at"));
+    }
+    let lost = found.lost();
+    let states = found.states.len();
+    drop(found);
+    if !lost.is_empty() {
+        let again = Search { lost, ..Search::new(bounds) };
+        return self::search(again).and(Err("a way to a lost state was lost".to_owned()));
+    }
+    Ok(Exhausted {
+        states,
+        transitions: search.state_count(),
+        rows: ROWS.iter().map(|row| row.0).filter(|row| seen.contains_key(row)).collect(),
+    })
+}
+
+fn search(search: Search) -> Result<impl Checker<Search>, String> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let search = search
+        .checker()
+        .threads(threads)
+        .finish_when(HasDiscoveries::AnyFailures)
+        .spawn_bfs()
+        .join();
+    let broken = search.discoveries();
+    let broken = RULES.iter().find_map(|(rule, _)| Some((*rule, broken.get(rule)?.clone())));
+    match broken {
+        Some((rule, path)) => Err(story(search.model(), rule, &path.into_actions())),
+        None => Ok(search),
+    }
+}
+
+impl Found {
+    /// From every state there is a way to a token that is certainly good: with good answers, time and a
+    /// network alone, wherever the driver says that it works on it; and elsewhere by starting anew. These
+    /// are the states from which there is none.
+    ///
+    /// Walked backward from such tokens: looking forward for "eventually" would miss the cycles.
+    fn lost(&self) -> HashSet<u64> {
+        let alone = self.reaching(&[&self.good]);
+        let helped = self.reaching(&[&self.good, &self.starts]);
+        let lost = self.states.iter().filter(|(key, marks)| {
+            let way_back = if marks.must_come_back { &alone } else { &helped };
+            !way_back.contains(key)
+        });
+        lost.map(|(key, _)| *key).collect()
+    }
+
+    /// The states from which such edges lead to a good token.
+    fn reaching(&self, edges: &[&Vec<(u64, u64)>]) -> HashSet<u64> {
+        let mut before: HashMap<u64, Vec<u64>> = HashMap::new();
+        for (from, to) in edges.iter().copied().flatten() {
+            before.entry(*to).or_default().push(*from);
+        }
+        let mut next: Vec<u64> =
+            self.states.iter().filter(|(_, marks)| marks.served).map(|(key, _)| *key).collect();
+        let mut reaching: HashSet<u64> = next.iter().copied().collect();
+        while let Some(key) = next.pop() {
+            for from in before.get(&key).into_iter().flatten() {
+                if reaching.insert(*from) {
+                    next.push(*from);
+                }
+            }
+        }
+        reaching
+    }
+}
+
+/// How it came to that, for a person to read.
+fn story(search: &Search, rule: &str, actions: &[Action]) -> String {
+    let mut state = State::first(&search.cast, &search.bounds);
+    let mut story = format!("{rule}, {}\n", search.bounds.name);
+    for (n, action) in actions.iter().enumerate() {
+        let next = state.after(*action, &search.cast);
+        let at = next.at.mono - crate::cast::Instant::FIRST.mono;
+        let _ = write!(story, "{:>3}. at {at:>5} ms: {action:?}", n + 1);
+        if let Action::Poll(_) = action {
+            let _ = match state.driver.fork().poll(state.at.moment()) {
+                Output::Send(_) => write!(story, ": sends a request"),
+                Output::Abandon(_) => write!(story, ": abandons a request"),
+                Output::Event(event) => write!(story, ": tells {event}"),
+                Output::Wait(wake) => write!(story, ": waits {wake:?}"),
+            };
+        }
+        story.push('\n');
+        state = next;
+    }
+    if let Some(broken) = state.broken {
+        let _ = writeln!(story, "     but {}", broken.how);
+    }
+    story
+}

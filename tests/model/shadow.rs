@@ -1,0 +1,412 @@
+//! The rules, kept beside a driver: what it owes, and what it may not do. From the text of the rules, by
+//! what a caller sees.
+
+use std::collections::VecDeque;
+
+use videokit_session::session::transitions::{Cause, StateName, TABLE, Transition};
+use videokit_session::session::{Generation, RequestId};
+use videokit_session::{Event, Outgoing};
+
+use crate::cast::{BURST, FLOOR, INTERVAL, Instant, Person, SPACING, TIMEOUT, Wish, owner};
+
+/// Which rule was broken, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Broken {
+    pub(crate) rule: u8,
+    pub(crate) how: &'static str,
+}
+
+pub(crate) type Verdict = Result<(), Broken>;
+
+pub(crate) fn hold(rule: u8, so: bool, how: &'static str) -> Verdict {
+    if so { Ok(()) } else { Err(Broken { rule, how }) }
+}
+
+/// A request that was sent, and not yet answered or given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flight {
+    pub(crate) id: RequestId,
+    pub(crate) asked: (Person, u8),
+    pub(crate) sent: u64,
+    pub(crate) after_401: bool,
+    /// Whether the device slept meanwhile.
+    pub(crate) slept: bool,
+}
+
+/// The token at hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Token {
+    pub(crate) generation: Generation,
+    pub(crate) of: Option<Person>,
+    pub(crate) got_401: bool,
+    /// Whether a 401 is answered by a renewal: not if the token came of such a one.
+    pub(crate) recovers: bool,
+    told_401: bool,
+    told_needed: bool,
+}
+
+/// What has to come out of the next polls, in this order, before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Owed {
+    Abandon(RequestId),
+    Event(Cause),
+    Unauthorized(Generation),
+    GaveUp,
+}
+
+/// What is known about a driver from the outside.
+#[derive(Debug, Clone)]
+pub(crate) struct Shadow {
+    pub(crate) wish: Option<Wish>,
+    /// A token that was started with, and is not taken yet.
+    pub(crate) to_adopt: Option<Option<Person>>,
+    pub(crate) refused: bool,
+    pub(crate) gave_up: bool,
+    tries: u32,
+    attempts: Option<u32>,
+    /// Whether anything may come late.
+    late: bool,
+    pub(crate) online: bool,
+    pub(crate) flight: Option<Flight>,
+    /// The last request that is no longer waited for; its reply may still come.
+    pub(crate) stale: Option<RequestId>,
+    pub(crate) token: Option<Token>,
+    /// The last token that serves no longer; calls made with it may still be answered.
+    pub(crate) previous: Option<Generation>,
+    owed: VecDeque<Owed>,
+    /// The state, as events tell it.
+    pub(crate) told: StateName,
+    /// What is in the bucket, in milliseconds of its refilling, and since when.
+    credit: (u64, u64),
+    last_sent: Option<u64>,
+    /// Until when each endpoint asked to be left alone.
+    floors: [u64; 2],
+    pause: u64,
+    by_network: bool,
+}
+
+impl Shadow {
+    pub(crate) fn new(attempts: Option<u32>, late: bool) -> Self {
+        Self {
+            wish: None,
+            to_adopt: None,
+            refused: false,
+            gave_up: false,
+            tries: 0,
+            attempts,
+            late,
+            online: true,
+            flight: None,
+            stale: None,
+            token: None,
+            previous: None,
+            owed: VecDeque::new(),
+            told: StateName::Unauthenticated,
+            credit: (BURST * INTERVAL, Instant::FIRST.mono),
+            last_sent: None,
+            floors: [0; 2],
+            pause: 0,
+            by_network: false,
+        }
+    }
+
+    /// All of it that matters for what follows, relative to now.
+    pub(crate) fn key(&self, now: u64) -> impl std::hash::Hash + use<> {
+        let left = |until: u64| until.saturating_sub(now);
+        let token = self.token.map(|t| (t.of, t.got_401, t.recovers, t.told_401, t.told_needed));
+        let flight = self.flight.map(|f| (f.asked, now - f.sent, f.after_401, f.slept));
+        let owed = self.owed.iter().map(|owed| match owed {
+            Owed::Abandon(_) => (0, None),
+            Owed::Event(cause) => (1, Some(*cause)),
+            Owed::Unauthorized(_) => (2, None),
+            Owed::GaveUp => (3, None),
+        });
+        let owed: Vec<_> = owed.collect();
+        (
+            (self.wish, self.to_adopt, self.refused, self.gave_up, self.tries, self.online),
+            (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
+            (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
+            (self.floors.map(left), left(self.pause), self.by_network),
+        )
+    }
+
+    pub(crate) fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    pub(crate) fn owe(&mut self, owed: Owed) {
+        self.owed.push_back(owed);
+    }
+
+    /// Whether a token that is due would be renewed by the driver itself.
+    pub(crate) fn is_renewable(&self) -> bool {
+        matches!(self.wish, Some(Wish::Asks(..))) && !self.refused && !self.gave_up
+    }
+
+    fn credit(&self, now: u64) -> u64 {
+        let (credit, since) = self.credit;
+        (credit + now - since).min(BURST * INTERVAL)
+    }
+
+    fn asked(&self) -> Option<(Person, u8)> {
+        match self.wish {
+            Some(Wish::Asks(person, secret)) => Some((person, secret)),
+            _ => None,
+        }
+    }
+
+    /// Whether the request in flight was made with the credentials of the login.
+    pub(crate) fn is_up_to_date(&self) -> bool {
+        self.flight.is_some_and(|flight| Some(flight.asked) == self.asked())
+    }
+}
+
+/// What was done to the driver.
+impl Shadow {
+    /// The login ends: by a stop, or by another that begins.
+    pub(crate) fn end(&mut self, state: StateName) {
+        if let Some(flight) = self.land() {
+            self.owe(Owed::Abandon(flight.id));
+        }
+        if state != StateName::Unauthenticated {
+            self.owe(Owed::Event(Cause::Stopped));
+        }
+        self.drop_token();
+        self.wish = None;
+        self.to_adopt = None;
+        self.refused = false;
+        self.start_over();
+    }
+
+    /// The same login with another secret, or a token that can be renewed from now on.
+    pub(crate) fn rotate(&mut self, wish: Wish) {
+        self.wish = Some(wish);
+        self.refused = false;
+        self.start_over();
+        if let Some(token) = &mut self.token {
+            token.recovers = true;
+        }
+    }
+
+    fn start_over(&mut self) {
+        self.gave_up = false;
+        self.tries = 0;
+        self.pause = 0;
+        self.by_network = false;
+    }
+
+    /// The same login once more.
+    pub(crate) fn join(&mut self) {
+        if self.gave_up {
+            self.gave_up = false;
+            self.tries = 0;
+        }
+    }
+
+    pub(crate) fn set_online(&mut self, online: bool) {
+        let hears_of_it = !self.online || self.gave_up;
+        self.online = online;
+        if online && hears_of_it && self.by_network {
+            self.start_over();
+        }
+    }
+
+    /// The request in flight is one no longer.
+    pub(crate) fn land(&mut self) -> Option<Flight> {
+        let flight = self.flight.take()?;
+        self.stale = self.late.then_some(flight.id);
+        Some(flight)
+    }
+
+    /// The request got nothing, not even a refusal: a pause begins, as long as it was drawn.
+    pub(crate) fn fail(&mut self, by_network: bool, up_to_date: bool, pause: u64) {
+        self.pause(by_network, pause);
+        if !up_to_date {
+            // What becomes of older credentials says nothing about newer ones.
+            return;
+        }
+        self.tries = self.attempts.map_or(0, |most| (self.tries + 1).min(most));
+        if self.attempts == Some(self.tries) {
+            self.gave_up = true;
+            self.owe(Owed::GaveUp);
+        }
+    }
+
+    fn pause(&mut self, by_network: bool, until: u64) {
+        self.pause = until;
+        self.by_network = by_network;
+    }
+
+    pub(crate) fn throttle(&mut self, asked: Person, now: u64) {
+        let floor = &mut self.floors[usize::from(asked == Person::Ben)];
+        *floor = (*floor).max(now + FLOOR);
+    }
+
+    /// A token is there. One that isn't known to be valid is followed by a pause.
+    pub(crate) fn hold_token(&mut self, token: Token, valid: bool, pause: u64) {
+        self.drop_token();
+        self.token = Some(token);
+        self.tries = 0;
+        if valid {
+            self.pause(false, 0);
+        } else {
+            self.pause(false, pause);
+        }
+    }
+
+    pub(crate) fn drop_token(&mut self) {
+        if let Some(token) = self.token.take() {
+            self.previous = self.late.then_some(token.generation);
+        }
+    }
+
+    /// The API answered 401 to the token at hand.
+    pub(crate) fn refuse_token(&mut self) {
+        let renewable = self.is_renewable();
+        let Some(token) = &mut self.token else { return };
+        token.got_401 = true;
+        if !(renewable && token.recovers) && !token.told_401 {
+            token.told_401 = true;
+            let generation = token.generation;
+            self.owe(Owed::Unauthorized(generation));
+        }
+    }
+}
+
+impl Token {
+    pub(crate) fn new(generation: Generation, of: Option<Person>, recovers: bool) -> Self {
+        Self { generation, of, got_401: false, recovers, told_401: false, told_needed: false }
+    }
+}
+
+/// What came out of the driver.
+impl Shadow {
+    /// A request comes out. `due` says whether the token at hand asks for one by its age.
+    pub(crate) fn sends(&mut self, outgoing: &Outgoing, due: bool, now: u64) -> Verdict {
+        hold(8, !self.owes(), "something else was to come first")?;
+        hold(1, self.flight.is_none(), "two requests are in flight")?;
+        hold(1, self.credit(now) >= INTERVAL, "the bucket is empty")?;
+        let spaced = self.last_sent.is_none_or(|last| now >= last + SPACING);
+        hold(1, spaced, "two requests come too close")?;
+        hold(7, self.wish.is_some(), "nobody is logged in")?;
+        let Some((person, secret)) = self.asked() else {
+            return hold(2, false, "there is nothing to ask with");
+        };
+        let header = outgoing.request().headers().get("authorization");
+        let mine =
+            header.is_some_and(|value| value.as_bytes().ends_with(format!(":{secret}").as_bytes()));
+        let there = outgoing.request().uri() == person.endpoint();
+        hold(2, mine && there, "it asks for another login")?;
+        hold(4, !self.refused, "the credentials were refused")?;
+        hold(6, !self.gave_up, "it had given up")?;
+        hold(6, self.online, "there is no network")?;
+        let floor = self.floors[usize::from(person == Person::Ben)];
+        hold(6, now >= floor, "the endpoint asked to be left alone")?;
+        hold(6, now >= self.pause, "the pause after a failure isn't over")?;
+        let recovers = self.token.is_some_and(|token| token.got_401 && token.recovers);
+        hold(5, due || recovers, "nothing asks for a renewal")?;
+        hold(5, self.to_adopt.is_none(), "there is a token to be taken first")?;
+        self.credit = (self.credit(now) - INTERVAL, now);
+        self.last_sent = Some(now);
+        self.flight = Some(Flight {
+            id: outgoing.id(),
+            asked: (person, secret),
+            sent: now,
+            after_401: recovers,
+            slept: false,
+        });
+        self.owe(Owed::Event(match self.told {
+            StateName::Active => Cause::RenewalSent,
+            StateName::Expired => Cause::Reauthenticated,
+            StateName::Unauthenticated | StateName::Authenticating => Cause::Started,
+        }));
+        Ok(())
+    }
+
+    /// A request is given up: as was to come, or since its time is over.
+    pub(crate) fn abandons(&mut self, id: RequestId, pause: u64, now: u64) -> Verdict {
+        if self.owes() {
+            let next = self.owed.pop_front();
+            return hold(7, next == Some(Owed::Abandon(id)), "something else was to come first");
+        }
+        let Some(flight) = self.flight.filter(|flight| flight.id == id) else {
+            return hold(9, false, "no such request is in flight");
+        };
+        hold(9, now >= flight.sent + TIMEOUT, "its time is not over")?;
+        let up_to_date = self.is_up_to_date();
+        self.land();
+        let failed = if self.token.is_some() { Cause::RenewalFailed } else { Cause::Failed };
+        self.owe(Owed::Event(failed));
+        self.fail(true, up_to_date, pause);
+        Ok(())
+    }
+
+    /// A transition is told.
+    pub(crate) fn moves(&mut self, transition: Transition) -> Verdict {
+        hold(8, TABLE.contains(&transition), "there is no such transition")?;
+        hold(8, transition.from == self.told, "it begins where none ended")?;
+        self.told = transition.to;
+        if let Some(next) = self.owed.pop_front() {
+            return hold(
+                8,
+                next == Owed::Event(transition.cause),
+                "something else was to come first",
+            );
+        }
+        match transition.cause {
+            Cause::Lapsed | Cause::LapsedInFlight => {
+                hold(8, self.token.is_some(), "there was no token to lapse")?;
+                self.drop_token();
+                Ok(())
+            }
+            // The caller of this keeps the account of a token that is taken.
+            Cause::Adopted | Cause::Replaced => {
+                hold(8, self.to_adopt.is_some(), "there was no token to be taken")
+            }
+            Cause::CredentialsSet => {
+                hold(8, self.asked().is_some(), "there were no credentials to be set")
+            }
+            _ => hold(8, false, "nothing had happened"),
+        }
+    }
+
+    /// Something else is told.
+    pub(crate) fn tells(&mut self, event: &Event, due: bool) -> Verdict {
+        let next = self.owed.pop_front();
+        let current = self.token.as_mut();
+        match event {
+            Event::Unauthorized(of) => {
+                hold(5, next == Some(Owed::Unauthorized(*of)), "no 401 was to be told")
+            }
+            Event::GaveUp => hold(9, next == Some(Owed::GaveUp), "it had not given up"),
+            Event::TokenNeeded(of) => {
+                let Some(token) = current else {
+                    return hold(8, false, "there is no token that could need another");
+                };
+                let first = !std::mem::replace(&mut token.told_needed, true);
+                let so = next.is_none() && first && due && token.generation == *of;
+                let stuck = matches!(self.wish, Some(Wish::Token(..) | Wish::BareToken));
+                hold(8, so && stuck, "no token was needed")
+            }
+            _ => hold(8, false, "this was not to be told"),
+        }
+    }
+
+    /// It waits.
+    pub(crate) fn waits(&self, state: StateName) -> Verdict {
+        hold(8, !self.owes(), "it waits, and had something to tell")?;
+        hold(8, self.told == state, "a transition was not told")
+    }
+}
+
+/// Whose token an API request gets.
+pub(crate) fn may_serve(shadow: &Shadow, header: &str) -> Verdict {
+    let Some(token) = shadow.token else { return hold(7, false, "there is no token to serve") };
+    hold(2, owner(header) == token.of, "it is somebody else's token")?;
+    let whose = match shadow.wish {
+        Some(Wish::Asks(person, _) | Wish::Token(person, _)) => Some(person),
+        Some(Wish::BareToken) => None,
+        None => return hold(7, false, "nobody is logged in"),
+    };
+    hold(2, token.of.is_none() || token.of == whose, "it is not for who is logged in")
+}

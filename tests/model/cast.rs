@@ -96,6 +96,16 @@ pub(crate) enum Answer {
     Redirect,
 }
 
+impl Wish {
+    /// For whom it is, as far as it says so.
+    pub(crate) fn person(self) -> Option<Person> {
+        match self {
+            Self::Asks(person, _) | Self::Token(person, _) => Some(person),
+            Self::BareToken => None,
+        }
+    }
+}
+
 impl Answer {
     pub(crate) const ALL: &[Self] = &[
         Self::Grant,
@@ -293,8 +303,22 @@ impl Instant {
         self.mono % UNIT
     }
 
-    pub(crate) fn next(self) -> Self {
-        let step = if self.phase() == 1 { UNIT - 2 } else { 1 };
+    /// The next grid point, or the next instant at all.
+    pub(crate) fn next(self, beside: Beside) -> Self {
+        let step = match (beside, self.phase()) {
+            (Beside::Left, _) => UNIT,
+            (Beside::Too, 1) => UNIT - 2,
+            (Beside::Too, _) => 1,
+        };
         Self { mono: self.mono + step, ..self }
     }
+}
+
+/// What becomes of the milliseconds before and after each grid point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// Things happen there too.
+    Too,
+    /// They are left out.
+    Left,
 }

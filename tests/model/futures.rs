@@ -20,7 +20,8 @@ pub(crate) fn compare(bounds: Bounds, steps: usize) -> usize {
     for _ in 0..steps {
         let mut actions = Vec::new();
         state.actions(&bounds, &mut actions);
-        let nexts: Vec<State> = actions.iter().map(|action| state.after(*action, &cast)).collect();
+        let nexts: Vec<State> =
+            actions.iter().map(|action| state.after(*action, bounds.beside, &cast)).collect();
         let future = future(&actions, &nexts);
         let here = format!("{state:?}");
         if let Some((earlier, there)) = futures.get(&state.key) {

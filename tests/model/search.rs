@@ -82,8 +82,7 @@ fn holds<const RULE: u8>(_: &Search, state: &State) -> bool {
 
 /// "Sometimes: this row of the table."
 fn occurs<const ROW: usize>(_: &Search, state: &State) -> bool {
-    let transition = state.next_event().and_then(|event| event.transition());
-    transition.as_ref() == TABLE.get(ROW)
+    state.next_transition().as_ref() == TABLE.get(ROW)
 }
 
 const WAY_BACK: &str = "rule 9: there is a way back";
@@ -143,7 +142,7 @@ impl Model for Search {
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let next = state.after(action, &self.cast);
+        let next = state.after(action, self.bounds.beside, &self.cast);
         self.note(state, action, &next);
         Some(next)
     }
@@ -226,21 +225,24 @@ impl Found {
 
     /// The states from which such edges lead to a good token.
     fn reaching(&self, edges: &[&Vec<(u64, u64)>]) -> HashSet<u64> {
-        let mut before: HashMap<u64, Vec<u64>> = HashMap::new();
-        for (from, to) in edges.iter().copied().flatten() {
-            before.entry(*to).or_default().push(*from);
-        }
-        let mut next: Vec<u64> =
-            self.states.iter().filter(|(_, marks)| marks.served).map(|(key, _)| *key).collect();
-        let mut reaching: HashSet<u64> = next.iter().copied().collect();
-        while let Some(key) = next.pop() {
-            for from in before.get(&key).into_iter().flatten() {
-                if reaching.insert(*from) {
+        let mut keys: Vec<u64> = self.states.keys().copied().collect();
+        keys.sort_unstable();
+        let place = |key: &u64| keys.binary_search(key).unwrap();
+        let mut backward: Vec<(usize, usize)> =
+            edges.iter().copied().flatten().map(|(from, to)| (place(to), place(from))).collect();
+        backward.sort_unstable();
+        backward.dedup();
+        let mut reaches: Vec<bool> = keys.iter().map(|key| self.states[key].served).collect();
+        let mut next: Vec<usize> = (0..keys.len()).filter(|n| reaches[*n]).collect();
+        while let Some(to) = next.pop() {
+            let first = backward.partition_point(|edge| edge.0 < to);
+            for (_, from) in backward[first..].iter().take_while(|edge| edge.0 == to) {
+                if !std::mem::replace(&mut reaches[*from], true) {
                     next.push(*from);
                 }
             }
         }
-        reaching
+        keys.iter().zip(reaches).filter(|(_, reaches)| *reaches).map(|(key, _)| *key).collect()
     }
 }
 
@@ -249,7 +251,7 @@ fn story(search: &Search, rule: &str, actions: &[Action]) -> String {
     let mut state = State::first(&search.cast, &search.bounds);
     let mut story = format!("{rule}, {}\n", search.bounds.name);
     for (n, action) in actions.iter().enumerate() {
-        let next = state.after(*action, &search.cast);
+        let next = state.after(*action, search.bounds.beside, &search.cast);
         let at = next.at.mono - crate::cast::Instant::FIRST.mono;
         let _ = write!(story, "{:>3}. at {at:>5} ms: {action:?}", n + 1);
         if let Action::Poll(_) = action {

@@ -41,8 +41,29 @@ pub(crate) struct Token {
     pub(crate) got_401: bool,
     /// Whether a 401 is answered by a renewal: not if the token came of such a one.
     pub(crate) recovers: bool,
-    told_401: bool,
-    told_needed: bool,
+    told: Told,
+}
+
+/// What was told about a token.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Told {
+    refused: bool,
+    needed: bool,
+}
+
+/// Why nothing is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Stall {
+    Refused,
+    GaveUp,
+}
+
+/// What holds requests back after failures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Pause {
+    until: u64,
+    by_network: bool,
+    tries: u32,
 }
 
 /// What has to come out of the next polls, in this order, before anything else.
@@ -59,10 +80,9 @@ pub(crate) enum Owed {
 pub(crate) struct Shadow {
     pub(crate) wish: Option<Wish>,
     /// A token that was started with, and is not taken yet.
-    pub(crate) to_adopt: Option<Option<Person>>,
-    pub(crate) refused: bool,
-    pub(crate) gave_up: bool,
-    tries: u32,
+    pub(crate) to_adopt: Option<Wish>,
+    pub(crate) stall: Option<Stall>,
+    pause: Pause,
     attempts: Option<u32>,
     /// Whether anything may come late.
     late: bool,
@@ -81,8 +101,6 @@ pub(crate) struct Shadow {
     last_sent: Option<u64>,
     /// Until when each endpoint asked to be left alone.
     floors: [u64; 2],
-    pause: u64,
-    by_network: bool,
 }
 
 impl Shadow {
@@ -90,9 +108,8 @@ impl Shadow {
         Self {
             wish: None,
             to_adopt: None,
-            refused: false,
-            gave_up: false,
-            tries: 0,
+            stall: None,
+            pause: Pause::default(),
             attempts,
             late,
             online: true,
@@ -105,15 +122,14 @@ impl Shadow {
             credit: (BURST * INTERVAL, Instant::FIRST.mono),
             last_sent: None,
             floors: [0; 2],
-            pause: 0,
-            by_network: false,
         }
     }
 
     /// All of it that matters for what follows, relative to now.
     pub(crate) fn key(&self, now: u64) -> impl std::hash::Hash + use<> {
         let left = |until: u64| until.saturating_sub(now);
-        let token = self.token.map(|t| (t.of, t.got_401, t.recovers, t.told_401, t.told_needed));
+        let pause = Pause { until: left(self.pause.until), ..self.pause };
+        let token = self.token.map(|t| (t.of, t.got_401, t.recovers, t.told));
         let flight = self.flight.map(|f| (f.asked, now - f.sent, f.after_401, f.slept));
         let owed = self.owed.iter().map(|owed| match owed {
             Owed::Abandon(_) => (0, None),
@@ -123,10 +139,10 @@ impl Shadow {
         });
         let owed: Vec<_> = owed.collect();
         (
-            (self.wish, self.to_adopt, self.refused, self.gave_up, self.tries, self.online),
+            (self.wish, self.to_adopt, self.stall, self.online, pause),
             (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
             (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
-            (self.floors.map(left), left(self.pause), self.by_network),
+            self.floors.map(left),
         )
     }
 
@@ -140,7 +156,7 @@ impl Shadow {
 
     /// Whether a token that is due would be renewed by the driver itself.
     pub(crate) fn is_renewable(&self) -> bool {
-        matches!(self.wish, Some(Wish::Asks(..))) && !self.refused && !self.gave_up
+        matches!(self.wish, Some(Wish::Asks(..))) && self.stall.is_none()
     }
 
     fn credit(&self, now: u64) -> u64 {
@@ -174,14 +190,12 @@ impl Shadow {
         self.drop_token();
         self.wish = None;
         self.to_adopt = None;
-        self.refused = false;
         self.start_over();
     }
 
     /// The same login with another secret, or a token that can be renewed from now on.
     pub(crate) fn rotate(&mut self, wish: Wish) {
         self.wish = Some(wish);
-        self.refused = false;
         self.start_over();
         if let Some(token) = &mut self.token {
             token.recovers = true;
@@ -189,26 +203,26 @@ impl Shadow {
     }
 
     fn start_over(&mut self) {
-        self.gave_up = false;
-        self.tries = 0;
-        self.pause = 0;
-        self.by_network = false;
+        self.stall = None;
+        self.pause = Pause::default();
     }
 
     /// The same login once more.
     pub(crate) fn join(&mut self) {
-        if self.gave_up {
-            self.gave_up = false;
-            self.tries = 0;
+        if self.stall == Some(Stall::GaveUp) {
+            self.stall = None;
+            self.pause.tries = 0;
         }
     }
 
     pub(crate) fn set_online(&mut self, online: bool) {
-        let hears_of_it = !self.online || self.gave_up;
+        let hears_of_it = !self.online || self.stall == Some(Stall::GaveUp);
         self.online = online;
-        if online && hears_of_it && self.by_network {
-            self.start_over();
+        if !(online && hears_of_it && self.pause.by_network) {
+            return;
         }
+        self.join();
+        self.pause = Pause::default();
     }
 
     /// The request in flight is one no longer.
@@ -219,22 +233,17 @@ impl Shadow {
     }
 
     /// The request got nothing, not even a refusal: a pause begins, as long as it was drawn.
-    pub(crate) fn fail(&mut self, by_network: bool, up_to_date: bool, pause: u64) {
-        self.pause(by_network, pause);
+    pub(crate) fn fail(&mut self, by_network: bool, up_to_date: bool, until: u64) {
+        self.pause = Pause { until, by_network, ..self.pause };
         if !up_to_date {
             // What becomes of older credentials says nothing about newer ones.
             return;
         }
-        self.tries = self.attempts.map_or(0, |most| (self.tries + 1).min(most));
-        if self.attempts == Some(self.tries) {
-            self.gave_up = true;
+        self.pause.tries = self.attempts.map_or(0, |most| (self.pause.tries + 1).min(most));
+        if self.attempts == Some(self.pause.tries) {
+            self.stall = Some(Stall::GaveUp);
             self.owe(Owed::GaveUp);
         }
-    }
-
-    fn pause(&mut self, by_network: bool, until: u64) {
-        self.pause = until;
-        self.by_network = by_network;
     }
 
     pub(crate) fn throttle(&mut self, asked: Person, now: u64) {
@@ -243,15 +252,10 @@ impl Shadow {
     }
 
     /// A token is there. One that isn't known to be valid is followed by a pause.
-    pub(crate) fn hold_token(&mut self, token: Token, valid: bool, pause: u64) {
+    pub(crate) fn hold_token(&mut self, token: Token, valid: bool, until: u64) {
         self.drop_token();
         self.token = Some(token);
-        self.tries = 0;
-        if valid {
-            self.pause(false, 0);
-        } else {
-            self.pause(false, pause);
-        }
+        self.pause = if valid { Pause::default() } else { Pause { until, ..Pause::default() } };
     }
 
     pub(crate) fn drop_token(&mut self) {
@@ -265,8 +269,9 @@ impl Shadow {
         let renewable = self.is_renewable();
         let Some(token) = &mut self.token else { return };
         token.got_401 = true;
-        if !(renewable && token.recovers) && !token.told_401 {
-            token.told_401 = true;
+        let answered = renewable && token.recovers;
+        if !answered && !token.told.refused {
+            token.told.refused = true;
             let generation = token.generation;
             self.owe(Owed::Unauthorized(generation));
         }
@@ -275,7 +280,7 @@ impl Shadow {
 
 impl Token {
     pub(crate) fn new(generation: Generation, of: Option<Person>, recovers: bool) -> Self {
-        Self { generation, of, got_401: false, recovers, told_401: false, told_needed: false }
+        Self { generation, of, got_401: false, recovers, told: Told::default() }
     }
 }
 
@@ -297,12 +302,12 @@ impl Shadow {
             header.is_some_and(|value| value.as_bytes().ends_with(format!(":{secret}").as_bytes()));
         let there = outgoing.request().uri() == person.endpoint();
         hold(2, mine && there, "it asks for another login")?;
-        hold(4, !self.refused, "the credentials were refused")?;
-        hold(6, !self.gave_up, "it had given up")?;
+        hold(4, self.stall != Some(Stall::Refused), "the credentials were refused")?;
+        hold(6, self.stall.is_none(), "it had given up")?;
         hold(6, self.online, "there is no network")?;
         let floor = self.floors[usize::from(person == Person::Ben)];
         hold(6, now >= floor, "the endpoint asked to be left alone")?;
-        hold(6, now >= self.pause, "the pause after a failure isn't over")?;
+        hold(6, now >= self.pause.until, "the pause after a failure isn't over")?;
         let recovers = self.token.is_some_and(|token| token.got_401 && token.recovers);
         hold(5, due || recovers, "nothing asks for a renewal")?;
         hold(5, self.to_adopt.is_none(), "there is a token to be taken first")?;
@@ -383,7 +388,7 @@ impl Shadow {
                 let Some(token) = current else {
                     return hold(8, false, "there is no token that could need another");
                 };
-                let first = !std::mem::replace(&mut token.told_needed, true);
+                let first = !std::mem::replace(&mut token.told.needed, true);
                 let so = next.is_none() && first && due && token.generation == *of;
                 let stuck = matches!(self.wish, Some(Wish::Token(..) | Wish::BareToken));
                 hold(8, so && stuck, "no token was needed")
@@ -403,10 +408,6 @@ impl Shadow {
 pub(crate) fn may_serve(shadow: &Shadow, header: &str) -> Verdict {
     let Some(token) = shadow.token else { return hold(7, false, "there is no token to serve") };
     hold(2, owner(header) == token.of, "it is somebody else's token")?;
-    let whose = match shadow.wish {
-        Some(Wish::Asks(person, _) | Wish::Token(person, _)) => Some(person),
-        Some(Wish::BareToken) => None,
-        None => return hold(7, false, "nobody is logged in"),
-    };
-    hold(2, token.of.is_none() || token.of == whose, "it is not for who is logged in")
+    let Some(wish) = shadow.wish else { return hold(7, false, "nobody is logged in") };
+    hold(2, token.of.is_none() || token.of == wish.person(), "it is not for who is logged in")
 }

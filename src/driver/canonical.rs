@@ -92,9 +92,12 @@ impl Driver {
     }
 
     /// Gives the pause that began at `now` the least or the most jitter that chance could have given it.
-    pub fn redraw_pause(&mut self, longest: bool, now: Moment) {
+    /// Says how long it was, in milliseconds.
+    pub fn redraw_pause(&mut self, longest: bool, now: Moment) -> u64 {
         let ticks = self.session.observe(now);
+        let drawn = self.backoff.until().saturating_sub(ticks);
         self.backoff.redraw(&self.policy, ticks, longest);
+        drawn
     }
 
     fn canonical_login(&self) -> CanonicalLogin {

@@ -5,9 +5,9 @@ use videokit_session::driver::{Canonical, Output, Stalled};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 
-use crate::cast::{Answer, Cast, Wish};
+use crate::cast::{Answer, Cast, PAUSE, Wish};
 use crate::shadow::{Owed, Stall, Token, Verdict, hold, may_serve};
-use crate::state::{Action, Jitter, Said, State};
+use crate::state::{Action, Answered, Jitter, Said, State};
 
 /// What the rules say to it.
 impl State {
@@ -15,11 +15,13 @@ impl State {
         &mut self,
         before: &Self,
         action: Action,
-        said: Said,
+        answered: Answered,
         canonical: &Canonical,
     ) -> Verdict {
         hold(8, self.driver.queued() <= Driver::MOST_QUEUED, "the queue is too long")?;
-        match (action, said) {
+        let drawn = answered.pause.is_none_or(|pause| pause <= PAUSE);
+        hold(6, drawn, "the pause is longer than the policy allows")?;
+        match (action, answered.said) {
             (Action::Poll(jitter), Said::Output(output)) => self.judge_output(*output, jitter),
             (Action::Start(wish), _) => self.judge_start(wish, before),
             (Action::Stop, _) => {

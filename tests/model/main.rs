@@ -1,4 +1,26 @@
 //! Every state of the shipped driver, within bounds: the ten rules hold in each.
+//!
+//! A search goes through all that a caller, a network, a gateway and time can do to a driver, until there is
+//! no state left that it has not seen: to the fixpoint, however long the way. `shadow` keeps the rules beside
+//! the driver, `judge` holds what it does against them, and each row of the table of transitions has to
+//! occur. A broken rule ends the search with the shortest way to it.
+//!
+//! What is a state? All that decides a driver's future, with times relative to now
+//! ([`Driver::canonical`](videokit_session::Driver)), the shadow, and where on the grid it is. That drivers
+//! which are one state by this act alike ever after is a test of its own, `futures`.
+//!
+//! What the bounds leave out:
+//! - Time. All periods are a unit of 1,024 ms or a few, so that things happen on a grid, and in some searches
+//!   a millisecond to either side of it.
+//! - Jitter. A pause is as short or as long as chance can make it, and nothing between; the renewal margin is
+//!   a millisecond, which has no jitter.
+//! - A caller who doesn't poll for more than a unit after a deadline.
+//! - Clocks that go back, and a wall clock that drifts; a device that sleeps twice during one request.
+//! - More than one reply at a time for a request that is over: the last such request stands for all.
+//! - Backends, custom exchanges, tokens that are dead when they are adopted, `into_session`.
+//! - Budgets other than bursts of two, and other policies.
+//!
+//! `cargo test --release --test model -- --ignored --nocapture` searches deeper.
 
 mod cast;
 mod futures;

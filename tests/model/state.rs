@@ -72,6 +72,14 @@ pub(crate) struct Bounds {
 
 /// What a driver says to an action.
 #[derive(PartialEq)]
+pub(crate) struct Answered {
+    pub(crate) said: Said,
+    /// How long the pause is that began, before it was drawn anew.
+    pub(crate) pause: Option<u64>,
+}
+
+/// The answer itself.
+#[derive(PartialEq)]
 pub(crate) enum Said {
     Output(Box<Output>),
     Taken(Result<(), StaleRequest>),
@@ -189,11 +197,11 @@ impl State {
             }
             _ => {}
         }
-        let (said, canonical) = next.act(action, cast);
+        let (answered, canonical) = next.act(action, cast);
         next.broken = canonical
             .as_ref()
             .ok_or(Broken { rule: 10, how: "the same input did another thing" })
-            .and_then(|canonical| next.judge(self, action, said, canonical))
+            .and_then(|canonical| next.judge(self, action, answered, canonical))
             .and_then(|()| next.judge_token(cast))
             .err();
         next.key = next.hash_of(&canonical);
@@ -201,14 +209,14 @@ impl State {
     }
 
     /// What the driver says, and what it is then; `None` if a copy of it is something else.
-    fn act(&mut self, action: Action, cast: &Cast) -> (Said, Option<Canonical>) {
+    fn act(&mut self, action: Action, cast: &Cast) -> (Answered, Option<Canonical>) {
         let mut twin = self.driver.fork();
-        let twin_said = Self::drive(&mut twin, &self.shadow, self.at, action, cast);
-        let said = Self::drive(&mut self.driver, &self.shadow, self.at, action, cast);
+        let twins = Self::drive(&mut twin, &self.shadow, self.at, action, cast);
+        let answered = Self::drive(&mut self.driver, &self.shadow, self.at, action, cast);
         let now = self.at.moment();
         let canonical = self.driver.canonical(now);
-        let same = twin_said == said && twin.canonical(now) == canonical;
-        (said, same.then_some(canonical))
+        let same = twins == answered && twin.canonical(now) == canonical;
+        (answered, same.then_some(canonical))
     }
 
     fn drive(
@@ -217,7 +225,7 @@ impl State {
         at: Instant,
         action: Action,
         cast: &Cast,
-    ) -> Said {
+    ) -> Answered {
         let now = at.moment();
         let pauses = driver.pauses();
         let mut drawn = None;
@@ -267,12 +275,9 @@ impl State {
                 Said::Nothing
             }
         };
-        if let Some(jitter) = drawn
-            && driver.pauses() == pauses + 1
-        {
-            driver.redraw_pause(jitter == Jitter::Most, now);
-        }
-        said
+        let drawn = drawn.filter(|_| driver.pauses() == pauses + 1);
+        let pause = drawn.map(|jitter| driver.redraw_pause(jitter == Jitter::Most, now));
+        Answered { said, pause }
     }
 }
 

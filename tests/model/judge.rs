@@ -1,7 +1,9 @@
 //! What the rules say to an action and to what the driver said.
 
+use std::time::Duration;
+
 use videokit_session::Driver;
-use videokit_session::driver::{Canonical, Output, Stalled};
+use videokit_session::driver::{Canonical, Output, Stalled, Wake};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 
@@ -59,7 +61,10 @@ impl State {
         match output {
             Output::Send(outgoing) => self.shadow.sends(&outgoing, due, now),
             Output::Abandon(id) => self.shadow.abandons(id, now + jitter.pause(), now),
-            Output::Wait(_) => self.shadow.waits(self.driver.state()),
+            Output::Wait(wake) => {
+                self.shadow.waits(self.driver.state(), now)?;
+                self.judge_wake(wake)
+            }
             Output::Event(event) => match event.transition() {
                 None => self.shadow.tells(&event, due),
                 Some(transition) => {
@@ -74,6 +79,21 @@ impl State {
                 }
             },
         }
+    }
+
+    /// A caller that sleeps until then misses nothing, and doesn't wake up for nothing.
+    fn judge_wake(&self, wake: Wake) -> Verdict {
+        let Wake::In(time, _) = wake else { return Ok(()) };
+        let now = self.at.moment();
+        let just_before =
+            self.driver.fork().poll(now.after(time.saturating_sub(Duration::from_millis(1))));
+        hold(
+            9,
+            matches!(just_before, Output::Wait(_)),
+            "there is something to do before it wakes",
+        )?;
+        let then = self.driver.fork().poll(now.after(time));
+        hold(9, !matches!(then, Output::Wait(_)), "it wakes for nothing")
     }
 
     /// A token that was started with is taken before anything else is done.

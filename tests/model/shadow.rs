@@ -398,7 +398,9 @@ impl Shadow {
     }
 
     /// It waits.
-    pub(crate) fn waits(&self, state: StateName) -> Verdict {
+    pub(crate) fn waits(&self, state: StateName, now: u64) -> Verdict {
+        let in_time = self.flight.is_none_or(|flight| now < flight.sent + TIMEOUT);
+        hold(9, in_time, "it waits for a reply whose time is over")?;
         hold(8, !self.owes(), "it waits, and had something to tell")?;
         hold(8, self.told == state, "a transition was not told")
     }

@@ -5,6 +5,7 @@ mod bad;
 mod blocking;
 mod event_loop;
 mod frames;
+mod habits;
 mod planted;
 mod report;
 mod tasks;

@@ -111,8 +111,61 @@ fn a_loop_that_catches_its_end_and_goes_on_is_cut_off_again() {
             caught += usize::from(catch_unwind(AssertUnwindSafe(spin)).is_err());
         }
     };
-    assert!(Scenario::Renewals.play(run).is_err());
+    assert_eq!(broken(run), [Duty::Wait]);
     assert_eq!(caught, 2);
+}
+
+/// What it does then is not kept, so that it can't fill the memory; and its inbox tells it to return.
+#[test]
+fn a_loop_that_was_cut_off_is_not_watched_any_more() {
+    let run = |_: Probe, stage: Stage, inbox: &mut Inbox| {
+        for _ in 0..10 {
+            let spin = || -> () {
+                loop {
+                    stage.event(&Event::GaveUp);
+                }
+            };
+            assert!(catch_unwind(AssertUnwindSafe(spin)).is_err());
+        }
+        assert!(matches!(inbox.wait(None), Happening::End));
+    };
+    let failed = Scenario::Renewals.play(run).unwrap_err();
+    let found: Vec<_> = failed.breaches().iter().map(|found| (found.duty, found.times)).collect();
+    assert_eq!(found, [(Duty::PassEvents, 10_000), (Duty::Wait, 1)]);
+}
+
+#[test]
+fn a_loop_that_reports_before_it_sends_is_told() {
+    let run = |mut driver: Probe, stage: Stage, inbox: &mut Inbox| {
+        loop {
+            match driver.poll(stage.now()) {
+                Output::Send(outgoing) => {
+                    let (id, request, timeout) = outgoing.into_parts();
+                    let found_in_a_cache = http::Response::new("");
+                    let _ = driver.handle_response(id, &found_in_a_cache, stage.now());
+                    stage.send(id, &request, timeout);
+                }
+                Output::Abandon(_) => {}
+                Output::Event(event) => stage.event(&event),
+                Output::Wait(_) => match inbox.wait(None) {
+                    Happening::Start(start) => driver.start(start, stage.now()),
+                    Happening::End => return,
+                    _ => {}
+                },
+            }
+        }
+    };
+    let failed = Scenario::Redirected.play(run).unwrap_err();
+    let late = failed.breaches().iter().find(|found| found.duty == Duty::Send).unwrap();
+    assert_eq!(late.did, "it sent it after it had reported what became of it");
+}
+
+#[test]
+fn a_loop_that_blocks_in_a_request_beyond_its_time_is_told() {
+    let failed = Scenario::Silence.play(with(Mistake::BlocksForTooLong)).unwrap_err();
+    let found: Vec<_> = failed.breaches().iter().map(|found| found.duty).collect();
+    assert_eq!(found, [Duty::PollInTime], "{failed}");
+    assert!(failed.to_string().contains("no longer than `Outgoing::timeout`"), "{failed}");
 }
 
 #[test]
@@ -163,6 +216,9 @@ fn one_scenario_can_be_played_alone() {
         Scenario::ALL.iter().flat_map(|scenario| alone(*scenario).played().to_vec()).collect();
     assert_eq!(all.played(), singly);
     assert!(all.to_string().starts_with("the loop passes 13 scenarios\n  a login and two hours"));
+    assert!(
+        alone(Scenario::Asleep).to_string().starts_with("the loop passes a scenario\n  a device")
+    );
 }
 
 /// What a loop sees in all scenarios: causes, statuses, failures, reasons to wait.

@@ -1,6 +1,6 @@
 //! What passes between the loop and its app: inputs, events, API calls, and what became of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -15,28 +15,50 @@ use crate::session::Generation;
 
 #[derive(Debug)]
 pub(super) struct App {
-    /// What the driver was not told yet, and since when.
+    /// What the driver was not told yet, and since when: starts and stops.
     inputs: VecDeque<(u64, AppInput)>,
     /// What was late, and may still come.
     late_inputs: Vec<AppInput>,
-    online: bool,
+    network: Connection,
     events: VecDeque<(u64, Event)>,
     late_events: Vec<Event>,
     /// API calls to be made; those of them count that a token serves for.
     calls: VecDeque<(u64, bool)>,
-    answers: Vec<Answer>,
+    /// What was answered 401 and is not reported yet.
+    unauthorized: Vec<Unauthorized>,
+    /// How the calls with each token were answered so far.
+    answered: BTreeMap<u64, Answered>,
     /// The token that serves.
     holds: Option<Held>,
 }
 
-/// What an API call was answered.
+/// What the app says about the network. Only the newest counts, and in no order with starts and stops: a
+/// loop may keep it in a place of its own.
 #[derive(Debug)]
-struct Answer {
+struct Connection {
+    online: bool,
+    /// The app has said something about it.
+    was_told: bool,
+    /// The driver was not told yet, since then.
+    untold: Option<u64>,
+    /// What the app said before that was not passed either, and may be.
+    outdated: bool,
+}
+
+/// An API call that was answered 401.
+#[derive(Debug)]
+struct Unauthorized {
     at: u64,
     generation: Generation,
-    status: StatusCode,
-    reported: bool,
     owed: bool,
+}
+
+/// How calls with one token were answered.
+#[derive(Debug, Default)]
+struct Answered {
+    unauthorized: bool,
+    /// The last other status.
+    other: Option<StatusCode>,
 }
 
 impl Default for App {
@@ -44,11 +66,12 @@ impl Default for App {
         Self {
             inputs: VecDeque::new(),
             late_inputs: Vec::new(),
-            online: true,
+            network: Connection { online: true, was_told: false, untold: None, outdated: false },
             events: VecDeque::new(),
             late_events: Vec::new(),
             calls: VecDeque::new(),
-            answers: Vec::new(),
+            unauthorized: Vec::new(),
+            answered: BTreeMap::new(),
             holds: None,
         }
     }
@@ -58,14 +81,17 @@ impl Default for App {
 impl App {
     /// The app asks for something.
     pub(super) fn asks(&mut self, input: AppInput, at: u64) {
-        if let AppInput::Online(online) = input {
-            self.online = online;
+        match input {
+            AppInput::Online(online) => self.network.says(online, at),
+            input => self.inputs.push_back((at, input)),
         }
-        self.inputs.push_back((at, input));
     }
 
     /// The loop called the driver's method for it.
     pub(super) fn passed(&mut self, input: &AppInput) -> Option<Finding> {
+        if let AppInput::Online(online) = input {
+            return self.network.passed(*online);
+        }
         let name = input.name();
         let Some(index) = self.inputs.iter().position(|(_, asked)| asked == input) else {
             return self.unasked(input);
@@ -84,10 +110,6 @@ impl App {
     fn unasked(&mut self, input: &AppInput) -> Option<Finding> {
         if let Some(late) = self.late_inputs.iter().position(|late| late == input) {
             self.late_inputs.remove(late);
-            return None;
-        }
-        // Saying once more what the app has said does no harm.
-        if *input == AppInput::Online(self.online) {
             return None;
         }
         let name = input.name();
@@ -110,7 +132,7 @@ impl App {
     }
 
     /// The loop handed it on.
-    pub(super) fn told(&mut self, event: &Event) -> Option<Finding> {
+    pub(super) fn handed_on(&mut self, event: &Event) -> Option<Finding> {
         let Some(index) = self.events.iter().position(|(_, given)| given == event) else {
             if let Some(late) = self.late_events.iter().position(|late| late == event) {
                 self.late_events.remove(late);
@@ -133,6 +155,10 @@ impl App {
     pub(super) fn holds(&mut self, holds: Option<&Held>) {
         if self.holds.as_ref() != holds {
             self.holds = holds.cloned();
+        }
+        if holds.is_none() {
+            // It may have been an input of the same moment that took the token away.
+            self.calls.iter_mut().for_each(|(_, serves)| *serves = false);
         }
     }
 
@@ -164,7 +190,7 @@ impl App {
         };
         (held.generation != generation).then(|| {
             let expected = format!("a call with token {}", held.generation.number());
-            let did = format!("it named generation {} for it", generation.number());
+            let did = format!("it named token {} for it", generation.number());
             finding(Duty::Authorize, expected, did, cure::ITS_GENERATION)
         })
     }
@@ -172,43 +198,73 @@ impl App {
     /// A call was answered.
     pub(super) fn answered(&mut self, generation: Generation, status: StatusCode, at: u64) {
         let serves = self.holds.as_ref().map(|held| held.generation) == Some(generation);
-        let owed = status == StatusCode::UNAUTHORIZED && serves;
-        self.answers.push(Answer { at, generation, status, reported: false, owed });
+        let answered = self.answered.entry(generation.number()).or_default();
+        if status == StatusCode::UNAUTHORIZED {
+            answered.unauthorized = true;
+            self.unauthorized.push(Unauthorized { at, generation, owed: serves });
+        } else {
+            answered.other = Some(status);
+        }
     }
 
     /// The loop reported a 401.
     pub(super) fn reported_unauthorized(&mut self, generation: Generation) -> Option<Finding> {
-        let open = |answer: &Answer| !answer.reported;
-        let is_401 = |answer: &Answer| answer.status == StatusCode::UNAUTHORIZED;
-        let own = |answer: &Answer| answer.generation == generation;
-        let answers = &self.answers;
-        let index = answers.iter().position(|answer| open(answer) && own(answer) && is_401(answer));
-        let index =
-            index.or_else(|| answers.iter().position(|answer| open(answer) && is_401(answer)));
-        let index =
-            index.or_else(|| answers.iter().rposition(|answer| own(answer) && !is_401(answer)));
-        let number = generation.number();
-        let Some(answer) = index.and_then(|index| self.answers.get_mut(index)) else {
-            // Several calls may have been answered 401 with one token: the driver heeds the first.
-            if self.answers.iter().any(own) {
-                return None;
-            }
-            let did = format!("it reported a 401 to token {number}");
-            let expected = "no 401: no call was answered so";
-            return Some(finding(Duty::ReportUnauthorized, expected, did, cure::ONLY_401));
-        };
-        (answer.reported, answer.owed) = (true, false);
-        if answer.status != StatusCode::UNAUTHORIZED {
-            let expected = format!("nothing: the API answered {}", answer.status);
-            let did = "it reported a 401";
-            return Some(finding(Duty::ReportUnauthorized, expected, did, cure::ONLY_401));
+        let own = self.unauthorized.iter().position(|answer| answer.generation == generation);
+        if let Some(own) = own {
+            self.unauthorized.swap_remove(own);
+            return None;
         }
-        (answer.generation != generation).then(|| {
+        let number = generation.number();
+        let answered = self.answered.get(&number);
+        // Several calls may have been answered 401 with one token: the driver heeds the first.
+        if answered.is_some_and(|answered| answered.unauthorized) {
+            return None;
+        }
+        if let Some(answer) = self.unauthorized.pop() {
             let of = answer.generation.number();
             let expected = format!("a 401 to token {of}, which the call was made with");
             let did = format!("it reported it to token {number}");
-            finding(Duty::ReportUnauthorized, expected, did, cure::ITS_GENERATION)
-        })
+            let cure = cure::ITS_GENERATION;
+            return Some(finding(Duty::ReportUnauthorized, expected, did, cure));
+        }
+        let (expected, did) = match answered.and_then(|answered| answered.other) {
+            Some(status) => {
+                (format!("nothing: the API answered {status}"), "it reported a 401".to_owned())
+            }
+            None => (
+                "no 401: no call was answered so".to_owned(),
+                format!("it reported a 401 to token {number}"),
+            ),
+        };
+        Some(finding(Duty::ReportUnauthorized, expected, did, cure::ONLY_401))
+    }
+}
+
+impl Connection {
+    /// The app says so.
+    fn says(&mut self, online: bool, at: u64) {
+        self.outdated |= self.untold.is_some();
+        self.untold = Some(at);
+        (self.online, self.was_told) = (online, true);
+    }
+
+    /// The loop called the driver's method with this.
+    fn passed(&mut self, online: bool) -> Option<Finding> {
+        if online == self.online {
+            // To say it once more has, at most, a driver try again that gave up.
+            (self.untold, self.outdated) = (None, false);
+            return None;
+        }
+        if core::mem::take(&mut self.outdated) {
+            return None;
+        }
+        let did = format!("it called `set_online({online})`");
+        if self.was_told {
+            let expected = format!("`set_online({})`, as the app said last", self.online);
+            return Some(finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS));
+        }
+        let expected = "no `set_online`: the app had not asked for it";
+        Some(finding(Duty::PassInputs, expected, did, cure::LEAVE_IT_TO_THE_APP))
     }
 }
 
@@ -218,11 +274,11 @@ impl App {
         let mut found = Vec::new();
         let by = seconds(at);
         while let Some((since, input)) = take_late(&mut self.inputs, at) {
-            let name = input.name();
-            let expected = format!("`{name}` at {}, as the app asked", seconds(since));
-            let did = format!("it had not called it by {by}");
-            found.push(finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS));
+            found.push(unpassed(&input, since, at));
             self.late_inputs.push(input);
+        }
+        if let Some(since) = self.network.untold.take_if(|since| is_late(*since, at)) {
+            found.push(unpassed(&AppInput::Online(self.network.online), since, at));
         }
         while let Some((since, event)) = take_late(&mut self.events, at) {
             let expected = format!("the event of {} to be handed on: {event}", seconds(since));
@@ -238,7 +294,7 @@ impl App {
             }
         }
         let serving = self.holds.as_ref().map(|held| held.generation);
-        for answer in self.answers.iter_mut().filter(|answer| answer.owed) {
+        for answer in self.unauthorized.iter_mut().filter(|answer| answer.owed) {
             // What is reported after the next token came changes nothing.
             answer.owed = Some(answer.generation) == serving;
             if answer.owed && is_late(answer.at, at) {
@@ -253,6 +309,12 @@ impl App {
         }
         found
     }
+}
+
+fn unpassed(input: &AppInput, since: u64, at: u64) -> Finding {
+    let expected = format!("`{}` at {}, as the app asked", input.name(), seconds(since));
+    let did = format!("it had not called it by {}", seconds(at));
+    finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS)
 }
 
 fn take_late<T>(queue: &mut VecDeque<(u64, T)>, at: u64) -> Option<(u64, T)> {

@@ -12,14 +12,14 @@ pub enum Duty {
     /// Poll when the wait is over that the driver asked for, and when the device wakes up. Otherwise
     /// tokens expire, and requests without a reply are never given up.
     PollInTime,
-    /// Poll at once after every call that the driver took something from.
+    /// Poll at once after every call that gave the driver something: all but a stale report.
     PollAfterInput,
     /// Poll on until the driver answers [`Output::Wait`](crate::Output::Wait). Otherwise events and
     /// requests stay in its queue.
     PollUntilWait,
     /// Let time pass when the driver waits, instead of polling on.
     Wait,
-    /// Send each request that the driver hands out, at once.
+    /// Send each request that the driver hands out, at once, before anything is reported of it.
     Send,
     /// Send it once. The budget of the driver counts what it hands out.
     SendOnce,
@@ -29,11 +29,12 @@ pub enum Duty {
     SendNothingElse,
     /// Follow no redirect: the credentials would go where a reply says.
     FollowNoRedirect,
-    /// Let go of abandoned requests: they hold nothing back, and they end some time.
+    /// Let go of abandoned requests: they hold nothing back, and they end, by their time-out at the latest.
     LetGo,
     /// Report each reply, whatever it says, as a reply.
     ReportReplies,
-    /// Report each request that got no reply, and no other.
+    /// Report each request that got no reply, and no other; one that the loop cancelled of its own accord
+    /// is among them.
     ReportFailures,
     /// Report it once.
     ReportOnce,
@@ -41,13 +42,15 @@ pub enum Duty {
     ReportUnderItsId,
     /// Report a reply as it came: status, body, and the headers that the driver reads.
     ReportAsItCame,
-    /// Pass on what the app asks for, in its order, and nothing else.
+    /// Pass on what the app asks for, and nothing else: starts and stops in their order, and of what it
+    /// says about the network at least the last.
     PassInputs,
     /// Report an API's 401, with the generation of the call, and nothing but a 401.
     ReportUnauthorized,
     /// Hand each event on to the app, once, in order.
     PassEvents,
-    /// Pass the present moment with every call, as the two clocks show it.
+    /// Pass the present moment, as the two clocks show it, with every call that the [`Probe`](super::Probe)
+    /// sees: all that change the driver.
     PresentMoment,
     /// Take replies and inputs when they come, whatever else is going on.
     TakeInputs,
@@ -57,6 +60,35 @@ pub enum Duty {
     NeverPanic,
     /// Run until the end, and return then.
     RunToTheEnd,
+}
+
+impl Duty {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::PollInTime,
+        Self::PollAfterInput,
+        Self::PollUntilWait,
+        Self::Wait,
+        Self::Send,
+        Self::SendOnce,
+        Self::SendAsGiven,
+        Self::SendNothingElse,
+        Self::FollowNoRedirect,
+        Self::LetGo,
+        Self::ReportReplies,
+        Self::ReportFailures,
+        Self::ReportOnce,
+        Self::ReportUnderItsId,
+        Self::ReportAsItCame,
+        Self::PassInputs,
+        Self::ReportUnauthorized,
+        Self::PassEvents,
+        Self::PresentMoment,
+        Self::TakeInputs,
+        Self::Authorize,
+        Self::NeverPanic,
+        Self::RunToTheEnd,
+    ];
 }
 
 impl fmt::Display for Duty {

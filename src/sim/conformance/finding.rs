@@ -32,6 +32,8 @@ pub(super) fn is_late(due: u64, at: u64) -> bool {
 pub(super) mod cure {
     pub(in super::super) const POLL_IN_TIME: &str = "wait no longer than `Wake::In` says, and poll \
         when that time is over, even if nothing else has happened";
+    pub(in super::super) const BLOCK_NO_LONGER: &str =
+        "block in a request no longer than `Outgoing::timeout`, and poll then";
     pub(in super::super) const POLL_ON_WAKING: &str =
         "poll when the device wakes up: timers stand still while it sleeps";
     pub(in super::super) const POLL_AFTER_INPUT: &str =
@@ -40,12 +42,12 @@ pub(super) mod cure {
         `Output::Wait` only: whatever else the driver answers, there may be more";
     pub(in super::super) const WAIT: &str = "at `Output::Wait`, block until that time is over or \
         something comes; don't poll again at once";
-    pub(in super::super) const SEND: &str = "send what `Output::Send` brings at once; if that can't \
-        be done, report a failure under its id";
+    pub(in super::super) const SEND: &str = "send what `Output::Send` brings, at once, and report \
+        only what comes of that: a failure without it is for a client that can't take the request";
     pub(in super::super) const SEND_ONCE: &str = "send each request once, and turn off your HTTP \
         client's retries: second tries are the driver's to make";
-    pub(in super::super) const SEND_AS_GIVEN: &str = "send method, URI, headers and body as they are, with the time-out that they come with; headers of \
-        your own may be added";
+    pub(in super::super) const SEND_AS_GIVEN: &str = "send method, URI, headers and body as \
+        they are, with the time-out that they come with; headers of your own may be added";
     pub(in super::super) const SEND_NOTHING_ELSE: &str = "send only what `Output::Send` brings, and \
         drop it if `Output::Abandon` names it before it is sent";
     pub(in super::super) const FOLLOW_NO_REDIRECT: &str = "turn off redirects in your HTTP client, \
@@ -58,8 +60,8 @@ pub(super) mod cure {
         "give every reply to `handle_response`, whatever its status";
     pub(in super::super) const A_REPLY_IS_NO_FAILURE: &str = "give every reply to \
         `handle_response`, whatever its status; turn off what makes errors of 4xx and 5xx";
-    pub(in super::super) const REPORT_FAILURES: &str =
-        "call `handle_failure` for every request that gets no reply, as soon as that is known";
+    pub(in super::super) const REPORT_FAILURES: &str = "call `handle_failure` for every request that \
+        gets no reply, as soon as that is known: for one that you cancel of your own accord, too";
     pub(in super::super) const A_FAILURE_IS_NO_REPLY: &str =
         "report a request that got no reply with `handle_failure`; make up no reply for it";
     pub(in super::super) const NO_EARLY_FAILURE: &str = "report a failure when the HTTP client does, \
@@ -95,8 +97,9 @@ pub(super) mod cure {
         "make each API call with the token that `authorize` puts on it, at once";
     pub(in super::super) const AUTHORIZE_ANEW: &str =
         "authorize each API call just before it is sent, and keep neither token nor header";
-    pub(in super::super) const NEVER_PANIC: &str = "don't unwrap what the driver answers: a \
-        `StaleRequest` means that nothing is to be done, and any output may follow any other";
+    pub(in super::super) const NEVER_PANIC: &str = "see the panic above; and don't unwrap what \
+        the driver answers: a `StaleRequest` means that nothing is to be done, and any output may follow \
+        any other";
     pub(in super::super) const STAY: &str =
         "go on until `Happening::End`: an error, a refusal or a stop does not end a loop";
     pub(in super::super) const RETURN: &str = "return when `Happening::End` comes";

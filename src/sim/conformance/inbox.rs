@@ -7,10 +7,10 @@ use std::sync::mpsc::Receiver;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::clock::Clock;
+use super::clock::{Clock, Cut};
 use super::happening::Happening;
 use super::judge::Judge;
-use super::network::{Agenda, Item, Network, lateness};
+use super::network::{Agenda, Item, Network, client_lateness};
 use super::note::{AppInput, Deed, Note, copy_request};
 use super::report::{Breach, Played};
 use super::scenario::Scenario;
@@ -40,8 +40,8 @@ pub struct Inbox {
 pub(super) enum Ending {
     Returned,
     CutOff,
-    /// Cut off, since it took nothing out of its inbox.
-    Deaf,
+    /// Cut off, since it took nothing out of its inbox, but did so many things.
+    Deaf(u64),
     Panicked(String),
 }
 
@@ -95,7 +95,9 @@ impl Inbox {
         let ends = outcome
             .as_ref()
             .map_or_else(|| self.clock.at().saturating_add(millis(timeout)), |(at, _)| *at);
-        self.judge.excuse(ends);
+        // The driver would have given it up then, whatever the time-out that the loop chose.
+        let longest = self.judge.traffic.timeout(id).unwrap_or_default();
+        self.judge.excuse(ends.min(self.clock.at().saturating_add(millis(longest))));
         self.clock.pass_to(ends);
         let at = self.clock.at();
         match outcome {
@@ -117,6 +119,7 @@ impl Inbox {
         self.clock.count_call();
         self.listen();
         let next = if self.judge.is_over() { 0 } else { self.agenda.next_at().unwrap_or(0) };
+        self.clock.nothing_before(next);
         Duration::from_millis(next.saturating_sub(self.clock.at()))
     }
 
@@ -130,12 +133,13 @@ impl Inbox {
         if self.judge.is_over() {
             return Some(self.end());
         }
-        loop {
-            let (due, item) = self.agenda.take_due(self.clock.at())?;
-            if let Some(happening) = self.deliver(item, due) {
-                return Some(happening);
-            }
+        let mut happening = None;
+        while happening.is_none() {
+            let Some((due, item)) = self.agenda.take_due(self.clock.at()) else { break };
+            happening = self.deliver(item, due);
         }
+        self.clock.nothing_before(self.agenda.next_at().unwrap_or(0));
+        happening
     }
 
     /// Hears what the loop did since it was listened to last.
@@ -143,6 +147,10 @@ impl Inbox {
         self.clock.read();
         while let Ok(note) = self.notes.try_recv() {
             self.fold(note, false);
+        }
+        if self.clock.cut().is_some() {
+            // It caught that, and what it does now is not written down: it is told to return.
+            return self.judge.end();
         }
         self.judge.pass_to(self.clock.at());
     }
@@ -153,7 +161,7 @@ impl Inbox {
         let wall = self.clock.true_wall(note.at);
         match note.deed {
             Deed::Sent(id, request, timeout) if carried => {
-                let late = lateness(blocks);
+                let late = client_lateness(blocks);
                 let sent = (id, request.as_ref());
                 let outcome = self.network.carry(sent, (note.at, wall), timeout, late);
                 if let Some((at, item)) = outcome {
@@ -245,12 +253,17 @@ impl Inbox {
 impl Inbox {
     /// The loop is no more.
     pub(super) fn close(mut self, ending: Ending) -> (Played, Vec<Breach>) {
-        let ending = match ending {
-            Ending::CutOff if self.clock.is_unread() => Ending::Deaf,
-            same => same,
-        };
         self.listen();
-        self.judge.close(ending, self.end_taken, self.clock.at());
+        let at = self.clock.at();
+        // Somebody may have caught that the loop was cut off: a runtime, or the loop itself.
+        let (ending, at, told) = match self.clock.cut() {
+            Some(Cut { at, unread }) => {
+                let told = self.end_taken && at >= self.clock.end();
+                (unread.map_or(Ending::CutOff, Ending::Deaf), at, told)
+            }
+            None => (ending, at, self.end_taken),
+        };
+        self.judge.close(ending, told, at);
         self.judge.into_result()
     }
 }

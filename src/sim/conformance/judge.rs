@@ -24,6 +24,8 @@ pub(super) struct Judge {
     trail: Trail,
     played: Played,
     breaches: Vec<Breach>,
+    /// Until when the loop last was in a request that it is allowed to block in.
+    blocked_until: u64,
     /// Nothing is held against the loop any more: it was told to return.
     over: bool,
 }
@@ -47,6 +49,7 @@ impl Judge {
             trail: Trail::default(),
             played,
             breaches: Vec::new(),
+            blocked_until: 0,
             over: false,
         }
     }
@@ -109,13 +112,13 @@ impl Judge {
             }
             Deed::Cancelled(id) => {
                 self.trail.add(at, || format!("cancels {}", self.traffic.name(*id)));
-                self.traffic.cancelled(*id);
+                self.traffic.cancelled(*id, at);
                 None
             }
-            Deed::Told(event) => {
+            Deed::HandedOn(event) => {
                 self.trail.add(at, || format!("hands on: {event}"));
                 bump(&mut self.played.events);
-                self.app.told(event)
+                self.app.handed_on(event)
             }
             Deed::Called(call, generation) => {
                 self.trail.add(at, || format!("calls the API with token {}", generation.number()));
@@ -195,7 +198,9 @@ impl Judge {
     /// Something that was there at `due` is taken out of the inbox.
     pub(super) fn taken(&mut self, what: &str, due: u64, at: u64) {
         self.trail.add(at, || format!("takes: {what}"));
-        if is_late(due, at) {
+        // Where the app interrupts nothing, a loop may block in its requests.
+        let free = if self.scenario.interrupts() { due } else { due.max(self.blocked_until) };
+        if is_late(free, at) {
             let expected = format!("{what} to be taken at {}", seconds(due));
             let did = format!("it was taken at {}", seconds(at));
             let found = finding(Duty::TakeInputs, expected, did, cure::TAKE_INPUTS);
@@ -209,6 +214,7 @@ impl Judge {
 
     /// The loop blocks in a request until then.
     pub(super) fn excuse(&mut self, until: u64) {
+        self.blocked_until = until;
         self.pacing.excuse(until);
     }
 
@@ -226,9 +232,11 @@ impl Judge {
                 let did = format!("it panicked: {why}");
                 finding(Duty::NeverPanic, "no panic", did, cure::NEVER_PANIC)
             }
-            Ending::CutOff | Ending::Deaf if spun => return,
-            Ending::Deaf => {
-                let did = "it never looked into its inbox, and had to be cut off";
+            Ending::CutOff | Ending::Deaf(_) if spun => return,
+            Ending::Deaf(deeds) => {
+                let did = format!(
+                    "it did {deeds} things without looking into its inbox, and had to be cut off"
+                );
                 finding(Duty::TakeInputs, "what comes to be taken", did, cure::TAKE_INPUTS)
             }
             Ending::CutOff if told => {

@@ -64,11 +64,15 @@
 //! * It returns when [`Happening::End`] comes. One that goes on, or that calls probe, stage or inbox ten
 //!   thousand times without letting time pass, is cut off: it is unwound, as by a panic, but without its
 //!   message. Where panics abort, this does too.
-//! * A loop that calls nothing of them, and doesn't return, can't be stopped.
+//!   One that catches this is told to return when it looks into its inbox next, and what it does until
+//!   then is not watched.
+//! * A loop that calls nothing of them, and doesn't return, can't be stopped; nor can one that catches for
+//!   ever that it is cut off.
 //! * Everything stays on one thread. Probe, stage and inbox can be sent to another nevertheless, so that
 //!   loops compile that demand it.
 //!
-//! What isn't seen is what the stage takes the place of: the HTTP client, the threads, the real clocks.
+//! What isn't seen is what the stage takes the place of: the HTTP client, the threads, the real clocks; and
+//! a panic that somebody catches, as a runtime does with a task's.
 
 mod app;
 mod clock;
@@ -179,7 +183,10 @@ fn play(
     let (mut breaches, mut passed) = (Vec::new(), Vec::new());
     for scenario in scenarios {
         let script = scenario.script();
-        let Some(driver) = script::driver() else { continue };
+        let Some(driver) = script::driver(&script) else {
+            // Nothing was tested, so nothing passes.
+            return Err(Box::new(Failed { breaches, not_played: Some(*scenario) }));
+        };
         let clock = Arc::new(Clock::new(script.end));
         let (notes, heard) = mpsc::channel();
         let probe = Probe::new(driver, Arc::clone(&clock), notes.clone());
@@ -195,7 +202,7 @@ fn play(
     if breaches.is_empty() {
         Ok(Passed { played: passed })
     } else {
-        Err(Box::new(Failed { breaches }))
+        Err(Box::new(Failed { breaches, not_played: None }))
     }
 }
 

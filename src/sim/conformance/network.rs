@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use http::header::{AGE, HeaderValue};
 use http::{Request, Response, StatusCode};
 
 use super::script::{Act, LIFETIME, Script};
@@ -12,7 +13,7 @@ use crate::sim::{Fault, FaultPlan, Gateway};
 use crate::time::millis;
 
 /// How long after its time-out a client reports it, in milliseconds.
-const LATE: u64 = 1_500;
+pub(super) const LATE: u64 = 1_500;
 
 /// What is due.
 #[derive(Debug)]
@@ -80,6 +81,9 @@ pub(super) struct Network {
     round_trip: u64,
 }
 
+/// What a cache on the way says about a granting reply, in seconds: the driver takes it off the lifetime.
+const AGE_OF_GRANTS: HeaderValue = HeaderValue::from_static("2");
+
 impl Network {
     pub(super) fn new(script: &Script) -> Self {
         let gateway = Gateway::new("none", LIFETIME, 17);
@@ -127,7 +131,10 @@ impl Network {
             return failed(TransportFailure::Unreachable);
         }
         let half = i64::try_from(self.round_trip / 2).unwrap_or(0);
-        let reply = self.gateway.handle_under(faults, request, wall.saturating_add(half));
+        let mut reply = self.gateway.handle_under(faults, request, wall.saturating_add(half));
+        if reply.status().is_success() {
+            reply.headers_mut().insert(AGE, AGE_OF_GRANTS);
+        }
         if has(Fault::ResetAfter) {
             return failed(TransportFailure::Interrupted);
         }
@@ -146,6 +153,6 @@ impl Network {
 }
 
 /// How late a client is with its time-out that a loop doesn't wait for.
-pub(super) const fn lateness(waits: bool) -> u64 {
+pub(super) const fn client_lateness(waits: bool) -> u64 {
     if waits { 0 } else { LATE }
 }

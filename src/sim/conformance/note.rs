@@ -26,8 +26,8 @@ pub(super) enum Deed {
     Sent(RequestId, Box<Request<Bytes>>, Option<Duration>),
     /// A request was cancelled.
     Cancelled(RequestId),
-    /// An event was passed on.
-    Told(Event),
+    /// An event was handed on.
+    HandedOn(Event),
     /// An API call was made.
     Called(Box<Request<Bytes>>, Generation),
 }

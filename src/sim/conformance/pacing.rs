@@ -17,9 +17,11 @@ enum Why {
     Wake(WakeReason),
     /// The device woke up.
     Woke,
+    /// The loop blocks in a request until then.
+    Blocked,
     /// This call was made.
     Input(&'static str),
-    /// The last poll answered this.
+    /// A poll answered this, and none has answered `Wait` since.
     Queued(&'static str),
 }
 
@@ -42,8 +44,8 @@ impl Pacing {
     }
 
     fn is_due(&mut self, at: u64, why: Why) {
-        // What was due already is due all the more.
-        if self.due.is_none_or(|(due, _)| due > at) {
+        // What was due already is due all the more. What comes of a request ends the blocking in it.
+        if self.due.is_none_or(|(due, was)| due > at || matches!(was, Why::Blocked)) {
             self.due = Some((at, why));
         }
     }
@@ -55,6 +57,8 @@ impl Pacing {
             Said::Wait(Wake::In(wait, why)) => {
                 Some((at.saturating_add(millis(*wait)), Why::Wake(*why)))
             }
+            // One output after another, each in its time, is late all the same.
+            _ if matches!(self.due, Some((_, Why::Queued(_)))) => self.due,
             other => Some((at, Why::Queued(other.name()))),
         };
         if !early || !matches!(said, Said::Wait(_)) {
@@ -89,8 +93,8 @@ impl Pacing {
         let did = match (right.saturating_sub(given), given.saturating_sub(right)) {
             (0, 0) if now == shown => return None,
             (0, 0) => "it passed another time of day than the wall clock shows".to_owned(),
-            (0, ahead) => format!("it passed a moment {} from then", seconds(ahead)),
-            (behind, _) => format!("it passed a moment {} ago", seconds(behind)),
+            (0, ahead) => format!("it passed a moment that is {} ahead of them", seconds(ahead)),
+            (behind, _) => format!("it passed a moment that is {} old", seconds(behind)),
         };
         found("the moment that the clocks show", did, cure::READ_ANEW)
     }
@@ -108,13 +112,18 @@ impl Pacing {
                 let expected = format!("a poll at {then}, when the device woke up");
                 finding(Duty::PollInTime, expected, did, cure::POLL_ON_WAKING)
             }
+            Why::Blocked => {
+                let expected = format!("a poll at {then}, when the request's time was over");
+                finding(Duty::PollInTime, expected, did, cure::BLOCK_NO_LONGER)
+            }
             Why::Input(call) => {
                 let expected = format!("a poll after `{call}` at {then}");
                 finding(Duty::PollAfterInput, expected, did, cure::POLL_AFTER_INPUT)
             }
             Why::Queued(said) => {
                 let expected =
-                    format!("another poll at {then}, since the last one answered `{said}`");
+                    format!("polls until `Wait` from {then} on, when one answered `{said}`");
+                let did = format!("it had not come to `Wait` by {}", seconds(at));
                 finding(Duty::PollUntilWait, expected, did, cure::POLL_UNTIL_WAIT)
             }
         })
@@ -122,8 +131,8 @@ impl Pacing {
 
     /// The loop was in a request, as it is allowed to be, and couldn't poll.
     pub(super) fn excuse(&mut self, until: u64) {
-        if let Some((due, _)) = &mut self.due {
-            *due = until.max(*due);
+        if let Some(due) = self.due.as_mut().filter(|(due, _)| *due < until) {
+            *due = (until, Why::Blocked);
         }
     }
 }

@@ -25,6 +25,10 @@ impl Probe {
 
     fn note(&self, now: Moment, call: Call) {
         self.clock.count_call();
+        // As in `Stage::note`.
+        if self.clock.cut().is_some() {
+            return;
+        }
         let origin = self.driver.config().origins().first();
         let authorization = origin.and_then(|origin| self.driver.authorization(origin, now).ok());
         let holds = authorization.map(|authorization| Held {

@@ -32,6 +32,8 @@ pub struct Breach {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failed {
     pub(super) breaches: Vec<Breach>,
+    /// A scenario that this crate couldn't set up.
+    pub(super) not_played: Option<Scenario>,
 }
 
 /// What a loop was taken through, without a fault.
@@ -61,7 +63,8 @@ pub struct Played {
 }
 
 impl Failed {
-    /// What was broken, in the order in which it first was. The first may be the cause of the others.
+    /// What was broken, in the order in which it first was: each way to break a duty comes once. The first
+    /// may be the cause of the others.
     #[must_use]
     pub fn breaches(&self) -> &[Breach] {
         &self.breaches
@@ -109,7 +112,11 @@ impl fmt::Display for Breach {
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(scenario) = self.not_played {
+            write!(f, "the crate can't set up \"{scenario}\", which is a fault of its own: ")?;
+        }
         match self.breaches.len() {
+            0 => f.write_str("no duty is known to be broken")?,
             1 => f.write_str("the loop breaks a duty")?,
             many => {
                 write!(f, "the loop breaks {many} duties; the first may be why it breaks others")?;
@@ -132,7 +139,10 @@ impl core::error::Error for Failed {}
 
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the loop passes {} scenarios", self.played.len())?;
+        match self.played.len() {
+            1 => f.write_str("the loop passes a scenario")?,
+            many => write!(f, "the loop passes {many} scenarios")?,
+        }
         for played in &self.played {
             let Played { scenario, lasted, polls, requests, events, .. } = played;
             let minutes = lasted.as_secs() / 60;

@@ -159,6 +159,8 @@ fn another_user(script: Script) -> Script {
         .at(5 * MINUTE + 1_500, Act::Start { user: 2, secret: 0 })
         .at(6 * MINUTE, Act::call())
         .at(10 * MINUTE, Act::Start { user: 0, secret: 0 })
+        // While that request is in flight: it leaves it alone.
+        .at(10 * MINUTE + 1_500, Act::call())
         .at(11 * MINUTE, Act::call())
         .until(25 * MINUTE)
 }
@@ -181,9 +183,11 @@ fn burst(script: Script) -> Script {
 fn unauthorized(script: Script) -> Script {
     script
         .at(MINUTE, Act::call())
+        .at(MINUTE + 30 * SECOND, Act::Call { status: Some(403), takes: 200 })
         .at(2 * MINUTE, Act::Call { status: Some(401), takes: 200 })
+        // At the moment of the reply to the request that this leads to.
+        .at(2 * MINUTE + 200 + ROUND_TRIP, Act::call())
         .at(3 * MINUTE, Act::Call { status: Some(401), takes: 200 })
-        .at(4 * MINUTE, Act::Call { status: Some(403), takes: 200 })
         // Made before a renewal that is due by then, and answered after it.
         .at(10 * MINUTE, Act::Call { status: Some(401), takes: 200 * SECOND })
         .until(25 * MINUTE)

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use super::compare::{alteration, difference};
 use super::duty::Duty;
 use super::finding::{Finding, cure, finding, is_late};
+use super::network::LATE;
 use super::report::seconds;
 use crate::session::{RequestId, TransportFailure};
 use crate::time::millis;
@@ -20,15 +21,15 @@ struct Asked {
     request: Request<Bytes>,
     timeout: Duration,
     handed_out: u64,
-    /// When, and whether with a time-out.
-    sent: Option<(u64, bool)>,
+    /// When, and with which time-out.
+    sent: Option<(u64, Option<Duration>)>,
     abandoned: Option<u64>,
     /// Nothing more comes of it.
     over: bool,
     /// The driver knows what became of it.
     settled: bool,
     /// What was late was found to be.
-    told: bool,
+    late_found: bool,
 }
 
 /// What came to the loop for a request.
@@ -72,7 +73,7 @@ impl Traffic {
             abandoned: None,
             over: false,
             settled: false,
-            told: false,
+            late_found: false,
         });
     }
 
@@ -85,7 +86,7 @@ impl Traffic {
         at: u64,
     ) -> (bool, Option<Finding>) {
         let name = self.name(id);
-        let Some(asked) = self.asked.iter_mut().find(|asked| asked.id == id) else {
+        let Some(asked) = self.asked_mut(id) else {
             let did = "it sent a request that the driver had not handed out";
             return (false, Some(nothing_else("nothing", did.to_owned())));
         };
@@ -97,7 +98,12 @@ impl Traffic {
         if asked.sent.is_some() {
             return self.sent_again(id, request);
         }
-        asked.sent = Some((at, timeout.is_some()));
+        if asked.settled {
+            let expected = format!("{name} to be sent before anything is reported of it");
+            let did = "it sent it after it had reported what became of it";
+            return (false, Some(finding(Duty::Send, expected, did, cure::SEND)));
+        }
+        asked.sent = Some((at, timeout));
         let cut_short = timeout.filter(|timeout| *timeout < asked.timeout);
         let cut_short = cut_short.map(|timeout| {
             format!("a time-out of {} instead of {}", secs(timeout), secs(asked.timeout))
@@ -132,7 +138,7 @@ impl Traffic {
 
     /// The driver abandoned it.
     pub(super) fn abandoned(&mut self, id: RequestId, at: u64) {
-        for asked in self.asked.iter_mut().filter(|asked| asked.id == id) {
+        if let Some(asked) = self.asked_mut(id) {
             asked.abandoned = Some(at);
         }
         for arrival in self.arrivals.iter_mut().filter(|arrival| arrival.id == id) {
@@ -141,19 +147,24 @@ impl Traffic {
     }
 
     /// The loop cancelled it.
-    pub(super) fn cancelled(&mut self, id: RequestId) {
-        for asked in self.asked.iter_mut().filter(|asked| asked.id == id) {
+    pub(super) fn cancelled(&mut self, id: RequestId, at: u64) {
+        let Some(asked) = self.asked_mut(id) else { return };
+        if asked.sent.is_some() && !asked.over && asked.is_awaited() {
+            // The driver still waits for it, and nobody else will tell it.
+            self.came(id, Came::Failure(TransportFailure::Other), at);
+        } else {
             asked.over = true;
         }
     }
 
     /// Something came for it.
     pub(super) fn came(&mut self, id: RequestId, came: Came, at: u64) {
-        let mut owed = false;
-        for asked in self.asked.iter_mut().filter(|asked| asked.id == id) {
+        let owed = self.asked_mut(id).is_some_and(|asked| {
             asked.over = true;
-            owed = !asked.settled && asked.abandoned.is_none();
-        }
+            asked.is_awaited()
+        });
+        // Only the last is held against reports: a loop that sends again and again fills no memory.
+        self.arrivals.retain(|arrival| arrival.id != id || arrival.owed);
         self.arrivals.push(Arrival { id, at, came, reported: false, owed });
     }
 }
@@ -224,8 +235,13 @@ impl Traffic {
             return Some(finding(Duty::ReportReplies, expected, did, cure::A_REPLY_IS_NO_FAILURE));
         }
         let asked = self.asked.iter().find(|asked| asked.id == id)?;
-        // A loop may keep the time itself, and one that couldn't send has to say so.
-        let (sent_at, _) = asked.sent?;
+        let Some((sent_at, _)) = asked.sent else {
+            // On stage every request can be sent. What was abandoned before needn't be.
+            let expected = format!("{name} to be sent");
+            let did = "it reported a failure without sending it";
+            return taken.then(|| finding(Duty::Send, expected, did, cure::SEND));
+        };
+        // A loop may keep the time itself.
         let time_is_over = at >= sent_at.saturating_add(millis(asked.timeout));
         let failed = |arrival: &Arrival| matches!(arrival.came, Came::Failure(_));
         let mut before = self.arrivals.iter().filter(|arrival| arrival.id == id);
@@ -267,9 +283,18 @@ impl Traffic {
     }
 
     fn settle(&mut self, id: RequestId, taken: bool) {
-        for asked in self.asked.iter_mut().filter(|asked| asked.id == id) {
+        if let Some(asked) = self.asked_mut(id) {
             asked.settled |= taken;
         }
+    }
+
+    fn asked_mut(&mut self, id: RequestId) -> Option<&mut Asked> {
+        self.asked.iter_mut().find(|asked| asked.id == id)
+    }
+
+    /// How much time the driver gives a request.
+    pub(super) fn timeout(&self, id: RequestId) -> Option<Duration> {
+        Some(self.asked.iter().find(|asked| asked.id == id)?.timeout)
     }
 }
 
@@ -288,9 +313,9 @@ impl Traffic {
         let open = |asked: &Asked| asked.abandoned.is_some() && asked.sent.is_some() && !asked.over;
         let blocked_by = self.asked.iter().find(|asked| open(asked)).map(|asked| asked.id);
         let mut late = Vec::new();
-        for asked in self.asked.iter_mut().filter(|asked| !asked.told) {
-            let kind = asked.lateness(at);
-            asked.told = kind.is_some();
+        for asked in self.asked.iter_mut().filter(|asked| !asked.late_found) {
+            let kind = asked.what_is_late(at);
+            asked.late_found = kind.is_some();
             late.extend(kind.map(|kind| (asked.id, kind)));
         }
         found.extend(late.into_iter().map(|(id, kind)| self.late(id, kind, blocked_by, at)));
@@ -327,7 +352,7 @@ impl Traffic {
             }
             (Late::Ending, _) => {
                 let expected = format!("{name}, which was abandoned, to come to an end");
-                let did = "it had neither cancelled it nor given it a time-out";
+                let did = "it had neither cancelled it nor given it its time-out";
                 finding(Duty::LetGo, expected, did, cure::END_IT)
             }
         }
@@ -350,14 +375,23 @@ enum Late {
 }
 
 impl Asked {
-    fn lateness(&self, at: u64) -> Option<Late> {
-        match (self.sent, self.abandoned) {
-            (None, None) if !self.settled && is_late(self.handed_out, at) => Some(Late::Sending),
-            (Some((_, false)), Some(since)) if !self.over && is_late(since, at) => {
-                Some(Late::Ending)
-            }
-            _ => None,
-        }
+    /// Whether the driver waits for what becomes of it.
+    fn is_awaited(&self) -> bool {
+        !self.settled && self.abandoned.is_none()
+    }
+
+    fn what_is_late(&self, at: u64) -> Option<Late> {
+        let Some((sent_at, timeout)) = self.sent else {
+            let late = self.is_awaited() && is_late(self.handed_out, at);
+            return late.then_some(Late::Sending);
+        };
+        let abandoned = self.abandoned.filter(|_| !self.over)?;
+        // Without a time-out it never ends; with one that is longer than the driver's, not in time.
+        let ends = match timeout {
+            Some(_) => sent_at.saturating_add(millis(self.timeout)).saturating_add(LATE),
+            None => abandoned,
+        };
+        is_late(ends.max(abandoned), at).then_some(Late::Ending)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, DATE, LOCATION};
+use http::header::{AGE, AUTHORIZATION, DATE, LOCATION};
 use http::{Request, Response};
 use videokit_session::driver::Drive;
 use videokit_session::session::{RequestId, StaleRequest};
@@ -25,7 +25,43 @@ impl Loop<'_> {
             }
             return all.into_iter().rev().try_for_each(|happening| self.take_one(happening));
         }
+        if matches!(self.mistake, M::LosesTheFirstOfTwo | M::LosesTheSecondOfTwo) {
+            return self.take_one_of_two(happening);
+        }
+        if self.has(M::PassesTheNetworkInReverse) {
+            return self.take_the_network_last(happening);
+        }
         self.take_one(happening)
+    }
+
+    /// As with a place for one message: what comes on top of another takes its place, or is not taken.
+    fn take_one_of_two(&mut self, mut happening: Happening) -> ControlFlow<()> {
+        let can_wait = |one: &Happening| matches!(one, Happening::Reply(..) | Happening::Call(_));
+        if can_wait(&happening)
+            && let Some(second) = self.inbox.take_due()
+        {
+            if !can_wait(&second) {
+                self.take_one(happening)?;
+                happening = second;
+            } else if self.has(M::LosesTheFirstOfTwo) {
+                happening = second;
+            }
+        }
+        self.take_one(happening)
+    }
+
+    fn take_the_network_last(&mut self, happening: Happening) -> ControlFlow<()> {
+        let mut next = Some(happening);
+        let mut network = Vec::new();
+        while let Some(happening) = next {
+            if let Happening::Online(_) = happening {
+                network.push(happening);
+            } else {
+                self.take_one(happening)?;
+            }
+            next = self.inbox.take_due();
+        }
+        network.into_iter().rev().try_for_each(|happening| self.take_one(happening))
     }
 
     fn take_one(&mut self, happening: Happening) -> ControlFlow<()> {
@@ -45,6 +81,7 @@ impl Loop<'_> {
                 let now = self.now();
                 self.driver.stop(now);
             }
+            Happening::Online(true) if self.has(M::SwallowsTheNetwork) => {}
             Happening::Online(online) => {
                 let now = self.now();
                 self.driver.set_online(online, now);
@@ -92,6 +129,7 @@ impl Loop<'_> {
             M::ReportsTwice => drop(self.driver.handle_response(id, &reply, now)),
             M::ReportsUnderTheLastId => id = self.requests.last().unwrap().0,
             M::CutsTheBody => *reply.body_mut() = reply.body().slice(1..),
+            M::LosesTheAge => drop(reply.headers_mut().remove(AGE)),
             M::LosesTheDate => drop(reply.headers_mut().remove(DATE)),
             _ => {}
         }
@@ -104,6 +142,7 @@ impl Loop<'_> {
         let now = self.now();
         match self.mistake {
             M::SwallowsFailures => return,
+            M::GoesOfflineByItself => self.driver.set_online(false, now),
             M::RetriesByItself if why != TransportFailure::TimedOut => {
                 let first = self.requests.iter().position(|sent| sent.0 == id);
                 if let Some(first) = first {
@@ -143,6 +182,10 @@ impl Loop<'_> {
     fn call(&mut self, mut call: Request<Bytes>) {
         if self.has(M::MakesNoCalls) {
             return;
+        }
+        if let Some((id, ..)) = self.requests.last().filter(|_| self.has(M::CancelsWhenTheAppCalls))
+        {
+            self.stage.abandon(*id);
         }
         let now = self.now();
         if let Ok(authorized) = self.driver.driver().authorize(&mut call, now) {

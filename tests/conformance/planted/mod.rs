@@ -66,6 +66,20 @@ pub(crate) enum Mistake {
     SendsWhatIsNotItsDrivers,
     CutsTheBody,
     ReadsOneClock,
+    FailsInsteadOfSending,
+    FailsAndSends,
+    CancelsAtOnce,
+    CancelsWhenTheAppCalls,
+    BlocksForTooLong,
+    AlwaysGets,
+    LosesTheBody,
+    LosesTheAge,
+    GivesTooMuchTime,
+    LosesTheFirstOfTwo,
+    LosesTheSecondOfTwo,
+    SwallowsTheNetwork,
+    GoesOfflineByItself,
+    PassesTheNetworkInReverse,
 }
 
 use Mistake as M;

@@ -2,9 +2,10 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::Response;
 use http::header::COOKIE;
+use http::{Method, Response};
 use videokit_session::driver::Drive;
 use videokit_session::session::RequestId;
 use videokit_session::sim::conformance::Happening;
@@ -26,7 +27,15 @@ impl Loop<'_> {
         let (id, mut request, timeout) = outgoing.into_parts();
         self.requests.push((id, request.clone(), timeout));
         match self.mistake {
-            M::BlocksInRequests => {
+            M::FailsInsteadOfSending | M::FailsAndSends => {
+                let now = self.now();
+                let _ = self.driver.handle_failure(id, TransportFailure::Other, now);
+                if self.has(M::FailsInsteadOfSending) {
+                    return;
+                }
+            }
+            M::BlocksInRequests | M::BlocksForTooLong => {
+                let timeout = if self.has(M::BlocksForTooLong) { timeout * 240 } else { timeout };
                 let happening = match self.inbox.exchange(id, &request, timeout) {
                     Ok(reply) => Happening::Reply(id, reply),
                     Err(why) => Happening::Failure(id, why),
@@ -35,6 +44,9 @@ impl Loop<'_> {
                 return;
             }
             M::NeverEndsAbandoned => return self.stage.send(id, &request, None),
+            M::GivesTooMuchTime => return self.stage.send(id, &request, Duration::MAX),
+            M::AlwaysGets => *request.method_mut() = Method::GET,
+            M::LosesTheBody => request.body_mut().clear(),
             M::LosesTheCookie => drop(request.headers_mut().remove(COOKIE)),
             M::SendsTwice => self.stage.send(id, &request, timeout),
             M::CutsTimeShort => return self.stage.send(id, &request, timeout / 1_000),
@@ -42,6 +54,9 @@ impl Loop<'_> {
             _ => {}
         }
         self.stage.send(id, &request, timeout);
+        if self.has(M::CancelsAtOnce) {
+            self.stage.abandon(id);
+        }
         if self.has(M::MakesRepliesUp) {
             let reply = Response::builder().status(503).body("").unwrap();
             let now = self.now();
@@ -71,7 +86,10 @@ impl Loop<'_> {
                     self.abandoned.push(id);
                 }
             }
-            M::NeverEndsAbandoned | M::ReportsUnderTheLastId | M::UnwrapsStale => {}
+            M::NeverEndsAbandoned
+            | M::GivesTooMuchTime
+            | M::ReportsUnderTheLastId
+            | M::UnwrapsStale => {}
             _ => self.stage.abandon(id),
         }
     }

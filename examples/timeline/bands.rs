@@ -1,9 +1,11 @@
 //! What lasts: states, tokens, waits, and times without a network.
 
-use crate::picture::{BAND, LEFT, Layout, RIGHT, TOKEN};
+use std::fmt::Write;
+
+use crate::picture::{BAND, LEFT, Layout, RIGHT, TOKEN, WIDTH, rows};
 use crate::scale::Scale;
-use crate::story::{Story, Token};
-use crate::svg::{Area, Svg, width};
+use crate::story::{Story, Token, Wait};
+use crate::svg::{Area, Columns, Svg, width};
 use crate::words;
 
 /// The most rows of tokens.
@@ -13,15 +15,19 @@ pub(crate) fn states(svg: &mut Svg, story: &Story, scale: &Scale, layout: &Layou
     // A short state is drawn over the long ones beside it, so that it is seen at all.
     let mut spans: Vec<_> = story.states.iter().collect();
     spans.sort_by_key(|span| std::cmp::Reverse(span.to - span.from));
+    let mut columns = Columns::default();
     for span in spans {
         let (left, right) = (scale.x(span.from), scale.x(span.to));
         if span.from == span.to && span.to != story.length {
             continue;
         }
+        if right - left < 1.0 && !columns.first(span.state, left) {
+            continue;
+        }
         let area = Area { x: left, y: layout.band, width: (right - left).max(2.0), height: BAND };
         let lasted = words::duration(span.to - span.from);
         svg.open_group("span", Some(&format!("{} for {lasted}", span.state)));
-        svg.rect(&span.state, area, 2.0);
+        svg.rect(span.state, area, 2.0);
         svg.close_group();
     }
 }
@@ -38,6 +44,13 @@ struct Bar {
     name: String,
     /// The parts of its life: class, from, to.
     parts: Vec<(&'static str, f64, f64)>,
+}
+
+impl Bar {
+    fn ends(&self) -> (f64, f64) {
+        let first = self.parts.first().map_or(0.0, |(_, from, _)| *from);
+        (first, self.parts.last().map_or(first, |(_, _, to)| *to))
+    }
 }
 
 pub(crate) fn pack(story: &Story, scale: &Scale) -> Packed {
@@ -69,16 +82,23 @@ fn least(ends: &[f64]) -> usize {
 fn title(token: &Token) -> String {
     let life = |end: u64| words::duration(end.saturating_sub(token.from));
     let sure = life(token.sure);
-    match token.dead {
+    let mut title = match token.dead {
         Some(dead) => format!("{}: lives for {sure} to {}", token.name, life(dead)),
         None => format!("{}: no end is known; {sure} are assumed", token.name),
+    };
+    if let Some(refused) = token.refused {
+        let _ = write!(title, "; refused by the API after {}", life(refused));
     }
+    title
 }
 
 /// While it serves, and afterwards: first surely alive, then perhaps.
 fn parts(token: &Token, scale: &Scale) -> Vec<(&'static str, f64, f64)> {
     let end = scale.end();
-    let dead = token.dead.unwrap_or(token.until).min(end);
+    // What is only assumed is shown of the token at hand. What the API refused doesn't live on.
+    let assumed = if token.held { token.until.max(token.sure) } else { token.until };
+    let last = if token.refused.is_some() { token.until } else { end };
+    let dead = token.dead.unwrap_or(assumed).min(last).min(end);
     let sure = token.sure.min(dead);
     let until = token.until.min(end);
     let pieces = [
@@ -97,8 +117,13 @@ fn parts(token: &Token, scale: &Scale) -> Vec<(&'static str, f64, f64)> {
 }
 
 pub(crate) fn tokens(svg: &mut Svg, packed: &Packed, layout: &Layout) {
+    let mut columns = Columns::default();
     for bar in &packed.bars {
         let y = row_top(bar, layout);
+        let (from, to) = bar.ends();
+        if to - from < 2.0 && !columns.first("token", from + rows(bar.row, WIDTH)) {
+            continue;
+        }
         svg.open_group("token", Some(&bar.title));
         for (class, from, to) in &bar.parts {
             let area = Area { x: *from, y, width: to - from, height: TOKEN - 4.0 };
@@ -113,9 +138,9 @@ pub(crate) fn names(svg: &mut Svg, story: &Story, packed: &Packed, scale: &Scale
     let bold = |text: &str, size: f64| width(text, size) * 1.1 + 8.0;
     for span in &story.states {
         let (left, right) = widest(scale, span.from, span.to);
-        if bold(&span.state, 12.0) < right - left {
+        if bold(span.state, 12.0) < right - left {
             let at = (f64::midpoint(left, right), layout.band + BAND / 2.0 + 4.5);
-            svg.text("state", at, &span.state);
+            svg.text("state", at, span.state);
         }
     }
     for (from, to) in &story.offline {
@@ -142,16 +167,22 @@ fn widest(scale: &Scale, from: u64, to: u64) -> (f64, f64) {
 }
 
 fn row_top(bar: &Bar, layout: &Layout) -> f64 {
-    layout.tokens + TOKEN * f64::from(u32::try_from(bar.row).unwrap_or(0))
+    layout.tokens + rows(bar.row, TOKEN)
 }
 
 pub(crate) fn waits(svg: &mut Svg, story: &Story, scale: &Scale, layout: &Layout) {
-    for (from, to) in &story.waits {
-        let (left, right) = (scale.x(*from), scale.x((*to).min(scale.end())));
-        svg.open_group(
-            "retry-after",
-            Some(&format!("Retry-After: {}", words::duration(to - from))),
-        );
+    let mut columns = Columns::default();
+    for Wait { from, asked, counts } in &story.waits {
+        let to = from.saturating_add(*counts).min(scale.end());
+        let (left, right) = (scale.x(*from), scale.x(to));
+        if right - left < 1.0 && !columns.first("wait", left) {
+            continue;
+        }
+        let mut title = format!("Retry-After: {}", words::duration(*asked));
+        if counts < asked {
+            let _ = write!(title, ", of which {} count", words::duration(*counts));
+        }
+        svg.open_group("retry-after", Some(&title));
         let width = (right - left).max(2.0);
         svg.rect("wait", Area { x: left, y: layout.client - 11.0, width, height: 5.0 }, 2.0);
         svg.close_group();
@@ -159,8 +190,12 @@ pub(crate) fn waits(svg: &mut Svg, story: &Story, scale: &Scale, layout: &Layout
 }
 
 pub(crate) fn offline(svg: &mut Svg, story: &Story, scale: &Scale, layout: &Layout) {
+    let mut columns = Columns::default();
     for (from, to) in &story.offline {
         let (left, right) = (scale.x(*from), scale.x(*to));
+        if right - left < 1.0 && !columns.first("offline", left) {
+            continue;
+        }
         let height = layout.server - layout.client;
         let area = Area { x: left.max(LEFT), y: layout.client, width: right - left, height };
         svg.rect("offline", area, 0.0);

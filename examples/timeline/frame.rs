@@ -32,18 +32,19 @@ pub(crate) fn open(svg: &mut Svg, story: &Story, layout: &Layout) {
 }
 
 fn summary(story: &Story) -> String {
-    let granted = |fate| {
+    let Some(began) = story.began else { return "an empty trace".to_owned() };
+    let count = |fate| {
         let ends = story.requests.iter().filter_map(|request| request.end.as_ref());
         ends.filter(|end| end.fate == fate).count()
     };
-    let mut parts: Vec<String> = words::wall(story.began).into_iter().collect();
+    let mut parts: Vec<String> = words::wall(began).into_iter().collect();
     parts.push(words::duration(story.length));
     parts.push(words::count(story.requests.len(), "request"));
     parts.push(words::count(story.tokens.len(), "token"));
     for (fate, what) in
         [(Fate::Denied, "denied"), (Fate::Failed, "failed"), (Fate::Abandoned, "given up")]
     {
-        let count = granted(fate);
+        let count = count(fate);
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }
@@ -172,7 +173,7 @@ const KEYS: [(Sign, &str, &str, bool); 15] = [
     (Sign::Box, "Active", "Active", true),
     (Sign::Box, "Expired", "Expired", true),
     (Sign::Box, "serves", "the token serves", true),
-    (Sign::Box, "rest", "valid, not in use", false),
+    (Sign::Box, "rest", "would live on", false),
     (Sign::Box, "unsure", "may have expired", false),
     (Sign::Line, "request", "request for a token", false),
     (Sign::Line, "granted", "a token", false),

@@ -4,7 +4,7 @@ use crate::labels::{self, Label};
 use crate::picture::{Layout, RIGHT};
 use crate::scale::Scale;
 use crate::story::{End, Fate, Request, Story};
-use crate::svg::Svg;
+use crate::svg::{Columns, Svg};
 use crate::words;
 
 /// How far an arrow leans, to be read as one that takes time.
@@ -21,7 +21,7 @@ pub(crate) struct Message<'a> {
     request: &'a Request,
     sent: f64,
     end: Option<(f64, &'a End)>,
-    late: Option<f64>,
+    late: Vec<f64>,
     lean: f64,
     dense: bool,
 }
@@ -42,7 +42,7 @@ pub(crate) fn lay_out<'a>(story: &'a Story, scale: &Scale) -> Vec<Message<'a>> {
             request,
             sent,
             end,
-            late: request.late.map(|at| scale.x(at)),
+            late: request.late.iter().map(|at| scale.x(*at)).collect(),
             lean: LEAN.min(apart / 2.0),
             dense: (next - sent).min(before) < DENSE,
         });
@@ -84,7 +84,7 @@ pub(crate) fn labels(messages: &[Message<'_>]) -> Vec<Label> {
             let label = Label::new(x, &end.text, class, weight);
             labels.push(if end.fate == Fate::Granted { label.in_a_run("200") } else { label });
         }
-        if let Some(late) = message.late {
+        for late in &message.late {
             labels.push(Label::new(late - LEAN, "late reply", "label abandoned-text", 2));
         }
     }
@@ -92,9 +92,20 @@ pub(crate) fn labels(messages: &[Message<'_>]) -> Vec<Label> {
 }
 
 pub(crate) fn draw(svg: &mut Svg, messages: &[Message<'_>], layout: &Layout) {
+    let mut columns = Columns::default();
     for message in messages {
+        let mut first = |class, x| columns.first(class, x);
+        let class = message.end.map_or(REQUEST.0, |(_, end)| dense(end.fate));
+        let line = !message.dense || first(class, message.sent);
+        let late = message.late.iter().copied().filter(|x| first("late", *x)).collect::<Vec<_>>();
+        if !line && late.is_empty() {
+            continue;
+        }
         svg.open_group("message", Some(&message.title()));
         draw_one(svg, message, layout);
+        for at in late {
+            arrow(svg, LATE, (at - LEAN, layout.server), (at, layout.client));
+        }
         svg.close_group();
     }
 }
@@ -108,11 +119,11 @@ fn draw_one(svg: &mut Svg, message: &Message<'_>, layout: &Layout) {
             svg.line(dense(fate), (sent, client), (sent, server));
         }
         Some((at, fate @ (Fate::Granted | Fate::Denied))) => {
-            arrow(svg, "request", (sent, client), (sent + lean, server));
+            arrow(svg, REQUEST, (sent, client), (sent + lean, server));
             if at - sent > lean * 2.0 + 4.0 {
                 svg.line("pending", (sent + lean, server), (at - lean, server));
             }
-            let class = if fate == Fate::Granted { "granted" } else { "denied" };
+            let class = if fate == Fate::Granted { GRANTED } else { DENIED };
             arrow(svg, class, (at - lean, server), (at, client));
         }
         Some((at, fate)) => {
@@ -132,10 +143,7 @@ fn draw_one(svg: &mut Svg, message: &Message<'_>, layout: &Layout) {
                 svg.line("waiting", (sent, client), (at, client));
             }
         }
-        None => arrow(svg, "request", (sent, client), (sent + lean, server)),
-    }
-    if let Some(late) = message.late {
-        arrow(svg, "late", (late - LEAN, server), (late, client));
+        None => arrow(svg, REQUEST, (sent, client), (sent + lean, server)),
     }
 }
 
@@ -149,17 +157,25 @@ fn dense(fate: Fate) -> &'static str {
     }
 }
 
+/// The classes of an arrow's line and of its head.
+type Arrow = (&'static str, &'static str);
+
+const REQUEST: Arrow = ("request", "request-head");
+const GRANTED: Arrow = ("granted", "granted-head");
+const DENIED: Arrow = ("denied", "denied-head");
+const LATE: Arrow = ("late", "late-head");
+
 /// A line with a head, which ends at its point.
-fn arrow(svg: &mut Svg, class: &str, from: (f64, f64), to: (f64, f64)) {
+fn arrow(svg: &mut Svg, (line, head): Arrow, from: (f64, f64), to: (f64, f64)) {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let length = dx.hypot(dy).max(1.0);
     let (ux, uy) = (dx / length, dy / length);
     let size = if dx.abs() < 4.0 { 5.0 } else { 8.0 };
     let base = (to.0 - ux * size, to.1 - uy * size);
-    svg.line(class, from, base);
+    svg.line(line, from, base);
     let half = size * 0.42;
     svg.path(
-        &format!("{class}-head"),
+        head,
         &format!(
             "M{:.1} {:.1}L{:.1} {:.1}L{:.1} {:.1}Z",
             to.0,

@@ -6,7 +6,7 @@ use crate::labels::{self, Label, Placed, ROW};
 use crate::messages;
 use crate::scale::Scale;
 use crate::story::{Kind, Story};
-use crate::svg::Svg;
+use crate::svg::{Columns, Svg};
 
 /// The width of the page; its height is what it takes.
 pub(crate) const WIDTH: f64 = 1_400.0;
@@ -39,17 +39,21 @@ const LANES: f64 = 112.0;
 /// What is left free at the right end of the plot, so that the last arrow has room.
 const MARGIN: f64 = 18.0;
 
+/// The height of so many rows.
+pub(crate) fn rows(count: usize, each: f64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX)) * each
+}
+
 impl Layout {
     /// `messages` says whether there is anything between client and server.
     /// `foot` is the height of what is written under the axis.
     fn new([above, token_rows, below]: [usize; 3], messages: bool, foot: f64) -> Self {
-        let rows = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-        let band = TOP + rows(above) * ROW + 12.0;
+        let band = TOP + rows(above, ROW) + 12.0;
         let tokens = band + BAND + 14.0;
-        let bands = tokens + rows(token_rows.max(1)) * TOKEN;
+        let bands = tokens + rows(token_rows.max(1), TOKEN);
         let client = bands + 30.0;
         let server = client + LANES;
-        let axis = if messages { server + 20.0 + rows(below) * ROW + 10.0 } else { bands + 20.0 };
+        let axis = if messages { server + 20.0 + rows(below, ROW) + 10.0 } else { bands + 20.0 };
         let legend = band + frame::SHORT_LEGEND + 16.0;
         Self { band, tokens, client, server, axis, messages, height: (axis + foot).max(legend) }
     }
@@ -63,7 +67,7 @@ pub(crate) fn draw(story: &Story) -> String {
     let tokens = bands::pack(story, &scale);
     let busy = !story.requests.is_empty() || !story.offline.is_empty();
     let foot = if scale.breaks.is_empty() { 42.0 } else { 58.0 };
-    let layout = Layout::new([rows(&marks), tokens.rows, rows(&fates)], busy, foot);
+    let layout = Layout::new([taken(&marks), tokens.rows, taken(&fates)], busy, foot);
     let mut svg = Svg::default();
     frame::open(&mut svg, story, &layout);
     let ticks = frame::ticks(&scale);
@@ -85,7 +89,8 @@ pub(crate) fn draw(story: &Story) -> String {
     svg.finish()
 }
 
-fn rows(placed: &[Placed]) -> usize {
+/// How many rows there are.
+fn taken(placed: &[Placed]) -> usize {
     placed.iter().map(|placed| placed.row + 1).max().unwrap_or(0)
 }
 
@@ -96,14 +101,14 @@ fn scale(story: &Story) -> Scale {
     events.extend(story.states.iter().map(|span| span.from));
     events.extend(story.marks.iter().map(|mark| mark.at));
     events.extend(story.requests.iter().map(|request| request.sent));
-    if let Some(last) = story.tokens.last().filter(|token| token.until == story.length) {
+    if let Some(last) = story.tokens.last().filter(|token| token.held && token.refused.is_none()) {
         let latest = story.length.saturating_add(story.length / OUTLOOK);
         events.push(last.dead.unwrap_or(last.sure).clamp(story.length, latest));
     }
     let mut times = events.clone();
     for request in &story.requests {
         times.extend(request.end.as_ref().map(|end| end.at));
-        times.extend(request.late);
+        times.extend(&request.late);
     }
     for times in [&mut events, &mut times] {
         times.sort_unstable();
@@ -132,24 +137,27 @@ fn marks(story: &Story, scale: &Scale) -> Vec<Label> {
 }
 
 fn write_above(svg: &mut Svg, story: &Story, scale: &Scale, marks: &[Placed], layout: &Layout) {
+    let y = |row: usize| layout.band - 14.0 - rows(row, ROW);
     for Placed { label, row } in marks {
-        let y = layout.band - 14.0 - ROW * f64::from(u32::try_from(*row).unwrap_or(0));
-        svg.line("leader", (label.x, y - 9.0), (label.x, layout.band));
+        svg.line("leader", (label.x, y(*row) - 9.0), (label.x, layout.band));
     }
+    let mut columns = Columns::default();
     for mark in &story.marks {
         let (_, dot, _) = class(mark.kind);
-        svg.open_group("mark", Some(&mark.text));
-        svg.circle(dot, (scale.x(mark.at), layout.band), 3.2);
-        svg.close_group();
+        let x = scale.x(mark.at);
+        if columns.first(dot, x) {
+            svg.open_group("mark", Some(&mark.text));
+            svg.circle(dot, (x, layout.band), 3.2);
+            svg.close_group();
+        }
     }
     for Placed { label, row } in marks {
-        let y = layout.band - 14.0 - ROW * f64::from(u32::try_from(*row).unwrap_or(0));
-        svg.text(label.class, (label.x + 4.0, y), &label.text);
+        svg.text(label.class, (label.x + 4.0, y(*row)), &label.text);
     }
 }
 
 fn write_below(svg: &mut Svg, fates: &[Placed], layout: &Layout) {
-    let y = |row: usize| layout.server + 22.0 + ROW * f64::from(u32::try_from(row).unwrap_or(0));
+    let y = |row: usize| layout.server + 22.0 + rows(row, ROW);
     for Placed { label, row } in fates {
         svg.line("leader", (label.x, layout.server), (label.x, y(*row)));
     }

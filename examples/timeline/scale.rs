@@ -91,8 +91,10 @@ impl Scale {
             (even + (gap / knee).log2().max(0.0) * PER_DOUBLING).max(room)
         };
         let gaps = || events.windows(2).map(|pair| (pair[0], pair[1], float(pair[1] - pair[0])));
-        // The scale for which all of it is as wide as the page: it grows with the scale.
-        let (mut low, mut high) = (0.0, width);
+        // The scale for which all of it is as wide as the page: it grows with the scale, and is no
+        // larger than one that has no room for anything else.
+        let even: f64 = gaps().map(|(_, _, gap)| gap.min(knee)).sum();
+        let (mut low, mut high) = (0.0, width / even.max(1.0));
         for _ in 0..60 {
             let middle = f64::midpoint(low, high);
             let sum: f64 = gaps().map(|(_, _, gap)| wide(gap, middle)).sum();

@@ -3,8 +3,8 @@
 /// A traced session.
 #[derive(Debug, Default)]
 pub(crate) struct Story {
-    /// The wall clock at the beginning, in milliseconds since 1970.
-    pub(crate) began: i64,
+    /// The wall clock at the beginning, in milliseconds since 1970, if there is any line.
+    pub(crate) began: Option<i64>,
     /// The time of the last line.
     pub(crate) length: u64,
     pub(crate) states: Vec<Span>,
@@ -12,14 +12,13 @@ pub(crate) struct Story {
     pub(crate) requests: Vec<Request>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) offline: Vec<(u64, u64)>,
-    /// What servers asked to wait.
-    pub(crate) waits: Vec<(u64, u64)>,
+    pub(crate) waits: Vec<Wait>,
 }
 
 /// A time in one state.
 #[derive(Debug)]
 pub(crate) struct Span {
-    pub(crate) state: String,
+    pub(crate) state: &'static str,
     pub(crate) from: u64,
     pub(crate) to: u64,
 }
@@ -30,8 +29,12 @@ pub(crate) struct Token {
     pub(crate) name: String,
     pub(crate) generation: u64,
     pub(crate) from: u64,
-    /// When it was replaced, expired or dropped.
+    /// When it was replaced, expired or dropped, or the trace ended.
     pub(crate) until: u64,
+    /// Whether it was still held when the trace ended.
+    pub(crate) held: bool,
+    /// When the API refused it.
+    pub(crate) refused: Option<u64>,
     /// Until when it certainly lives.
     pub(crate) sure: u64,
     /// From when on it is certainly dead, if that is known.
@@ -46,8 +49,18 @@ pub(crate) struct Request {
     pub(crate) credentials: String,
     pub(crate) endpoint: String,
     pub(crate) end: Option<End>,
-    /// When a reply came that nobody waited for any more.
-    pub(crate) late: Option<u64>,
+    /// When replies came that nobody waited for any more.
+    pub(crate) late: Vec<u64>,
+}
+
+/// A server asked to wait.
+#[derive(Debug)]
+pub(crate) struct Wait {
+    pub(crate) from: u64,
+    /// For how long, in milliseconds.
+    pub(crate) asked: u64,
+    /// How much of that counts.
+    pub(crate) counts: u64,
 }
 
 /// What became of a request.

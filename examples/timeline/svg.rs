@@ -1,11 +1,14 @@
 //! Writes SVG: elements, attributes, and text that is escaped.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
-/// A document that grows.
+/// A document that grows. Classes are constants: nothing of a trace gets into an attribute.
 #[derive(Debug, Default)]
 pub(crate) struct Svg {
     text: String,
+    /// The classes of shapes that were drawn.
+    drawn: BTreeSet<&'static str>,
 }
 
 /// Text as it may stand in XML: no markup, and no character that XML forbids.
@@ -38,7 +41,7 @@ impl Svg {
         self.text.push('\n');
     }
 
-    pub(crate) fn open_group(&mut self, class: &str, title: Option<&str>) {
+    pub(crate) fn open_group(&mut self, class: &'static str, title: Option<&str>) {
         let _ = write!(self.text, "<g class=\"{class}\">");
         if let Some(title) = title {
             let _ = write!(self.text, "<title>{}</title>", escape(title));
@@ -50,7 +53,8 @@ impl Svg {
         self.raw("</g>");
     }
 
-    pub(crate) fn rect(&mut self, class: &str, area: Area, radius: f64) {
+    pub(crate) fn rect(&mut self, class: &'static str, area: Area, radius: f64) {
+        self.drawn.insert(class);
         let Area { x, y, width, height } = area;
         let _ = writeln!(
             self.text,
@@ -58,34 +62,51 @@ impl Svg {
         );
     }
 
-    pub(crate) fn path(&mut self, class: &str, d: &str) {
+    pub(crate) fn path(&mut self, class: &'static str, d: &str) {
+        self.drawn.extend(class.split(' '));
         let _ = writeln!(self.text, "<path class=\"{class}\" d=\"{d}\"/>");
     }
 
-    pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+    pub(crate) fn line(&mut self, class: &'static str, from: (f64, f64), to: (f64, f64)) {
         self.path(class, &format!("M{:.1} {:.1}L{:.1} {:.1}", from.0, from.1, to.0, to.1));
     }
 
-    pub(crate) fn circle(&mut self, class: &str, (x, y): (f64, f64), radius: f64) {
+    pub(crate) fn circle(&mut self, class: &'static str, (x, y): (f64, f64), radius: f64) {
         let _ = writeln!(
             self.text,
             "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{radius}\"/>"
         );
     }
 
-    pub(crate) fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
+    pub(crate) fn text(&mut self, class: &'static str, (x, y): (f64, f64), text: &str) {
         let text = escape(text);
         let _ =
             writeln!(self.text, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
     }
 
-    /// Whether anything of this class was drawn.
+    /// Whether any shape of this class was drawn.
     pub(crate) fn has(&self, class: &str) -> bool {
-        ["\"", " dense\""].iter().any(|end| self.text.contains(&format!("class=\"{class}{end}")))
+        self.drawn.contains(class)
     }
 
     pub(crate) fn finish(self) -> String {
         self.text
+    }
+}
+
+/// What is in each column of pixels, so that a long trace doesn't draw a thousand things on one spot.
+#[derive(Debug, Default)]
+pub(crate) struct Columns(BTreeSet<(&'static str, u64)>);
+
+impl Columns {
+    /// Whether this is the first of its class there.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a page has a few thousand columns, from 0"
+    )]
+    pub(crate) fn first(&mut self, class: &'static str, x: f64) -> bool {
+        self.0.insert((class, x as u64))
     }
 }
 

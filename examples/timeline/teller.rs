@@ -1,8 +1,10 @@
 //! Makes a story of a trace's lines. They were read once already, so all that is in them is in its place.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
-use crate::story::{End, Fate, Kind, Mark, Request, Span, Story, Token};
+use crate::story::{End, Fate, Kind, Mark, Request, Span, Story, Token, Wait};
 use crate::words;
 
 /// The most that one reading may add to the driver's time, as `videokit_session::time::Clock` has it.
@@ -12,10 +14,13 @@ const LEAP: u64 = 1 << 40;
 const STEP: i64 = 2_000;
 
 pub(crate) fn tell(trace: &str) -> Story {
-    let mut teller = Teller::default();
-    for line in trace.lines().skip(1) {
-        // Every line was read as JSON before.
-        teller.line(&serde_json::from_str(line).unwrap_or_default());
+    // Every line was read as JSON before, unless it is a blank one at the end.
+    let mut lines = trace.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let header = lines.next().unwrap_or_default();
+    let longest_wait = number(&header["policy"]["retry_after_cap_ms"]);
+    let mut teller = Teller { longest_wait, ..Teller::default() };
+    for line in lines {
+        teller.line(&line);
     }
     teller.end()
 }
@@ -23,6 +28,8 @@ pub(crate) fn tell(trace: &str) -> Story {
 #[derive(Default)]
 struct Teller {
     story: Story,
+    /// As much of a `Retry-After` as the policy lets count.
+    longest_wait: u64,
     now: u64,
     last: Option<(u64, i64)>,
     /// The call whose answer is on the next line.
@@ -31,6 +38,10 @@ struct Teller {
     next_token: String,
     offline_since: Option<u64>,
     identity: Option<String>,
+    /// Where the request of an id is among the story's.
+    requests: HashMap<String, usize>,
+    /// The request that was answered last.
+    answered: Option<usize>,
 }
 
 impl Teller {
@@ -42,7 +53,7 @@ impl Teller {
             let call = self.call.take();
             self.answer(&call, &line["out"]);
         }
-        if let Some(state) = line["state"].as_str() {
+        if let Some(state) = line["state"].as_str().and_then(words::state) {
             self.enter(state);
         }
         if let Some(token) = line.get("token") {
@@ -53,7 +64,7 @@ impl Teller {
     /// Time passes as the driver counts it.
     fn pass(&mut self, mono: u64, wall: i64) {
         let Some((last_mono, last_wall)) = self.last.replace((mono, wall)) else {
-            self.story.began = wall;
+            self.story.began = Some(wall);
             self.enter("Unauthenticated");
             return;
         };
@@ -89,10 +100,20 @@ impl Teller {
             self.mark(Kind::App, "stop");
         } else if let Some(online) = call["online"].as_bool() {
             self.network(online);
-        } else if !call["unauthorized"].is_null() {
-            self.mark(Kind::Fault, "401 from the API");
+        } else if let Some(generation) = call["unauthorized"]["generation"].as_u64() {
+            self.refuse(generation);
         }
         self.call = call.clone();
+    }
+
+    /// The API refused a token. That serves until there is another one, if it is the latest.
+    fn refuse(&mut self, generation: u64) {
+        let now = self.now;
+        let mut tokens = self.story.tokens.iter_mut().rev();
+        if let Some(token) = tokens.find(|token| token.generation == generation) {
+            token.refused.get_or_insert(now);
+        }
+        self.mark(Kind::Fault, "401 from the API");
     }
 
     fn log_in(&mut self, credentials: &Value) {
@@ -131,14 +152,7 @@ impl Teller {
             let why = words::failure(text(&failure["why"]));
             self.finish(text(&failure["id"]), Fate::Failed, why.to_owned());
         } else if let Some(send) = answer.get("send") {
-            self.story.requests.push(Request {
-                id: text(&send["id"]).to_owned(),
-                sent: self.now,
-                credentials: text(&send["credentials"]).to_owned(),
-                endpoint: text(&send["endpoint"]).to_owned(),
-                end: None,
-                late: None,
-            });
+            self.send(send);
         } else if let Some(abandon) = answer.get("abandon") {
             self.finish(text(&abandon["id"]), Fate::Abandoned, "given up".to_owned());
         } else if let Some(event) = answer.get("event") {
@@ -146,7 +160,23 @@ impl Teller {
         }
     }
 
+    fn send(&mut self, send: &Value) {
+        let id = text(&send["id"]);
+        self.requests.insert(id.to_owned(), self.story.requests.len());
+        self.story.requests.push(Request {
+            id: id.to_owned(),
+            sent: self.now,
+            credentials: text(&send["credentials"]).to_owned(),
+            endpoint: text(&send["endpoint"]).to_owned(),
+            end: None,
+            late: Vec::new(),
+        });
+    }
+
     fn event(&mut self, event: &Value) {
+        if let Some(denied) = event.get("Denied") {
+            self.denied(&denied["denial"]);
+        }
         if event["Failed"]["why"] == "TimedOut" {
             // What was given up just before this was given up for it.
             let last = self.story.requests.last_mut().and_then(|request| request.end.as_mut());
@@ -182,34 +212,48 @@ impl Teller {
         }
         let denial = &reply["means"]["denial"];
         self.finish(id, Fate::Denied, format!("{status}{}", words::denial(denial)));
-        if let Some(wait) = denial["retry_after_ms"].as_u64().filter(|wait| *wait > 0) {
-            self.story.waits.push((self.now, self.now.saturating_add(wait)));
+        self.wait(self.now, denial);
+    }
+
+    /// What the exchange took for a grant, the session may refuse: for another identity, or expired.
+    fn denied(&mut self, denial: &Value) {
+        let request = self.answered.and_then(|at| self.story.requests.get_mut(at));
+        let end = request.and_then(|request| request.end.as_mut());
+        if let Some(end) = end.filter(|end| end.fate == Fate::Granted) {
+            end.fate = Fate::Denied;
+            let status = denial["status"].as_u64().map_or(String::new(), |it| it.to_string());
+            end.text = format!("{status}{}", words::denial(denial));
+            let at = end.at;
+            self.wait(at, denial);
         }
     }
 
-    fn request(&mut self, id: &str) -> Option<&mut Request> {
-        self.story.requests.iter_mut().rev().find(|request| request.id == id)
+    fn wait(&mut self, from: u64, denial: &Value) {
+        if let Some(asked) = denial["retry_after_ms"].as_u64().filter(|asked| *asked > 0) {
+            let counts = asked.min(self.longest_wait);
+            self.story.waits.push(Wait { from, asked, counts });
+        }
     }
 
     fn finish(&mut self, id: &str, fate: Fate, text: String) {
         let end = End { at: self.now, fate, text };
-        if let Some(request) = self.request(id).filter(|request| request.end.is_none()) {
+        let Some(at) = self.requests.get(id).copied() else { return };
+        if let Some(request) = self.story.requests.get_mut(at).filter(|it| it.end.is_none()) {
             request.end = Some(end);
+            self.answered = Some(at);
         }
     }
 
     fn late(&mut self, id: &str) {
-        let now = self.now;
-        if let Some(request) = self.request(id) {
-            request.late = Some(now);
-        } else {
-            self.mark(Kind::Fault, "a stranger's reply");
+        match self.requests.get(id) {
+            Some(at) => self.story.requests[*at].late.push(self.now),
+            None => self.mark(Kind::Fault, "a stranger's reply"),
         }
     }
 
-    fn enter(&mut self, state: &str) {
+    fn enter(&mut self, state: &'static str) {
         self.leave();
-        self.story.states.push(Span { state: state.to_owned(), from: self.now, to: self.now });
+        self.story.states.push(Span { state, from: self.now, to: self.now });
     }
 
     fn leave(&mut self) {
@@ -239,6 +283,8 @@ impl Teller {
             generation,
             from: now,
             until: u64::MAX,
+            held: false,
+            refused: None,
             sure: ends(&held["lo_ms"]),
             dead: held.get("hi_ms").map(ends),
         });
@@ -252,6 +298,9 @@ impl Teller {
 
     fn end(mut self) -> Story {
         self.leave();
+        if let Some(last) = self.story.tokens.last_mut() {
+            last.held = last.until == u64::MAX;
+        }
         self.drop_token();
         if let Some(since) = self.offline_since {
             self.story.offline.push((since, self.now));

@@ -7,6 +7,12 @@ pub(crate) fn token(stand_in: &str) -> String {
     stand_in.rsplit('.').next().unwrap_or(stand_in).to_owned()
 }
 
+/// The constant for the name of a state.
+pub(crate) fn state(name: &str) -> Option<&'static str> {
+    let states = ["Unauthenticated", "Authenticating", "Active", "Expired"];
+    states.into_iter().find(|state| *state == name)
+}
+
 pub(crate) fn failure(why: &str) -> &'static str {
     match why {
         "TimedOut" => "no reply in time",
@@ -76,6 +82,7 @@ pub(crate) enum Format {
     Hours,
     HoursAndSeconds,
     Days,
+    DaysAndHours,
 }
 
 impl Format {
@@ -93,7 +100,12 @@ impl Format {
 
     /// For a time that is no multiple of a tick's step.
     pub(crate) fn finer(self) -> Self {
-        if self == Self::Seconds { Self::Millis } else { self }
+        match self {
+            Self::Seconds => Self::Millis,
+            Self::Hours => Self::HoursAndSeconds,
+            Self::Days => Self::DaysAndHours,
+            other => other,
+        }
     }
 
     pub(crate) fn unit(self) -> &'static str {
@@ -102,7 +114,7 @@ impl Format {
             Self::Minutes => "min:s",
             Self::Hours => "h:min",
             Self::HoursAndSeconds => "h:min:s",
-            Self::Days => "days",
+            Self::Days | Self::DaysAndHours => "days",
         }
     }
 
@@ -115,12 +127,13 @@ impl Format {
             Self::Hours => format!("{hours}:{minutes:02}"),
             Self::HoursAndSeconds => format!("{hours}:{minutes:02}:{seconds:02}"),
             Self::Days => (at / DAY).to_string(),
+            Self::DaysAndHours => format!("{} d {} h", at / DAY, at % DAY / HOUR),
         }
     }
 }
 
 /// The distances that ticks may have.
-pub(crate) const STEPS: [u64; 25] = [
+pub(crate) const STEPS: [u64; 26] = [
     100,
     200,
     500,
@@ -142,6 +155,7 @@ pub(crate) const STEPS: [u64; 25] = [
     6 * HOUR,
     12 * HOUR,
     DAY,
+    2 * DAY,
     7 * DAY,
     30 * DAY,
     365 * DAY,

@@ -5,6 +5,9 @@ use super::{LONGEST_LINE, MOST_LINES, VERSION};
 /// How much of a description is kept, in characters: it may quote the trace.
 const DESCRIPTION_LIMIT: usize = 300;
 
+/// The same of a release's name.
+const RELEASE_LIMIT: usize = 32;
+
 /// Why a trace can't be read, and at which line, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,11 +64,35 @@ pub enum TraceError {
     },
 }
 
+/// The beginning of a text of a trace, as it may be written to a terminal: without escape sequences,
+/// line breaks, and whatever else can't be seen. It has at most `limit` characters.
+pub(super) fn shown(text: &str, limit: usize) -> String {
+    let mut shown = String::new();
+    let mut room = limit;
+    for character in text.chars() {
+        // JSON has these, and they do no harm.
+        let harmless = matches!(character, '"' | '\'' | '\\');
+        let length = if harmless { 1 } else { character.escape_debug().count() };
+        let Some(rest) = room.checked_sub(length) else { break };
+        room = rest;
+        if harmless {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_debug());
+        }
+    }
+    shown
+}
+
 impl TraceError {
-    pub(super) fn unreadable(line: usize, field: &str, problem: impl Into<String>) -> Self {
-        let problem: String = problem.into().chars().take(DESCRIPTION_LIMIT).collect();
-        let field: String = field.chars().take(DESCRIPTION_LIMIT).collect();
-        Self::Unreadable { line, field: field.into(), problem: problem.into() }
+    pub(super) fn unreadable(line: usize, field: &str, problem: impl AsRef<str>) -> Self {
+        let [field, problem] =
+            [field, problem.as_ref()].map(|text| shown(text, DESCRIPTION_LIMIT).into_boxed_str());
+        Self::Unreadable { line, field, problem }
+    }
+
+    pub(super) fn newer(version: u64, release: &str) -> Self {
+        Self::Newer { version, release: shown(release, RELEASE_LIMIT).into() }
     }
 
     /// The line, counted from 1.

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use super::error::TraceError;
-use crate::driver::Policy;
-use crate::exchange::AllowedOrigin;
-use crate::session::Config;
+use crate::driver::{Policy, PolicyError};
+use crate::exchange::{AllowedOrigin, OriginError};
+use crate::session::{Config, ConfigError};
 
 /// By which a trace is known.
 pub(super) const NAME: &str = "videokit-session";
@@ -91,6 +91,15 @@ fn unreadable(field: &str, problem: &dyn fmt::Display) -> TraceError {
     TraceError::unreadable(1, field, problem.to_string())
 }
 
+/// What a driver may send to, or what is wrong with it.
+fn origin(text: &str) -> Result<AllowedOrigin, String> {
+    match AllowedOrigin::https(text) {
+        Err(OriginError::Insecure) => AllowedOrigin::loopback(text)
+            .map_err(|_| "expected https, or http to a loopback address".to_owned()),
+        other => other.map_err(|error| error.to_string()),
+    }
+}
+
 impl ConfigNote {
     fn of(config: &Config) -> Self {
         let [
@@ -118,9 +127,10 @@ impl ConfigNote {
     fn config(&self) -> Result<Config, TraceError> {
         let mut origins = Vec::new();
         for (n, text) in self.origins.iter().enumerate() {
-            let origin = AllowedOrigin::https(text).or_else(|_| AllowedOrigin::loopback(text));
-            let field = || format!("config.origins[{n}]");
-            origins.push(origin.map_err(|error| unreadable(&field(), &error))?);
+            origins.push(
+                origin(text)
+                    .map_err(|problem| unreadable(&format!("config.origins[{n}]"), &problem))?,
+            );
         }
         let mut origins = origins.into_iter();
         let Some(first) = origins.next() else {
@@ -138,7 +148,17 @@ impl ConfigNote {
             .renewal_margin(Duration::from_millis(self.renewal_margin_ms))
             .renewal_percent(self.renewal_percent);
         let config = origins.fold(builder, crate::session::ConfigBuilder::origin).build();
-        config.map_err(|error| unreadable("config", &error))
+        config.map_err(|error| {
+            let member = match error {
+                ConfigError::Scheme => "config.scheme",
+                ConfigError::RequestTimeout => "config.request_timeout_ms",
+                ConfigError::AssumedLifetime => "config.assumed_lifetime_ms",
+                ConfigError::RenewalPercent => "config.renewal_percent",
+                // One of several.
+                ConfigError::Tolerance => "config",
+            };
+            unreadable(member, &error)
+        })
     }
 }
 
@@ -171,6 +191,17 @@ impl PolicyNote {
             Some(attempts) => builder.attempts(attempts),
             None => builder,
         };
-        builder.build().map_err(|error| unreadable("policy", &error))
+        builder.build().map_err(|error| {
+            let member = match error {
+                PolicyError::Burst => "policy.burst",
+                PolicyError::Interval => "policy.interval_ms",
+                PolicyError::Spacing => "policy.spacing_ms",
+                // One of two.
+                PolicyError::Backoff => "policy",
+                PolicyError::RetryAfterCap => "policy.retry_after_cap_ms",
+                PolicyError::Attempts => "policy.attempts",
+            };
+            unreadable(member, &error)
+        })
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::{JsonType, OriginError};
 use crate::secret::TokenError;
 use crate::session::TransportFailure;
+use crate::session::transitions::StateName;
 
 /// An input or an output.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub(super) struct Line {
     pub(super) output: Option<Output>,
     /// The state of the session, on the last line of a call that changed it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) state: Option<String>,
+    pub(super) state: Option<StateNote>,
     /// The token, on the last line of a call that changed it, or after which it is judged otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) token: Option<Holding>,
@@ -60,6 +61,26 @@ pub(super) enum Output {
     Wait(WakeNote),
     Ok,
     Stale,
+}
+
+/// A [`StateName`].
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum StateNote {
+    Unauthenticated,
+    Authenticating,
+    Active,
+    Expired,
+}
+
+impl From<StateName> for StateNote {
+    fn from(state: StateName) -> Self {
+        match state {
+            StateName::Unauthenticated => Self::Unauthenticated,
+            StateName::Authenticating => Self::Authenticating,
+            StateName::Active => Self::Active,
+            StateName::Expired => Self::Expired,
+        }
+    }
 }
 
 /// The token at hand.
@@ -240,8 +261,8 @@ pub(super) enum EventNote {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Move {
-    pub(super) from: String,
-    pub(super) to: String,
+    pub(super) from: StateNote,
+    pub(super) to: StateNote,
     pub(super) cause: String,
 }
 
@@ -254,7 +275,7 @@ pub(super) enum WakeNote {
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "TransportFailure")]
-pub(super) enum TransportFailureDef {
+enum TransportFailureDef {
     TimedOut,
     Unreachable,
     Interrupted,

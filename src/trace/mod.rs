@@ -71,11 +71,13 @@
 //! # What is not
 //!
 //! No secret, and nothing that a server or a caller could have put one into: tokens, credentials,
-//! identities, endpoints (origin, path and query), scopes other than the known ones, and `expiresAt`s
-//! that are no date have stand-ins, such as `token-2`, the same one for the same secret within one trace.
-//! Of requests there is nothing but the stand-ins of their endpoint and their credentials; of replies no
-//! body, no other header, and not what the server says about an error. A token that is a JWT has a JWT as
-//! its stand-in, which keeps `exp` and `iat` alone.
+//! identities, endpoints (origin, path and query), all scopes of a set other than the known ones, and
+//! `expiresAt`s that are no date have stand-ins, such as `token-2`, the same one for the same secret
+//! within one trace. Of requests there is nothing but id, time-out, deadline, and the stand-ins of
+//! endpoint and credentials; of replies no body, no other header, and not what the server says about an
+//! error. A date is written as the driver understands it, in UTC and to the millisecond; another way to
+//! write the same one gets a note in brackets. A token that is a JWT has a JWT as its stand-in, which
+//! keeps `exp - iat` alone, to the millisecond.
 //!
 //! What is in it as it is: the configuration (the origins and the header's name and scheme among it), the
 //! seed, scopes by their known names, and the constants by which exchanges of your own explain themselves
@@ -86,19 +88,20 @@
 //!
 //! Each line's `sum` is FNV-1a (64 bits, 16 hexadecimal digits) over all lines up to this one, each without
 //! its `,"sum":"…"}` and its line break. It guards against accidents, such as a changed byte, or lines that
-//! were lost, doubled or sorted, and names the first line that is wrong. It does not guard against forgery:
-//! anybody can compute it.
+//! were doubled, sorted, or lost before the last one, and names the first line that is wrong. A trace that
+//! ends early is a shorter trace. It does not guard against forgery: anybody can compute it.
 //!
 //! # Limits
 //!
 //! A recorder keeps in memory what it has to know again: one token for each that was granted, above all.
-//! It ends its trace at [`MOST_LINES`] lines, or before a line of over [`LONGEST_LINE`] bytes, and
-//! a replay reads no more than that. A trace in which exchanges of your own use more than 32 different
+//! It ends its trace before the call with which that would have over [`MOST_LINES`], or a line of over
+//! [`LONGEST_LINE`] bytes, and a replay reads no more than that. A trace in which exchanges of your own use more than 32 different
 //! words is recorded, and can't be replayed. What is exact presumes that such exchanges are pure, as
 //! [`Exchange`](crate::exchange::Exchange) demands: a reply is read twice, once for the recorder.
 
 mod error;
 mod header;
+mod known;
 mod line;
 mod naming;
 mod read;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Uri;
 
+use super::known::StandIns;
 use super::line::{
     BuildErrorNote, CredentialsNote, DenialNote, FlawNote, GrantNote, KindNote, Meaning, ReplyNote,
     StartNote,
@@ -11,11 +12,11 @@ use super::line::{
 use super::words::Words;
 use crate::driver::Start;
 use crate::exchange::{
-    AllowedOrigin, BuildError, Credentials, Denial, DenialKind, Flaw, Grant, Identity, Reply,
-    Scope, Scopes,
+    AllowedOrigin, BuildError, Credentials, Denial, DenialKind, Flaw, Grant, Identity, OriginError,
+    Reply, Scope, Scopes,
 };
 use crate::secret::SessionToken;
-use crate::time::{ExpiresAt, millis};
+use crate::time::millis;
 
 /// How secrets are named in the lines.
 pub(super) enum Naming {
@@ -23,17 +24,6 @@ pub(super) enum Naming {
     Hide(StandIns),
     /// In a replay, all there is are stand-ins, and they are written as they are.
     Keep(Kept),
-}
-
-/// What a trace has seen so far, to know it again. The n-th of each kind is called after its n.
-#[derive(Default)]
-pub(super) struct StandIns {
-    tokens: Vec<SessionToken>,
-    identities: Vec<Identity>,
-    scopes: Vec<Scope>,
-    expiries: Vec<Box<str>>,
-    endpoints: Vec<(AllowedOrigin, Box<str>)>,
-    credentials: Vec<Credentials>,
 }
 
 /// What a replay's driver can't say by itself.
@@ -49,15 +39,6 @@ pub(super) fn address(credentials: &Credentials) -> usize {
     core::ptr::from_ref(credentials.exchange()).addr()
 }
 
-/// The number of `value` among those that are known, from 1. It is known from then on.
-fn number<T: PartialEq>(known: &mut Vec<T>, value: T) -> usize {
-    let at = known.iter().position(|known| *known == value).unwrap_or_else(|| {
-        known.push(value);
-        known.len().saturating_sub(1)
-    });
-    at.saturating_add(1)
-}
-
 /// An endpoint's stand-in as an address, which [`Naming::endpoint`] reads it from again.
 pub(super) fn endpoint_uri(stand_in: &str, safe: bool) -> Option<Uri> {
     let scheme = if safe { "https" } else { "http" };
@@ -69,52 +50,29 @@ pub(super) fn endpoint_uri(stand_in: &str, safe: bool) -> Option<Uri> {
 impl Naming {
     fn token(&mut self, token: &SessionToken) -> String {
         match self {
-            Self::Hide(known) => {
-                let name = format!("token-{}", number(&mut known.tokens, token.clone()));
-                token.reduced(&name).unwrap_or(name)
-            }
+            Self::Hide(known) => known.token(token),
             Self::Keep(_) => token.expose().to_owned(),
         }
     }
 
     fn identity(&mut self, identity: &Identity) -> String {
         match self {
-            Self::Hide(known) => {
-                format!("identity-{}", number(&mut known.identities, identity.clone()))
-            }
+            Self::Hide(known) => known.identity(identity),
             Self::Keep(_) => identity.as_str().to_owned(),
         }
     }
 
-    /// The known names are no secret. Another may be one that a server has put there.
     fn scopes(&mut self, scopes: &Scopes) -> Vec<String> {
-        let name = |scope: &Scope| match self {
-            Self::Hide(known) if !Scope::KNOWN.contains(scope) => {
-                format!("scope-{}", number(&mut known.scopes, scope.clone()))
-            }
-            _ => scope.as_str().to_owned(),
-        };
-        let mut names: Vec<String> = scopes.iter().map(name).collect();
-        // In the order in which a replay, which has but the stand-ins, finds them.
-        names.sort();
-        names
+        match self {
+            Self::Hide(known) => known.scopes(scopes),
+            Self::Keep(_) => scopes.iter().map(Scope::to_string).collect(),
+        }
     }
 
-    /// A date is written as it is, and what stands around it or in its place is not: it may be anything.
     fn expiry(&mut self, text: &str) -> String {
-        let Self::Hide(known) = self else { return text.to_owned() };
-        let bare = |text: &str| {
-            text.bytes().all(|byte| byte.is_ascii_digit() || b"TtZz:+-., ".contains(&byte))
-        };
-        let date = ExpiresAt::parse(text);
-        if date.is_some() && bare(text) {
-            return text.to_owned();
-        }
-        let stand_in = format!("expiry-{}", number(&mut known.expiries, text.into()));
-        // RFC 9557 puts notes in brackets behind a date.
-        match text.split_once('[') {
-            Some((before, _)) if date.is_some() && bare(before) => format!("{before}[{stand_in}]"),
-            _ => stand_in,
+        match self {
+            Self::Hide(known) => known.expiry(text),
+            Self::Keep(_) => text.to_owned(),
         }
     }
 
@@ -122,19 +80,14 @@ impl Naming {
     pub(super) fn endpoint(&mut self, uri: &Uri) -> Option<String> {
         let origin = AllowedOrigin::of(uri).ok()?;
         Some(match self {
-            Self::Hide(known) => {
-                let endpoint = (origin, uri.path().into());
-                format!("endpoint-{}", number(&mut known.endpoints, endpoint))
-            }
+            Self::Hide(known) => known.endpoint(&origin, uri),
             Self::Keep(_) => uri.host()?.to_owned(),
         })
     }
 
     pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
         match self {
-            Self::Hide(known) => {
-                format!("credentials-{}", number(&mut known.credentials, credentials.clone()))
-            }
+            Self::Hide(known) => known.credentials(credentials),
             Self::Keep(kept) => {
                 kept.credentials.get(&address(credentials)).cloned().unwrap_or_default()
             }
@@ -156,11 +109,18 @@ impl Naming {
             Start::Token(grant) => StartNote::Token(self.grant(grant)),
             Start::Exchange(credentials) => {
                 let exchange = credentials.exchange();
-                let request = exchange.request().ok();
+                let (request, error) = match credentials.request() {
+                    Ok(request) => (Some(request), None),
+                    // It has an address all the same, which is that of no other credentials.
+                    Err(error @ BuildError::Endpoint(OriginError::Insecure)) => {
+                        (exchange.request().ok(), Some(error))
+                    }
+                    Err(error) => (None, Some(error)),
+                };
                 StartNote::Credentials(CredentialsNote {
                     name: self.credentials(credentials),
                     endpoint: request.and_then(|request| self.endpoint(request.uri())),
-                    error: credentials.request().err().map(|error| self.build_error(error)),
+                    error: error.map(|error| self.build_error(error)),
                     identity: exchange.identity().map(|identity| self.identity(identity)),
                     scopes: exchange.scopes().map(|scopes| self.scopes(scopes)),
                     issuer_writes_date: exchange.issuer_writes_date(),

@@ -1,5 +1,7 @@
 //! Reads a trace: every line is checked before anything is replayed.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -9,11 +11,15 @@ use super::line::{Input, Line};
 use super::sum::{Sum, unsealed};
 use super::troupe::{Call, Troupe};
 use super::{LONGEST_LINE, MOST_LINES, VERSION};
+use crate::driver::Policy;
+use crate::session::Config;
 use crate::time::Moment;
 
 /// A trace that was read.
 pub(super) struct Trace {
-    pub(super) header: Header,
+    pub(super) config: Arc<Config>,
+    pub(super) policy: Policy,
+    pub(super) seed: u64,
     pub(super) steps: Vec<Step>,
     pub(super) troupe: Troupe,
 }
@@ -30,6 +36,8 @@ pub(super) struct Step {
 pub(super) fn read(trace: &[u8]) -> Result<Trace, TraceError> {
     let mut lines = Lines { rest: Some(trace), number: 0, sum: Sum::default() };
     let header = header(&mut lines)?;
+    // Before the other lines: of two wrong ones, the first is named.
+    let (config, policy, seed) = (header.config()?, header.policy()?, header.seed);
     let mut steps = Vec::new();
     let mut troupe = Troupe::default();
     while let Some((number, object)) = lines.next()? {
@@ -49,7 +57,7 @@ pub(super) fn read(trace: &[u8]) -> Result<Trace, TraceError> {
             recorded,
         });
     }
-    Ok(Trace { header, steps, troupe })
+    Ok(Trace { config, policy, seed, steps, troupe })
 }
 
 /// The output that has to follow the input of a line.
@@ -73,14 +81,17 @@ fn header(lines: &mut Lines<'_>) -> Result<Header, TraceError> {
         TraceError::unreadable(1, "trace", problem)
     };
     let text = lines.text()?.ok_or_else(not_ours)?;
+    if text.starts_with(b"\xef\xbb\xbf") {
+        let problem = "expected the first line of a trace, and no byte order mark before it";
+        return Err(TraceError::unreadable(1, "trace", problem));
+    }
     let peek: Peek = serde_json::from_slice(text).map_err(|_| not_ours())?;
     if peek.trace != NAME {
         return Err(not_ours());
     }
     // Before the checksum: a newer version may have another one.
     if peek.version > VERSION {
-        let release = peek.release.chars().take(32).collect::<String>();
-        return Err(TraceError::Newer { version: peek.version, release: release.into() });
+        return Err(TraceError::newer(peek.version, &peek.release));
     }
     if peek.version < VERSION {
         return Err(TraceError::unreadable(1, "version", format!("expected {VERSION}")));
@@ -96,9 +107,10 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// The next line, as bytes. The last line break may be missing.
+    /// The next line, as bytes. The last line break may be missing, or have blank lines after it.
     fn text(&mut self) -> Result<Option<&'a [u8]>, TraceError> {
-        let Some(rest) = self.rest.filter(|rest| !rest.is_empty()) else { return Ok(None) };
+        let more = |rest: &&[u8]| rest.iter().any(|byte| *byte != b'\n');
+        let Some(rest) = self.rest.filter(more) else { return Ok(None) };
         self.number = self.number.saturating_add(1);
         let mut parts = rest.splitn(2, |byte| *byte == b'\n');
         let line = parts.next().unwrap_or_default();
@@ -121,17 +133,21 @@ impl<'a> Lines<'a> {
 
     fn checked(&mut self, number: usize, line: &[u8]) -> Result<String, TraceError> {
         if !self.sum.check(line) {
-            return Err(Self::misfit(number, line));
+            return Err(self.misfit(number, line));
         }
         let line = core::str::from_utf8(line);
         line.map(unsealed).map_err(|_| TraceError::unreadable(number, "line", "expected UTF-8"))
     }
 
     /// Why a line is not the one that belongs here.
-    fn misfit(line: usize, text: &[u8]) -> TraceError {
+    fn misfit(&mut self, line: usize, text: &[u8]) -> TraceError {
         #[derive(Deserialize)]
         struct Numbered {
             n: u64,
+        }
+        if text.strip_suffix(b"\r").is_some_and(|line| self.sum.check(line)) {
+            let problem = "expected a line break of LF alone, and it is CR LF";
+            return TraceError::unreadable(line, "line", problem);
         }
         let expected = position(line);
         match serde_json::from_slice::<Numbered>(text) {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::header::Header;
+use super::known::StandIns;
 use super::line::{EventNote, Holding, Input, Line, Move, Output, WakeNote};
-use super::naming::{Naming, StandIns};
+use super::naming::Naming;
 use super::sum::Sum;
 use super::{LONGEST_LINE, MOST_LINES};
 use crate::driver::{self, Drive, Driver, Event, Policy, Start, Wake};
@@ -73,20 +74,22 @@ impl Recorder {
     }
 
     /// The lines that were recorded since this was called last, each with its line break: append them to
-    /// a file. The first ones begin with the trace's header.
+    /// a file. The first ones begin with the trace's header. What is not taken stays in memory.
     #[must_use = "these lines are not given out again"]
     pub fn take_lines(&mut self) -> String {
         mem::take(&mut self.text)
     }
 
-    /// Whether the trace has ended: it has [`MOST_LINES`], or the next line would have had over
-    /// [`LONGEST_LINE`] bytes. The driver is driven on, and what was recorded can be replayed.
+    /// Whether the trace has ended before the latest call: with that it would have had over
+    /// [`MOST_LINES`], or a line of over [`LONGEST_LINE`] bytes. Nothing more is recorded. The driver is
+    /// driven on, and what was recorded can be replayed.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.full
     }
 
     /// Ends the recording. Lines that were not taken are lost.
+    #[must_use = "to end the recording and the driver, drop the recorder"]
     pub fn into_driver(self) -> Driver {
         self.driver
     }
@@ -100,7 +103,7 @@ impl Recorder {
         }
         let seen = Seen::at(&self.driver, now);
         let before = mem::replace(&mut self.last, seen);
-        let state = (seen.state != before.state).then(|| seen.state.to_string());
+        let state = (seen.state != before.state).then(|| seen.state.into());
         let token = (seen.token != before.token).then(|| self.holding(now));
         let line = |n: usize, input, output| Line {
             n: u64::try_from(n).unwrap_or(u64::MAX),
@@ -129,7 +132,9 @@ impl Recorder {
         let mut sum = self.sum;
         let sealed: Vec<String> = lines.iter().map(|line| sum.seal(line)).collect();
         let too_long = sealed.iter().any(|line| line.len() > LONGEST_LINE.saturating_add(1));
-        self.full |= too_long || count > MOST_LINES;
+        // A replay writes what was read, and that was bounded; its first line names another release.
+        let bounded = matches!(self.naming, Naming::Hide(_));
+        self.full |= bounded && (too_long || count > MOST_LINES);
         if !self.full {
             self.sum = sum;
             self.lines = count;
@@ -176,8 +181,8 @@ impl Recorder {
 
     fn event(&self, event: &Event) -> EventNote {
         let moved = |transition: &Transition| Move {
-            from: transition.from.to_string(),
-            to: transition.to.to_string(),
+            from: transition.from.into(),
+            to: transition.to.into(),
             cause: format!("{:?}", transition.cause),
         };
         match event {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::error::TraceError;
+use super::error::{TraceError, shown};
 use super::read::{Step, read};
 use super::recorder::Recorder;
 use super::sum::unsealed;
@@ -32,11 +32,8 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "line {} differs:\n  expected: {}\n       got: {}",
-            self.line, self.expected, self.got
-        )
+        let [expected, got] = [&self.expected, &self.got].map(|text| shown(text, usize::MAX));
+        write!(f, "line {} differs:\n  expected: {expected}\n       got: {got}", self.line)
     }
 }
 
@@ -76,9 +73,8 @@ impl Replayed {
 /// [`TraceError`] if the trace can't be read, with the line.
 pub fn replay(trace: impl AsRef<[u8]>) -> Result<Replayed, TraceError> {
     let trace = read(trace.as_ref())?;
-    let (config, policy) = (trace.header.config()?, trace.header.policy()?);
     let naming = trace.troupe.into_naming();
-    let mut again = Recorder::with_naming(config, policy, trace.header.seed, naming);
+    let mut again = Recorder::with_naming(trace.config, trace.policy, trace.seed, naming);
     let _header = again.take_lines();
     let mut calls = 0_usize;
     let mut difference = None;

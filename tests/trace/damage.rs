@@ -127,6 +127,44 @@ fn nothing_is_too_odd_to_be_read() {
     assert_eq!(replay(deep).unwrap_err().line(), 1);
 }
 
+/// What editors and mail programs do to a text.
+#[test]
+fn line_breaks_and_marks_of_others_are_named() {
+    let said = |trace: String| replay(trace).unwrap_err().to_string();
+    let breaks = "line: expected a line break of LF alone, and it is CR LF";
+    assert_eq!(said(SHORT.replace('\n', "\r\n")), format!("line 1: {breaks}"));
+    let last = SHORT.lines().count();
+    assert_eq!(said(format!("{}\r\n", SHORT.trim_end())), format!("line {last}: {breaks}"));
+    let mark =
+        "line 1: trace: expected the first line of a trace, and no byte order mark before it";
+    assert_eq!(said(format!("\u{feff}{}", *SHORT)), mark);
+
+    for blank in ["\n", "\n\n\n"] {
+        assert!(replay(format!("{}{blank}", *SHORT)).unwrap().is_exact());
+    }
+    let within = SHORT.replacen('\n', "\n\n", 1);
+    assert_eq!(replay(within).unwrap_err(), TraceError::Altered { line: 2 });
+}
+
+/// Another release has a name of another length.
+#[test]
+fn the_longest_header_of_another_release_is_played() {
+    let nameless = SHORT.replacen("\"crate\":\"0.1.0\"", "\"crate\":\"\"", 1);
+    let free = LONGEST_LINE - nameless.lines().next().unwrap().len();
+    let origin =
+        |n: usize, label: usize| format!(",\"https://{n:05}.{}.example\"", "x".repeat(label));
+    let whole = origin(0, 60).len();
+    let mut origins: String = (0..free / whole - 1).map(|n| origin(n, 60)).collect();
+    let rest = free - origins.len();
+    let half = rest / 2 - origin(0, 0).len();
+    origins += &origin(90_000, half);
+    origins += &origin(90_001, free - origins.len() - origin(0, 0).len());
+    let api = "\"https://api.example\"";
+    let long = resealed(&nameless.replacen(api, &format!("{api}{origins}"), 1));
+    assert_eq!(long.lines().next().unwrap().len(), LONGEST_LINE);
+    assert_eq!(replay(long).unwrap().difference(), None);
+}
+
 #[test]
 fn length_and_number_of_lines_are_bounded() {
     let header = SHORT.lines().next().unwrap();

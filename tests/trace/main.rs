@@ -1,6 +1,7 @@
 //! What a driver was told and what it answered, as lines: they hold no secret, and play again exactly.
 
 mod damage;
+mod details;
 #[path = "../example/mod.rs"]
 mod example;
 mod kinds;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Response;
 use proptest::prelude::*;
 use videokit_session::driver::{Drive, Policy, Start};
-use videokit_session::session::RequestId;
+use videokit_session::session::{Generation, RequestId};
 use videokit_session::trace::replay;
 use videokit_session::{
     Credentials, Driver, Grant, Moment, Output, SessionToken, TransportFailure,
@@ -27,7 +27,8 @@ pub(crate) enum Op {
     Read(u64, i64),
     Answer(To, Say),
     Fail(To, TransportFailure),
-    Unauthorized(Option<u8>),
+    /// Of the token at hand, or of one so many generations back.
+    Unauthorized(u8),
     Take,
 }
 
@@ -146,7 +147,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => reading().prop_map(|(mono, wall)| Op::Read(mono, wall)),
         14 => (to(), say()).prop_map(|(to, say)| Op::Answer(to, say)),
         3 => (to(), failure()).prop_map(|(to, why)| Op::Fail(to, why)),
-        3 => proptest::option::weighted(0.2, 0_u8..4).prop_map(Op::Unauthorized),
+        3 => prop_oneof![4 => Just(0_u8), 1 => 0_u8..4].prop_map(Op::Unauthorized),
         1 => Just(Op::Take),
     ]
 }
@@ -177,6 +178,7 @@ struct Play {
     own: [Credentials; 2],
     broken: Credentials,
     foreign: RequestId,
+    generations: Vec<Generation>,
 }
 
 impl Play {
@@ -191,10 +193,19 @@ impl Play {
             own: [own("https://own.example/", "because"), own("https://own.example/", "since")],
             broken: own("", "broken"),
             foreign: outgoing.id(),
+            generations: Vec::new(),
         }
     }
 
     fn apply(&mut self, op: Op) {
+        self.act(op);
+        let generation = self.stage.driver.driver().generation();
+        if generation.is_some() && generation.as_ref() != self.generations.last() {
+            self.generations.extend(generation);
+        }
+    }
+
+    fn act(&mut self, op: Op) {
         let Self { stage, .. } = self;
         let now = stage.now;
         match op {
@@ -224,12 +235,10 @@ impl Play {
                 let id = self.id(to);
                 let _ = self.stage.driver.handle_failure(id, why, now);
             }
-            Op::Unauthorized(older) => {
-                if let Some(generation) = stage.driver.driver().generation() {
-                    stage.driver.handle_unauthorized(generation, now);
-                    if older.is_some() {
-                        stage.driver.handle_unauthorized(generation, now);
-                    }
+            Op::Unauthorized(back) => {
+                let generation = self.generations.iter().rev().nth(back.into());
+                if let Some(generation) = generation {
+                    stage.driver.handle_unauthorized(*generation, now);
                 }
             }
             Op::Take => drop(stage.trace()),

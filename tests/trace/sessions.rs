@@ -88,6 +88,7 @@ pub(crate) fn tokens() -> Stage {
     stage.start(token("bare"));
     stage.start(Grant::new(token("bare")).with_expires_at("tomorrow"));
     let odd = format!("{}[{SECRET}]", timestamp(stage.now.wall_millis() + 900_000));
+    stage.start(of_anna("one").with_expires_at(timestamp(stage.now.wall_millis() + 900_000)));
     stage.start(of_anna("one").with_expires_at(odd));
     stage.start(of_anna("two").with_expires_at(timestamp(stage.now.wall_millis() + 5_000)));
     stage.start(of_anna(&jwt(60)));
@@ -196,8 +197,8 @@ const WANTED: &[&str] = &[
     // Grants.
     r#""age_ms":30000"#,
     r#""expires_at":"expiry-1""#,
-    r#"[expiry-2]""#,
-    r#""scopes":["scope-2","videos.read"]"#,
+    r#"[spelling-2]""#,
+    r#""scopes":["scopes-2","videos.read"]"#,
     // What became of the session.
     r#""state":"Expired""#,
     r#""token":"none""#,

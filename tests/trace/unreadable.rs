@@ -39,7 +39,17 @@ const HEADERS: &[Row] = &[
     (
         "\"https://api.example\"",
         "\"http://api.example\"",
-        "config.origins[0]: the host is not a loopback address",
+        "config.origins[0]: expected https, or http to a loopback address",
+    ),
+    (
+        "\"https://api.example\"",
+        "\"ftp://api.example\"",
+        "config.origins[0]: expected https, or http to a loopback address",
+    ),
+    (
+        "\"https://api.example\"",
+        "\"https://api.example/path\"",
+        "config.origins[0]: an origin ends after its host and port, without a path",
     ),
     (
         "\"https://api.example\"",
@@ -55,12 +65,12 @@ const HEADERS: &[Row] = &[
     (
         "\"scheme\":\"Bearer \"",
         "\"scheme\":\"\\n\"",
-        "config: the scheme is not visible ASCII, with spaces allowed inside and at the end",
+        "config.scheme: the scheme is not visible ASCII, with spaces allowed inside and at the end",
     ),
     (
         "\"request_timeout_ms\":15000",
         "\"request_timeout_ms\":0",
-        "config: the request time-out is not from 1 ms to 1 h",
+        "config.request_timeout_ms: the request time-out is not from 1 ms to 1 h",
     ),
     ("\"request_timeout_ms\":15000,", "", "config: missing field `request_timeout_ms`"),
     (
@@ -68,11 +78,16 @@ const HEADERS: &[Row] = &[
         "\"renewal_percent\":256",
         "config.renewal_percent: invalid value: integer `256`, expected u8",
     ),
-    ("\"burst\":5", "\"burst\":0", "policy: the burst is not from 1 to 1000 requests"),
+    (
+        "\"gateway_skew_ms\":1000",
+        "\"gateway_skew_ms\":99999999999",
+        "config: a skew, the wall clock's error or the renewal margin is over 366 days",
+    ),
+    ("\"burst\":5", "\"burst\":0", "policy.burst: the burst is not from 1 to 1000 requests"),
     (
         "\"burst\":5",
         "\"burst\":5,\"attempts\":0",
-        "policy: the number of attempts is 0: allow at least one, or set no limit",
+        "policy.attempts: the number of attempts is 0: allow at least one, or set no limit",
     ),
 ];
 
@@ -160,7 +175,7 @@ const STARTS: &[Row] = &[
         "in.start.credentials.identity: expected 1 to 1024 bytes",
     ),
     (
-        "\"scopes\":[\"scope-1\"",
+        "\"scopes\":[\"scopes-1\"",
         "\"scopes\":[\"scope 1\"",
         "in.start.credentials.scopes: expected other names: a scope is 1 to 256 visible ASCII characters",
     ),
@@ -275,6 +290,11 @@ const OUTPUTS: &[Row] = &[
         "\"out\":{\"sand\":{\"id\":",
         "out: unknown variant `sand`, expected one of `send`, `abandon`, `event`, `wait`, `ok`, `stale`",
     ),
+    (
+        "\"state\":\"Active\"",
+        "\"state\":\"Active \"",
+        "state: unknown variant `Active `, expected one of `Unauthenticated`, `Authenticating`, `Active`, `Expired`",
+    ),
     ("\"validity\":\"Valid\",", "", "token.held: missing field `validity`"),
 ];
 
@@ -297,9 +317,46 @@ fn words_run_out() {
 }
 
 #[test]
+fn of_two_wrong_lines_the_first_is_named() {
+    let trace = sessions::renewals().trace();
+    let wrong = trace.replacen("\"burst\":5", "\"burst\":0", 1);
+    let wrong = wrong.replacen("\"in\":\"poll\"", "\"in\":\"pull\"", 1);
+    assert_eq!(replay(resealed(&wrong)).unwrap_err().line(), 1);
+}
+
+/// Errors go to terminals, and anybody can write a trace.
+#[test]
+fn what_is_quoted_is_harmless() {
+    let evil = "\u{1b}[2J\u{7}\nline 1: all is well\u{202e}\u{9b}";
+    let json = serde_json::to_string(evil).unwrap();
+    let trace = sessions::renewals().trace();
+    let wrong = trace.replacen("\"in\":\"poll\"", &format!("\"in\":{json}"), 1);
+    let member = trace.replacen("\"in\":\"poll\"", &format!("{json}:\"poll\""), 1);
+    let newer = format!("{{\"trace\":\"videokit-session\",\"version\":2,\"crate\":{json}}}");
+    let mut said = Vec::new();
+    for trace in [resealed(&wrong), resealed(&member), newer] {
+        said.push(replay(trace).unwrap_err().to_string());
+    }
+    // What differs is quoted as well.
+    let (from, to) = ("\"cause\":\"Granted\"", format!("\"cause\":{json}"));
+    let other = replay(resealed(&trace.replacen(from, &to, 1))).unwrap();
+    let difference = other.difference().unwrap();
+    assert!(difference.expected.contains('\u{202e}'), "{difference:?}");
+    let lines = difference.to_string();
+    assert_eq!(lines.lines().count(), 3);
+    said.extend(lines.lines().map(str::to_owned));
+    for said in said {
+        assert!(!said.contains(['\u{1b}', '\u{7}', '\n', '\u{202e}', '\u{9b}']), "{said:?}");
+    }
+    assert!(lines.contains("\"cause\":\"\\u001b[2J"), "JSON stays JSON: {lines}");
+}
+
+#[test]
 fn what_is_quoted_is_short() {
     let trace = sessions::renewals().trace();
-    let long = format!("\"in\":\"{}\"", "x".repeat(60_000));
-    let error = replay(resealed(&trace.replacen("\"in\":\"poll\"", &long, 1))).unwrap_err();
-    assert!(error.to_string().len() < 700, "{}", error.to_string().len());
+    for text in ["x", "\\u001b", "\u{e000}"] {
+        let long = format!("\"in\":\"{}\"", text.repeat(10_000));
+        let error = replay(resealed(&trace.replacen("\"in\":\"poll\"", &long, 1))).unwrap_err();
+        assert!(error.to_string().len() < 700, "{}", error.to_string().len());
+    }
 }

@@ -1,0 +1,210 @@
+//! Secrets and names that a trace has seen, and the stand-ins that they got.
+
+use core::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::Uri;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+
+use crate::exchange::{AllowedOrigin, Credentials, Identity, Scope, Scopes};
+use crate::secret::SessionToken;
+use crate::time::ExpiresAt;
+
+/// What a trace has seen so far, to know it again. The n-th of each kind is called after its n.
+#[derive(Default)]
+pub(super) struct StandIns {
+    tokens: Numbers<ByText>,
+    identities: Numbers<Identity>,
+    /// What is not known of a set of scopes, as one.
+    scopes: Numbers<Box<str>>,
+    /// What is no date.
+    expiries: Numbers<Box<str>>,
+    /// The ways to write each date: what is written otherwise is not the same grant.
+    dates: BTreeMap<i64, Numbers<Box<str>>>,
+    endpoints: Numbers<(Box<str>, Box<str>)>,
+    credentials: Vec<Credentials>,
+}
+
+/// Things and their numbers, from 1.
+struct Numbers<T>(BTreeMap<T, usize>);
+
+impl<T> Default for Numbers<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<T: Ord> Numbers<T> {
+    /// The number of `thing`. It is known from then on.
+    fn of(&mut self, thing: T) -> usize {
+        let next = self.0.len().saturating_add(1);
+        *self.0.entry(thing).or_insert(next)
+    }
+}
+
+/// A token that is found by its text. It is wiped as any other, when the last of its copies is dropped.
+#[derive(PartialEq, Eq)]
+struct ByText(SessionToken);
+
+impl Ord for ByText {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.expose().cmp(other.0.expose())
+    }
+}
+
+impl PartialOrd for ByText {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl StandIns {
+    pub(super) fn token(&mut self, token: &SessionToken) -> String {
+        let name = format!("token-{}", self.tokens.of(ByText(token.clone())));
+        jwt(token, &name).unwrap_or(name)
+    }
+
+    pub(super) fn identity(&mut self, identity: &Identity) -> String {
+        format!("identity-{}", self.identities.of(identity.clone()))
+    }
+
+    /// The known names are no secret. The others may be, if a server has put one there; however many
+    /// they are, one stand-in is for all of them.
+    pub(super) fn scopes(&mut self, scopes: &Scopes) -> Vec<String> {
+        let (known, unknown): (Vec<&Scope>, Vec<&Scope>) =
+            scopes.iter().partition(|scope| Scope::KNOWN.contains(scope));
+        let mut names: Vec<String> = known.into_iter().map(Scope::to_string).collect();
+        if !unknown.is_empty() {
+            // No name has a space in it.
+            let unknown = unknown.into_iter().map(Scope::as_str).collect::<Vec<_>>().join(" ");
+            names.push(format!("scopes-{}", self.scopes.of(unknown.into())));
+        }
+        // In the order in which a replay, which has but the stand-ins, finds them.
+        names.sort();
+        names
+    }
+
+    /// A date is written as it is understood, to the millisecond: anything else in it may be anything.
+    pub(super) fn expiry(&mut self, text: &str) -> String {
+        let date = ExpiresAt::parse(text).map(ExpiresAt::as_millis);
+        let Some((at, date)) = date.and_then(|at| Some((at, canonical(at)?))) else {
+            return format!("expiry-{}", self.expiries.of(text.into()));
+        };
+        match self.dates.entry(at).or_default().of(text.into()) {
+            1 => date,
+            // RFC 9557 puts notes in brackets behind a date.
+            n => format!("{date}[spelling-{n}]"),
+        }
+    }
+
+    /// `origin` and `uri`'s path, which is all that a driver looks at.
+    pub(super) fn endpoint(&mut self, origin: &AllowedOrigin, uri: &Uri) -> String {
+        let endpoint = (origin.to_string().into(), uri.path().into());
+        format!("endpoint-{}", self.endpoints.of(endpoint))
+    }
+
+    /// These have no order, and only the app brings new ones in.
+    pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
+        let known = self.credentials.iter().position(|known| known == credentials);
+        let at = known.unwrap_or_else(|| {
+            self.credentials.push(credentials.clone());
+            self.credentials.len().saturating_sub(1)
+        });
+        format!("credentials-{}", at.saturating_add(1))
+    }
+}
+
+/// The instant as RFC 3339, in so many milliseconds since 1970.
+fn canonical(millis: i64) -> Option<String> {
+    /// As far as any offset goes: beyond the calendar's ends, a date needs one.
+    const FAR: i64 = 25 * 3_600_000 + 59 * 60_000 + 59_000;
+    [("Z", 0), ("-25:59:59", -FAR), ("+25:59:59", FAR)].into_iter().find_map(|(offset, shift)| {
+        let local = SignedDuration::from_millis(millis.checked_add(shift)?);
+        let local = DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(local).ok()?;
+        let text = format!("{local}{offset}");
+        (ExpiresAt::parse(&text)?.as_millis() == millis).then_some(text)
+    })
+}
+
+/// A JWT that says how long `token` lives and nothing else, if `token` is one that says that.
+fn jwt(token: &SessionToken, name: &str) -> Option<String> {
+    let lifetime = token.stated_lifetime()?;
+    let same = |jwt: &String| {
+        SessionToken::new(jwt).is_ok_and(|jwt| jwt.stated_lifetime() == Some(lifetime))
+    };
+    // The claims are in seconds, and a lifetime is cut to milliseconds: half of one more makes up for what
+    // the way there and back loses.
+    let seconds = |rest: &str| format!("{lifetime}{rest}").parse::<f64>().ok();
+    let (exact, half) = (seconds("e-3")?, seconds(".5e-3")?);
+    let mut jwts = [exact, half, half.next_up(), half.next_down()].into_iter().map(|exp| {
+        let claims = URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{exp:?},\"iat\":0}}"));
+        format!("{}.{claims}.{name}", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#))
+    });
+    jwts.find(same).or_else(|| token.reduced(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_date_that_is_read_has_a_canonical_form() {
+        let rows = [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (1_795_492_800_250, "2026-11-24T04:00:00.25Z"),
+            (253_402_300_799_000, "9999-12-31T23:59:59Z"),
+            (253_402_387_139_000, "9999-12-31T21:59:00-25:59:59"),
+        ];
+        for (millis, text) in rows {
+            assert_eq!(canonical(millis).as_deref(), Some(text), "{millis}");
+        }
+        for (text, limit) in
+            [("9999-12-31T23:59:59.999-25:59:59", 64), ("0000-01-01T00:00:00Z", 64)]
+        {
+            let read = ExpiresAt::parse(text).unwrap();
+            assert!(canonical(read.as_millis()).unwrap().len() < limit - 20, "{text}");
+        }
+        assert_eq!(canonical(i64::MAX), None);
+    }
+
+    #[test]
+    fn a_jwt_keeps_its_lifetime_and_nothing_else() {
+        let jwt_of = |claims: &str| {
+            let jwt = format!("eyJhbGciOiJub25lIn0.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+            SessionToken::new(jwt).unwrap()
+        };
+        let rows = [
+            (r#"{"exp":1700003600,"iat":1700000000}"#, r#"{"exp":3600.0,"iat":0}"#),
+            (r#"{"exp":1.0011234567,"iat":0.0}"#, r#"{"exp":1.0015,"iat":0}"#),
+            (r#"{"exp":1,"iat":3.5,"x":[]}"#, r#"{"exp":-2.5,"iat":0}"#),
+            (r#"{"exp":1e300,"iat":7}"#, r#"{"exp":9223372036854776.0,"iat":0}"#),
+        ];
+        for (claims, left) in rows {
+            let token = jwt_of(claims);
+            let stand_in = jwt(&token, "token-1").unwrap();
+            let part = stand_in.split('.').nth(1).unwrap();
+            assert_eq!(URL_SAFE_NO_PAD.decode(part).unwrap(), left.as_bytes(), "{claims}");
+        }
+        // Of any size: `iat` is 0, so the fallback was not needed.
+        let mut exp = 0.001_f64;
+        while exp < 1e17 {
+            exp *= 1.37;
+            for claims in
+                [format!(r#"{{"exp":{exp:?},"iat":1}}"#), format!(r#"{{"exp":1,"iat":{exp:?}}}"#)]
+            {
+                let token = jwt_of(&claims);
+                let stand_in = jwt(&token, "token-1").unwrap();
+                let part = stand_in.split('.').nth(1).unwrap();
+                let left = String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+                assert!(left.ends_with(r#","iat":0}"#), "{claims}: {left}");
+                let played = SessionToken::new(&stand_in).unwrap();
+                assert_eq!(played.stated_lifetime(), token.stated_lifetime(), "{claims}");
+            }
+        }
+        assert_eq!(jwt(&SessionToken::new("opaque").unwrap(), "token-1"), None);
+    }
+}

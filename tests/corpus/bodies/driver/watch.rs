@@ -1,0 +1,342 @@
+//! Holds each step against the rules, with a record of everything that went before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use videokit_session::driver::{Policy, Stalled};
+use videokit_session::session::transitions::{Cause, StateName, TABLE};
+use videokit_session::session::{Generation, RequestId};
+use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step};
+use videokit_session::{Driver, Event, Wake};
+
+use super::view::Turn;
+
+/// How far the recovery of one token from a 401 has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Recovery {
+    Untried,
+    Wanted,
+    Spent,
+}
+
+/// Everything that the rules have to remember.
+pub(crate) struct Watch {
+    policy: Policy,
+    /// When requests went out, in monotonic milliseconds.
+    sent: Vec<u64>,
+    /// The state that the events have led to.
+    state: StateName,
+    /// The request that was refused for good, until there are other credentials.
+    refused: Option<Sent>,
+    started: Option<Login>,
+    /// Until when each endpoint is to be left alone.
+    floors: BTreeMap<String, u64>,
+    recoveries: BTreeMap<Generation, Recovery>,
+    /// Tokens of which it was told that the API refuses them, or has to be.
+    told: BTreeSet<Generation>,
+    owed: BTreeSet<Generation>,
+    /// Tokens of which it was told that another is needed.
+    needed: BTreeSet<Generation>,
+    /// Whether the request in flight was asked for by a 401.
+    after_401: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            sent: Vec::new(),
+            state: StateName::Unauthenticated,
+            refused: None,
+            started: None,
+            floors: BTreeMap::new(),
+            recoveries: BTreeMap::new(),
+            told: BTreeSet::new(),
+            owed: BTreeSet::new(),
+            needed: BTreeSet::new(),
+            after_401: false,
+        }
+    }
+
+    pub(crate) fn follow(&mut self, turn: &Turn<'_>) {
+        self.rule_5_before(turn);
+        let other = matches!(turn.step, Step::Start(who) if self.started.replace(who) != Some(who));
+        self.note_start(turn, other);
+        for seen in turn.seen {
+            match seen {
+                Seen::Sent(id) => self.on_sent(turn, *id),
+                Seen::Reported { id, taken } => self.on_report(turn, *id, *taken),
+                Seen::Event(event) => self.on_event(event),
+                Seen::Wait(_) => assert_eq!(turn.after.queued, 0, "it waits with something queued"),
+                Seen::Busy => panic!("it never waits"),
+                _ => {}
+            }
+        }
+        rule_2_identity(turn);
+        rule_3(turn);
+        rule_7(turn);
+        rule_8_queue(turn);
+        self.rule_5_after(turn);
+        self.rule_8_drained(turn);
+        counters_add_up(turn);
+        assert!(turn.after.queued <= Driver::MOST_QUEUED, "{} queued", turn.after.queued);
+    }
+
+    fn note_start(&mut self, turn: &Turn<'_>, other: bool) {
+        if other || turn.after.epoch != turn.before.epoch || turn.step == Step::Stop {
+            self.refused = None;
+        }
+        let rotated = matches!(turn.step, Step::Start(Login::App { .. } | Login::Named { .. }));
+        if other && rotated && turn.before.epoch == turn.after.epoch {
+            self.reopen(turn.after.generation);
+        }
+    }
+
+    /// New credentials give a token that the API refused another chance.
+    fn reopen(&mut self, generation: Option<Generation>) {
+        let Some(generation) = generation else { return };
+        let told = self.told.contains(&generation);
+        if let Some(recovery) = self.recoveries.get_mut(&generation)
+            && *recovery == Recovery::Spent
+        {
+            *recovery = if told { Recovery::Wanted } else { Recovery::Untried };
+        }
+    }
+
+    fn on_sent(&mut self, turn: &Turn<'_>, id: RequestId) {
+        let abandoned = |id| turn.seen.contains(&Seen::Abandoned(id));
+        let beside = turn.live_before.filter(|live| !abandoned(*live));
+        assert_eq!(beside, None, "rule 1: {id} goes out beside another");
+        let at = turn.world.ticks();
+        self.sent.push(at);
+        for (count, from) in (1_u64..).zip(self.sent.iter().rev()) {
+            let window = Duration::from_millis(at - from);
+            let most = self.policy.most_requests_in(window);
+            assert!(count <= most, "rule 1: {count} requests within {window:?}");
+        }
+        assert!(turn.world.driver().is_online(), "it sends, and there is no network");
+        assert_eq!(turn.before.stalled, None, "it sends, and is stalled");
+        let sent = find(turn, id);
+        if let Some(refused) = self.refused.take() {
+            let again = refused.uri == sent.uri && refused.secret == sent.secret;
+            assert!(!again, "rule 4: {id} asks again with what was refused");
+        }
+        let floor = self.floors.get(&sent.uri.to_string()).copied().unwrap_or(0);
+        assert!(at >= floor, "rule 6: {id} goes at {at} ms, and the server said {floor} ms");
+        self.rule_5_sent(turn, id);
+    }
+
+    fn on_report(&mut self, turn: &Turn<'_>, id: RequestId, taken: bool) {
+        let live = turn.live_before == Some(id);
+        assert_eq!(taken, live, "rule 2: {id} was taken, or not, though live is {live}");
+        if !taken {
+            let mut expected = turn.before.clone();
+            expected.counters.stale += 1;
+            assert_eq!(*turn.after, expected, "rule 2: a stale report changed something");
+            assert!(turn.same_future, "rule 2: a stale report changed something");
+            return;
+        }
+        let Step::Answer(_, Answer::Deny(status, wait)) = turn.step else { return };
+        if let Some(wait) = wait {
+            let until = turn.world.ticks() + u64::from(wait.min(3_600)) * 1_000;
+            let floor = self.floors.entry(find(turn, id).uri.to_string()).or_default();
+            *floor = until.max(*floor);
+        }
+        if is_refusal(status) {
+            self.refused = Some(find(turn, id));
+        }
+    }
+
+    fn on_event(&mut self, event: &Event) {
+        for text in [event.to_string(), format!("{event:?}")] {
+            assert!(!text.contains(SECRET), "rule 8: a secret in {text}");
+        }
+        match event {
+            Event::Unauthorized(generation) => {
+                assert!(self.owed.remove(generation), "rule 5: nobody had to be told: {event}");
+            }
+            Event::TokenNeeded(generation) => {
+                assert!(self.needed.insert(*generation), "told twice: {event}");
+            }
+            _ => {}
+        }
+        if let Some(transition) = event.transition() {
+            assert!(TABLE.contains(&transition), "rule 8: {event} is in no row of the table");
+            assert_eq!(transition.from, self.state, "rule 8: {event} doesn't follow");
+            self.state = transition.to;
+        }
+    }
+
+    /// A 401 leaves the token as it is, and is told if nothing is done about it.
+    fn rule_5_before(&mut self, turn: &Turn<'_>) {
+        let [Seen::Unauthorized(generation)] = *turn.seen else { return };
+        let (before, after) = (turn.before, turn.after);
+        let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
+        let mut to_be_told = false;
+        if before.generation == Some(generation) {
+            let recovery = self.recoveries.entry(generation).or_insert(Recovery::Untried);
+            if *recovery == Recovery::Untried {
+                *recovery = Recovery::Wanted;
+            }
+            let answered = *recovery == Recovery::Wanted && renewable;
+            to_be_told = !answered && self.told.insert(generation);
+        }
+        if to_be_told {
+            self.owed.insert(generation);
+        }
+        assert_eq!(after.queued - before.queued, usize::from(to_be_told), "rule 5: {generation:?}");
+        assert_eq!(after.token, before.token, "rule 5: the token serves meanwhile");
+    }
+
+    /// A token that isn't due is renewed only if the API refused it, and wasn't renewed for that before.
+    fn rule_5_sent(&mut self, turn: &Turn<'_>, id: RequestId) {
+        let recovery = turn.after.generation.map(|generation| {
+            self.recoveries.get(&generation).copied().unwrap_or(Recovery::Untried)
+        });
+        self.after_401 = recovery == Some(Recovery::Wanted);
+        let due = turn.after.due.is_none_or(|due| due.is_zero());
+        assert!(due || self.after_401, "rule 5: {id} renews, and nobody asked");
+    }
+
+    fn rule_5_after(&mut self, turn: &Turn<'_>) {
+        if turn.step == Step::Drain {
+            assert!(self.owed.is_empty(), "rule 5: nobody was told of {:?}", self.owed);
+        }
+        let (Step::Answer(..), Some(generation)) = (turn.step, turn.after.generation) else {
+            return;
+        };
+        // What older credentials gave says nothing about newer ones.
+        let asked_with = turn.live_before.map(|id| find(turn, id).secret);
+        let wanted = self.started.and_then(secret);
+        let up_to_date = asked_with.is_some_and(|asked| wanted.is_some_and(|now| asked == now));
+        if turn.before.generation != Some(generation) && self.after_401 && up_to_date {
+            self.recoveries.insert(generation, Recovery::Spent);
+        }
+    }
+
+    fn rule_8_drained(&self, turn: &Turn<'_>) {
+        if turn.step == Step::Drain {
+            assert_eq!(self.state, turn.after.state, "rule 8: an event is missing");
+            let told = turn.seen.iter().rev().find_map(|seen| match seen {
+                Seen::Event(event) => event.transition(),
+                _ => None,
+            });
+            assert!(told.is_none() || told == turn.after.last, "rule 8: not the last one");
+            assert!(matches!(turn.seen.last(), Some(Seen::Wait(Wake::In(..) | Wake::OnInput))));
+        }
+    }
+}
+
+fn find(turn: &Turn<'_>, id: RequestId) -> Sent {
+    turn.world.sent().iter().find(|sent| sent.id == id).expect("it went out").clone()
+}
+
+/// What requests of a login are authorized with.
+fn secret(login: Login) -> Option<String> {
+    match login {
+        Login::App { secret, .. } => Some(format!("Bearer {SECRET}-{secret}")),
+        Login::Cookie(cookie) | Login::Named { cookie, .. } => Some(format!("{SECRET}={cookie}")),
+        _ => None,
+    }
+}
+
+/// Whether a denial of this status, which has an `error` member, is for good.
+fn is_refusal(status: u16) -> bool {
+    matches!(status, 200..=203 | 205..=299) || matches!(status, 400..=499) && !is_passing(status)
+}
+
+fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 425 | 429)
+}
+
+/// A token that is new at hand is for whom the login is, and somebody is on record for it.
+fn rule_2_identity(turn: &Turn<'_>) {
+    let (Some(token), Step::Answer(..)) = (&turn.after.token, turn.step) else { return };
+    if turn.before.token.as_ref() == Some(token) {
+        return;
+    }
+    if let Some(wanted) = &turn.before.identity {
+        assert!(token.ends_with(wanted.as_str()), "rule 2: {token} serves {wanted}");
+    }
+    assert!(turn.after.identity.is_some(), "rule 2: nobody is on record for {token}");
+}
+
+/// No failure touches the token, and none but a refusal ends a login.
+fn rule_3(turn: &Turn<'_>) {
+    let (before, after) = (turn.before, turn.after);
+    let failed = match turn.step {
+        Step::Answer(_, answer) if answer.grants() => false,
+        // The first to be named behind a cookie is no other.
+        Step::Answer(_, Answer::GrantForAnother(_)) => {
+            before.identity.as_ref().is_some_and(|named| !named.as_str().ends_with("else"))
+        }
+        Step::Answer(..) | Step::Fail(..) => true,
+        Step::Poll | Step::Drain => only_failures(turn.seen),
+        _ => false,
+    };
+    if failed {
+        assert_eq!(after.token, before.token, "rule 3: {:?} took the token", turn.step);
+        assert_eq!(after.epoch, before.epoch, "rule 3");
+    }
+    let stalls = |why| after.stalled == Some(why) && before.stalled.is_none();
+    if stalls(Stalled::Refused) {
+        let refuses =
+            matches!(turn.step, Step::Answer(_, Answer::Deny(status, _)) if is_refusal(status));
+        assert!(refuses, "rule 3: {:?} was taken for a refusal", turn.step);
+    }
+    let dead = |seen: &Seen| matches!(seen, Seen::Event(Event::NotAdopted(_)));
+    if stalls(Stalled::NotStarted) && !turn.seen.iter().any(dead) {
+        assert_eq!(turn.step, Step::Stop, "rule 3: a login ended");
+    }
+}
+
+/// Whether requests were given up, and nothing else happened.
+fn only_failures(seen: &[Seen]) -> bool {
+    let mut causes = seen.iter().filter_map(|seen| match seen {
+        Seen::Event(event) => event.transition().map(|transition| transition.cause),
+        _ => None,
+    });
+    let given_up = seen.iter().any(|seen| matches!(seen, Seen::Abandoned(_)));
+    given_up && causes.all(|cause| matches!(cause, Cause::Failed | Cause::RenewalFailed))
+}
+
+fn rule_7(turn: &Turn<'_>) {
+    if turn.step == Step::Stop {
+        let after = turn.after;
+        assert_eq!(after.state, StateName::Unauthenticated, "rule 7");
+        assert_eq!((&after.token, &after.identity), (&None, &None), "rule 7");
+        assert_eq!(after.stalled, Some(Stalled::NotStarted), "rule 7");
+    }
+}
+
+/// Each call queues what it changed, and nothing else.
+fn rule_8_queue(turn: &Turn<'_>) {
+    let (before, after) = (turn.before, turn.after);
+    let gave_up = after.stalled == Some(Stalled::GaveUp) && before.stalled != after.stalled;
+    let taken = |seen: &&Seen| matches!(seen, Seen::Reported { taken: true, .. });
+    let moved = match turn.step {
+        Step::Stop | Step::Start(_) => usize::from(before.state != after.state),
+        Step::Answer(..) | Step::Fail(..) => {
+            turn.seen.iter().filter(taken).count() + usize::from(gave_up)
+        }
+        _ => return,
+    };
+    let abandoned = after.counters.abandoned - before.counters.abandoned;
+    let expected = before.queued + moved + usize::try_from(abandoned).unwrap();
+    assert_eq!(after.queued, expected, "rule 8: {:?} queued something else", turn.step);
+}
+
+/// Every request that went out is accounted for.
+fn counters_add_up(turn: &Turn<'_>) {
+    let counters = turn.after.counters;
+    let answered = counters.authentications
+        + counters.renewals
+        + counters.refused
+        + counters.throttled
+        + counters.transient
+        + counters.redirected
+        + counters.malformed;
+    let ended = answered + counters.unanswered + counters.abandoned;
+    let live = u64::from(turn.world.live().is_some());
+    assert_eq!(counters.requests, ended + live, "{counters:?}");
+}

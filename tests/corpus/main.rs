@@ -1,0 +1,80 @@
+//! What the fuzzers found worth keeping, played again: every file of `fuzz/corpus`, and each input that once
+//! broke something, by name. The checks are those of the fuzz targets, one module a target.
+
+#[path = "bodies/dates.rs"]
+mod dates;
+#[path = "bodies/driver/mod.rs"]
+mod driver;
+#[path = "bodies/jwt.rs"]
+mod jwt;
+#[path = "bodies/origins.rs"]
+mod origins;
+#[path = "bodies/plan.rs"]
+mod plan;
+#[path = "bodies/replies.rs"]
+mod replies;
+#[path = "bodies/script.rs"]
+mod script;
+#[path = "bodies/session.rs"]
+mod session;
+#[path = "bodies/trace.rs"]
+mod trace;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Plays every file of a target's corpus, in order of their names. The last name printed is the one that
+/// failed.
+fn replay(target: &str, check: fn(&[u8])) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let entries = fs::read_dir(&directory);
+    let entries = entries.unwrap_or_else(|why| panic!("{}: {why}", directory.display()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no file in {}", directory.display());
+    for file in &files {
+        println!("{}", file.display());
+        check(&fs::read(file).unwrap());
+    }
+    println!("{} files of {target}", files.len());
+}
+
+#[test]
+fn dates_corpus() {
+    replay("dates", dates::check);
+}
+
+#[test]
+fn driver_corpus() {
+    replay("driver", driver::check);
+}
+
+#[test]
+fn jwt_corpus() {
+    replay("jwt", jwt::check);
+}
+
+#[test]
+fn origins_corpus() {
+    replay("origins", origins::check);
+}
+
+#[test]
+fn plan_corpus() {
+    replay("plan", plan::check);
+}
+
+#[test]
+fn replies_corpus() {
+    replay("replies", replies::check);
+}
+
+#[test]
+fn session_corpus() {
+    replay("session", session::check);
+}
+
+#[test]
+fn trace_corpus() {
+    replay("trace", trace::check);
+}

@@ -1,0 +1,137 @@
+//! Sessions that are given, by hand, what the driver gave to its own: they have to go the same way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use videokit_session::driver::Start;
+use videokit_session::exchange::Denial;
+use videokit_session::session::transitions::Cause;
+use videokit_session::session::{Input, RequestId, Step};
+use videokit_session::{Config, Credentials, Driver, Grant, Moment, Outgoing, TransportFailure};
+
+use crate::logins::{Before, Login, User};
+use crate::model::words::{Ask, Told};
+use crate::sessions::{Pair, Seen};
+use crate::trial::{kind, same};
+
+/// What the calls to the driver were about.
+#[derive(Default)]
+pub(crate) struct Calls {
+    pub(crate) reply: Option<(RequestId, Response<Bytes>)>,
+    pub(crate) grant: Option<Grant>,
+}
+
+/// They see the clocks less often than the driver does, so they can only follow where that makes no
+/// difference: where the monotonic clock doesn't go back, and only long sleeps set the clocks apart.
+pub(crate) struct Followers {
+    pair: Pair,
+    pub(crate) calls: Calls,
+    /// Denials that the driver has yet to tell of.
+    denials: VecDeque<Denial>,
+}
+
+impl Followers {
+    pub(crate) fn new(config: &Arc<Config>, seed: u64) -> Self {
+        let (calls, denials) = (Calls::default(), VecDeque::new());
+        Self { pair: Pair::new(config, seed), calls, denials }
+    }
+
+    /// Takes the transitions that the driver's session has just made. `sent` is what it sent, and `ask` what
+    /// the last request was made with.
+    pub(crate) fn follow(
+        &mut self,
+        made: &[Told],
+        sent: Option<&Outgoing>,
+        ask: Option<&Ask>,
+        driver: &Driver,
+        now: Moment,
+    ) -> Result<(), String> {
+        for told in made {
+            let (Told::Moved(from, to, cause)
+            | Told::Denied(from, to, cause, _)
+            | Told::Failed(from, to, cause, _)) = *told
+            else {
+                continue;
+            };
+            let input = self.input(*told, cause, ask, driver)?;
+            let step = self.pair.step(&input, now)?;
+            let (transition, outgoing) = match &step {
+                Step::Sent(transition, outgoing) => (transition, Some(outgoing)),
+                Step::Moved(transition) => (transition, None),
+                Step::Denied(transition, denial) => {
+                    self.denials.push_back(denial.clone());
+                    (transition, None)
+                }
+                other => return Err(format!("{input:?} is {told:?} to the driver, and {other:?}")),
+            };
+            let made = (transition.from, transition.to, transition.cause);
+            same("a transition", (from, to, cause), made)?;
+            same("the request", sent, outgoing)?;
+        }
+        same("the session", Seen::of(driver.session(), now), self.pair.seen(now))
+    }
+
+    /// The driver tells of a denial.
+    pub(crate) fn denied(&mut self, denial: &Denial) -> Result<(), String> {
+        // Of two flaws, the one that is found first depends on where an identity is stated.
+        let seen = |denial: &Denial| {
+            (kind(denial.kind()), denial.status(), denial.retry_after(), denial.is_permanent())
+        };
+        same("a denial", Some(seen(denial)), self.denials.pop_front().as_ref().map(seen))
+    }
+
+    /// What makes a session do that.
+    fn input(
+        &self,
+        told: Told,
+        cause: Cause,
+        ask: Option<&Ask>,
+        driver: &Driver,
+    ) -> Result<Input, String> {
+        let credentials = driver.credentials().cloned().ok_or("no credentials");
+        Ok(match cause {
+            Cause::Started => Input::Authenticate(
+                ask.and_then(|ask| beginning(ask, driver)).ok_or("no credentials")?,
+            ),
+            Cause::Reauthenticated => Input::Reauthenticate,
+            Cause::RenewalSent => Input::Renew,
+            Cause::CredentialsSet => Input::SetCredentials(credentials?),
+            Cause::Granted | Cause::Renewed | Cause::Denied | Cause::RenewalDenied => {
+                let (id, reply) = self.calls.reply.clone().ok_or("no reply came")?;
+                Input::Reply(id, reply)
+            }
+            Cause::Failed | Cause::RenewalFailed => {
+                let id = self.pair.in_flight().ok_or("no request is in flight")?;
+                let why =
+                    if let Told::Failed(.., why) = told { why } else { TransportFailure::Other };
+                Input::Failure(id, why)
+            }
+            Cause::Adopted | Cause::Replaced => {
+                Input::Adopt(self.calls.grant.clone().ok_or("no token")?)
+            }
+            Cause::Lapsed | Cause::LapsedInFlight => Input::Advance,
+            Cause::Stopped => Input::Stop,
+        })
+    }
+
+    /// The driver was handed over, and tells no more of what was before.
+    pub(crate) fn hand_over(&mut self) {
+        self.denials.clear();
+    }
+}
+
+/// What a session is to begin with. A driver remembers whom an earlier reply named, and a session that
+/// begins anew doesn't: it has to be told.
+fn beginning(ask: &Ask, driver: &Driver) -> Option<Credentials> {
+    let known =
+        driver.identity().and_then(|known| known.as_str().strip_prefix("user-")?.parse().ok());
+    let path = ask.endpoint.as_ref().and_then(|path| path.parse().ok());
+    let (Some(user), Some(path)) = (known, path) else { return driver.credentials().cloned() };
+    let backend = Login::Backend { user: User::Number(user), cookie: ask.secret, path };
+    match backend.start(Before::default()).0 {
+        Start::Exchange(credentials) => Some(credentials),
+        Start::Token(_) => None,
+    }
+}

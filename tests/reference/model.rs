@@ -1,0 +1,360 @@
+//! The rules, a second time: from the design, naive, and in no hurry. It keeps whatever happened and looks
+//! through all of it each time. Chance it can't know: it learns a margin or a pause from what the driver
+//! does with it, within the range that the design gives for it, and holds the driver to that from then on.
+
+mod asking;
+pub(crate) mod clock;
+mod due;
+pub(crate) mod jitter;
+mod login;
+mod outcomes;
+mod seen;
+pub(crate) mod words;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use videokit_session::TransportFailure;
+use videokit_session::driver::Stalled;
+use videokit_session::session::transitions::{Cause, StateName};
+
+use self::clock::{Elapsed, Life, Readings, Trust};
+use self::jitter::Between;
+use self::words::{Answer, Ask, Bearer, Kind, Reply, Settings, Told, Wish};
+
+/// A request that went out.
+#[derive(Debug, Clone)]
+struct Sent {
+    at: Elapsed,
+    ask: Ask,
+    /// Whether a 401 asked for it.
+    after_401: bool,
+}
+
+/// The token at hand.
+#[derive(Debug, Clone)]
+struct Token {
+    generation: u64,
+    bearer: Bearer,
+    life: Life,
+    /// Renewal is due when `lo` has fallen to it.
+    margin: Between,
+    refused: Refused,
+    /// Whether the caller was told that the API refuses it.
+    told: bool,
+    /// Whether the caller was told that another is needed.
+    needed: bool,
+}
+
+/// What the API said of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    Never,
+    /// It is to be renewed for it.
+    Wanted,
+    /// It came by such a renewal.
+    Spent,
+}
+
+/// Who is to be logged in, with what.
+#[derive(Debug, Clone, Default)]
+struct Login {
+    /// `None` for a token that the caller brought.
+    ask: Option<Ask>,
+    /// Whether the session has yet to be given that.
+    new_ask: bool,
+    /// What it was given last.
+    given: Option<Ask>,
+    /// A token to be adopted.
+    adopt: Option<Bearer>,
+    /// Whose login it is, once somebody said so.
+    identity: Option<u8>,
+}
+
+/// A pause after failures. Times in ticks.
+#[derive(Debug, Clone)]
+pub(crate) struct Pause {
+    pub(crate) from: i64,
+    /// The longest that it can be.
+    pub(crate) ceiling: i64,
+    pub(crate) until: Between,
+    /// Whether it was the network that failed.
+    by_network: bool,
+    /// Whether nothing failed, but that the token is of doubtful life.
+    pub(crate) doubtful: bool,
+}
+
+/// Everything that ever happened to a driver, as far as a rule asks for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Model {
+    set: Settings,
+    readings: Readings,
+    sends: Vec<Sent>,
+    /// When requests went out, in ticks, as far as the budget knows.
+    spent: Vec<i64>,
+    /// Until when an endpoint is left alone, in ticks.
+    floors: BTreeMap<String, i64>,
+    /// The same for all endpoints that are not among those.
+    others: i64,
+    login: Option<Login>,
+    token: Option<Token>,
+    /// Whether the last token expired, and nothing came of it yet.
+    expired: bool,
+    /// The number of the request in flight.
+    flight: Option<usize>,
+    /// In a row; the ceiling of the next pause grows with them.
+    failures: u32,
+    /// Those among them that count for giving up.
+    tries: u32,
+    /// What follows the last one.
+    pause: Option<Pause>,
+    /// Pauses that are over.
+    paused: Vec<Pause>,
+    stall: Option<Stalled>,
+    online: bool,
+    queue: VecDeque<Told>,
+    /// What came to be told since somebody asked.
+    news: Vec<Told>,
+    generations: u64,
+    epoch: u64,
+    count: BTreeMap<&'static str, u64>,
+}
+
+/// Inputs.
+impl Model {
+    pub(crate) fn new(set: Settings) -> Self {
+        Self {
+            set,
+            readings: Readings::default(),
+            sends: Vec::new(),
+            spent: Vec::new(),
+            floors: BTreeMap::new(),
+            others: i64::MIN,
+            login: None,
+            token: None,
+            expired: false,
+            flight: None,
+            failures: 0,
+            tries: 0,
+            pause: None,
+            paused: Vec::new(),
+            stall: None,
+            online: true,
+            queue: VecDeque::new(),
+            news: Vec::new(),
+            generations: 0,
+            epoch: 0,
+            count: BTreeMap::new(),
+        }
+    }
+
+    /// Every call brings a reading.
+    pub(crate) fn read(&mut self, mono: u64, wall: i64) {
+        self.readings.take(mono, wall);
+    }
+
+    pub(crate) fn start(&mut self, wish: Wish) {
+        if self.is_same(&wish) {
+            if self.stall == Some(Stalled::GaveUp) {
+                self.stall = None;
+                (self.failures, self.tries) = (0, 0);
+            }
+            return;
+        }
+        if !self.is_for_the_same(&wish) {
+            self.stop();
+            self.login = Some(Login::default());
+            self.epoch += 1;
+        }
+        let login = self.login.get_or_insert_default();
+        match wish {
+            Wish::Ask(ask) => {
+                login.identity = ask.identity.or(login.identity);
+                login.ask = Some(ask);
+                login.new_ask = true;
+                self.forget_failures();
+                self.stall = None;
+                if let Some(token) = &mut self.token
+                    && token.refused == Refused::Spent
+                {
+                    token.refused = if token.told { Refused::Wanted } else { Refused::Never };
+                }
+            }
+            Wish::Token(token) => {
+                login.identity = token.identity.or(login.identity);
+                login.adopt = Some(token);
+            }
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Some(flight) = self.flight {
+            self.bump("abandoned");
+            self.tell(Told::Abandoned(flight));
+        }
+        if self.state() != StateName::Unauthenticated {
+            self.moved(Cause::Stopped, StateName::Unauthenticated);
+        }
+        self.token = None;
+        self.expired = false;
+        self.flight = None;
+        self.login = None;
+        self.stall = None;
+        self.forget_failures();
+    }
+
+    pub(crate) fn online(&mut self, online: bool) {
+        let gave_up = self.stall == Some(Stalled::GaveUp);
+        let by_network = self.pause.as_ref().is_some_and(|pause| pause.by_network);
+        if online && by_network && (!self.online || gave_up) {
+            self.forget_failures();
+            self.stall = self.stall.filter(|_| !gave_up);
+        }
+        self.online = online;
+    }
+
+    pub(crate) fn unauthorized(&mut self, generation: u64) {
+        let renewable = self.has_ask() && self.stall.is_none();
+        let Some(token) = self.token.as_mut().filter(|token| token.generation == generation) else {
+            return;
+        };
+        if token.refused == Refused::Never {
+            token.refused = Refused::Wanted;
+        }
+        let answered = token.refused == Refused::Wanted && renewable;
+        if !answered && !token.told {
+            token.told = true;
+            self.tell(Told::Unauthorized(generation));
+        }
+    }
+
+    /// A reply to the request of this number; none for one that was never sent. Says whether it was taken.
+    pub(crate) fn reply(&mut self, to: Option<usize>, reply: Reply) -> bool {
+        let Some(sent) = self.land(to) else { return false };
+        match reply {
+            Reply::Grant(bearer) => {
+                let trust = self.trust(sent.ask.gateway);
+                let (now, wall) = (self.readings.now(), self.readings.wall());
+                let life = Life::new(bearer.said, trust, sent.at, now, wall);
+                let differ = |known| bearer.identity.is_some_and(|named| named != known);
+                if self.identity().is_some_and(differ) || self.is_dead(life) {
+                    self.denied(&sent, Kind::Malformed, false, None);
+                } else {
+                    self.granted(&sent, bearer, life);
+                }
+            }
+            Reply::Denial { kind, permanent, wait } => self.denied(&sent, kind, permanent, wait),
+        }
+        true
+    }
+
+    /// The request of this number got no reply. Says whether that was news.
+    pub(crate) fn fail(&mut self, to: Option<usize>, why: TransportFailure) -> bool {
+        let Some(sent) = self.land(to) else { return false };
+        self.bump("unanswered");
+        self.failed(&sent, why);
+        true
+    }
+
+    /// Another driver takes the session over: what this one added is lost, and the budget starts empty.
+    pub(crate) fn hand_over(&mut self) {
+        let known =
+            |login: Login| Login { ask: login.given.clone(), new_ask: false, adopt: None, ..login };
+        let anybody = self.state() != StateName::Unauthenticated;
+        let token = self.token.take();
+        let fresh = |token| Token { refused: Refused::Never, told: false, needed: false, ..token };
+        let empty = vec![self.now(); usize::try_from(self.set.burst).expect("few")];
+        for sent in &mut self.sends {
+            sent.after_401 = false;
+        }
+        *self = Self {
+            readings: self.readings.clone(),
+            spent: if self.sends.is_empty() { Vec::new() } else { empty },
+            sends: std::mem::take(&mut self.sends),
+            login: self.login.take().filter(|_| anybody).map(known),
+            token: token.map(fresh),
+            expired: self.expired,
+            flight: self.flight,
+            generations: self.generations,
+            paused: self.pauses().cloned().collect(),
+            ..Self::new(self.set)
+        };
+    }
+
+    /// Takes what a poll answered, if the rules allow it.
+    pub(crate) fn poll(&mut self, answer: Answer) -> Result<(), String> {
+        if self.queue.is_empty() {
+            self.do_what_is_due(answer)?;
+        }
+        match (self.queue.pop_front(), answer) {
+            (Some(told), _) if Answer::Told(told) == answer => Ok(()),
+            (Some(told), _) => Err(format!("it should tell {told:?}")),
+            (None, Answer::Sent(number)) => self.sends(number),
+            (None, Answer::Wait(wait)) => self.waits(wait),
+            (None, Answer::Told(_)) => Err("it has nothing to tell".into()),
+        }
+    }
+}
+
+/// Words for what is asked often.
+impl Model {
+    pub(crate) fn now(&self) -> i64 {
+        self.readings.now().ticks
+    }
+
+    fn has_ask(&self) -> bool {
+        self.next_ask().is_some()
+    }
+
+    /// Where the next request goes.
+    fn next_endpoint(&self) -> Option<&String> {
+        self.next_ask()?.endpoint.as_ref()
+    }
+
+    /// The session is given what the login is with.
+    fn give(&mut self) {
+        let login = self.with_login();
+        login.given = login.ask.clone();
+        login.new_ask = false;
+    }
+
+    fn with_login(&mut self) -> &mut Login {
+        self.login.get_or_insert_default()
+    }
+
+    fn tell(&mut self, told: Told) {
+        self.queue.push_back(told);
+        self.news.push(told);
+    }
+
+    fn bump(&mut self, what: &'static str) {
+        *self.count.entry(what).or_default() += 1;
+    }
+
+    fn moved(&mut self, cause: Cause, to: StateName) {
+        self.tell(Told::Moved(self.state(), to, cause));
+    }
+
+    fn is_dead(&self, life: Life) -> bool {
+        life.at(self.readings.now()).1.is_some_and(|hi| hi <= 0)
+    }
+
+    /// Whether a request was made with what the next one will be made with: what becomes of older
+    /// credentials says nothing about newer ones.
+    fn is_own(&self, sent: &Sent) -> bool {
+        self.next_ask() == Some(&sent.ask)
+    }
+
+    /// Whether the session remembers credentials in this state, so that it has to be given new ones.
+    fn remembers(&self) -> bool {
+        matches!(self.state(), StateName::Active | StateName::Expired)
+    }
+
+    fn either(&self, with_token: Cause, without: Cause) -> Cause {
+        if self.token.is_some() { with_token } else { without }
+    }
+
+    fn trust(&self, gateway: bool) -> Trust {
+        let skew = if gateway { self.set.gateway_skew } else { self.set.backend_skew };
+        Trust { skew, wall_error: self.set.wall_error, assumed: self.set.assumed }
+    }
+}

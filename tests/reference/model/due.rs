@@ -1,0 +1,76 @@
+//! What time makes due, and needs no request.
+
+use videokit_session::TransportFailure;
+use videokit_session::driver::Stalled;
+use videokit_session::session::transitions::{Cause, StateName};
+
+use super::clock::Life;
+use super::words::{Answer, Kind, Told};
+use super::{Model, Refused};
+
+/// What follows by itself.
+impl Model {
+    /// Does the first thing that is due and needs no request. Where chance decides whether it is, the answer
+    /// tells.
+    pub(super) fn do_what_is_due(&mut self, answer: Answer) -> Result<(), String> {
+        let overdue = |flight: usize| self.now() >= self.sends[flight].at.ticks + self.set.timeout;
+        let told = matches!(answer, Answer::Told(Told::TokenNeeded(_)));
+        if self.login.as_ref().is_some_and(|login| login.adopt.is_some()) {
+            self.adopt();
+        } else if self.login.as_ref().is_some_and(|login| login.new_ask) && self.remembers() {
+            self.moved(Cause::CredentialsSet, self.state());
+            self.give();
+        } else if !self.has_ask() && (told || self.is_surely_due()) {
+            self.meet_limits()?;
+            let token = self.token.as_mut().ok_or("no token is needed in place of none")?;
+            token.needed = true;
+            let generation = token.generation;
+            self.tell(Told::TokenNeeded(generation));
+        } else if self.token.as_ref().is_some_and(|token| self.is_dead(token.life)) {
+            self.lapse();
+        } else if let Some(flight) = self.flight.filter(|flight| overdue(*flight)) {
+            self.flight = None;
+            self.bump("abandoned");
+            self.tell(Told::Abandoned(flight));
+            let sent = self.sends[flight].clone();
+            self.failed(&sent, TransportFailure::TimedOut);
+        } else if answer == Answer::Told(Told::NotSent) {
+            if self.next_endpoint().is_some() {
+                return Err("there is a request to send".into());
+            }
+            self.meet_limits()?;
+            self.stall = Some(Stalled::NoRequest);
+            self.tell(Told::NotSent);
+        }
+        Ok(())
+    }
+
+    fn lapse(&mut self) {
+        let in_flight = self.flight.is_some();
+        let (cause, to) = if in_flight {
+            (Cause::LapsedInFlight, StateName::Authenticating)
+        } else {
+            (Cause::Lapsed, StateName::Expired)
+        };
+        self.moved(cause, to);
+        self.token = None;
+        self.expired = !in_flight;
+    }
+
+    /// Takes the token that the caller started with.
+    fn adopt(&mut self) {
+        let Some(bearer) = self.with_login().adopt.take() else { return };
+        let now = self.readings.now();
+        let life = Life::new(bearer.said, self.trust(false), now, now, self.readings.wall());
+        if self.is_dead(life) {
+            self.tell(Told::NotAdopted(Kind::Malformed));
+            let nothing = self.state() == StateName::Unauthenticated && !self.has_ask();
+            self.login = self.login.take().filter(|_| !nothing);
+            return;
+        }
+        let cause = if self.token.is_some() { Cause::Replaced } else { Cause::Adopted };
+        self.moved(cause, StateName::Active);
+        self.bump("adoptions");
+        self.hold(bearer, life, Refused::Never);
+    }
+}

@@ -1,0 +1,94 @@
+//! What a caller can see, and what the trial asks for besides.
+
+use videokit_session::driver::Stalled;
+use videokit_session::session::transitions::StateName;
+
+use super::clock::{Bounds, Elapsed, Life};
+use super::words::{Ask, Bearer, Told};
+use super::{Model, Pause};
+
+impl Model {
+    pub(crate) fn state(&self) -> StateName {
+        match (&self.token, self.flight) {
+            (Some(_), _) => StateName::Active,
+            (None, Some(_)) => StateName::Authenticating,
+            (None, None) if self.expired => StateName::Expired,
+            (None, None) => StateName::Unauthenticated,
+        }
+    }
+
+    pub(crate) fn stalled(&self) -> Option<Stalled> {
+        let Some(login) = &self.login else { return Some(Stalled::NotStarted) };
+        match (&login.ask, &login.adopt) {
+            (Some(_), _) => self.stall,
+            // Adopting it is what comes next.
+            (None, Some(_)) => None,
+            (None, None) => Some(Stalled::NoCredentials),
+        }
+    }
+
+    /// The token that an API request gets, or what there is to wait for: `Err(None)` for the next event.
+    pub(crate) fn serves(&self, now: Elapsed) -> Result<(&Bearer, u64), Option<Stalled>> {
+        let dead = |life: Life| life.at(now).1.is_some_and(|hi| hi <= 0);
+        match &self.token {
+            Some(token) if !dead(token.life) => Ok((&token.bearer, token.generation)),
+            _ if self.login.as_ref().is_some_and(|login| login.adopt.is_some()) => Err(None),
+            _ => Err(self.stalled()),
+        }
+    }
+
+    pub(crate) fn remaining(&self, now: Elapsed) -> Option<Bounds> {
+        self.token.as_ref().map(|token| token.life.at(now))
+    }
+
+    /// The time as of another reading, which is not taken yet.
+    pub(crate) fn elapsed_at(&self, mono: u64, wall: i64) -> Elapsed {
+        let mut ahead = self.readings.clone();
+        ahead.take(mono, wall);
+        ahead.now()
+    }
+
+    /// What a request was made with.
+    pub(crate) fn asked(&self, number: usize) -> &Ask {
+        &self.sends[number].ask
+    }
+
+    /// What the next one would be made with.
+    pub(crate) fn next_ask(&self) -> Option<&Ask> {
+        self.login.as_ref()?.ask.as_ref()
+    }
+
+    pub(crate) fn last_asked(&self) -> Option<&Ask> {
+        self.sends.last().map(|sent| &sent.ask)
+    }
+
+    pub(crate) fn generation(&self) -> Option<u64> {
+        self.token.as_ref().map(|token| token.generation)
+    }
+
+    pub(crate) fn identity(&self) -> Option<u8> {
+        self.login.as_ref()?.identity
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub(crate) fn counted(&self, what: &str) -> u64 {
+        self.count.get(what).copied().unwrap_or(0)
+    }
+
+    /// All pauses so far.
+    pub(crate) fn pauses(&self) -> impl Iterator<Item = &Pause> {
+        self.paused.iter().chain(&self.pause)
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What came to be told since the last time.
+    pub(crate) fn news(&mut self) -> Vec<Told> {
+        std::mem::take(&mut self.news)
+    }
+}

@@ -1,0 +1,89 @@
+//! The words in which the model is spoken to and answers: what tests made of the crate's own values.
+
+use videokit_session::TransportFailure;
+use videokit_session::driver::WakeReason;
+use videokit_session::session::transitions::{Cause, StateName};
+
+use super::clock::Said;
+
+/// The settings that the rules speak of. Times in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) burst: i64,
+    pub(crate) interval: i64,
+    pub(crate) spacing: i64,
+    pub(crate) backoff: (i64, i64),
+    pub(crate) retry_after_cap: i64,
+    pub(crate) attempts: Option<u32>,
+    pub(crate) timeout: i64,
+    pub(crate) gateway_skew: i64,
+    pub(crate) backend_skew: i64,
+    pub(crate) wall_error: i64,
+    pub(crate) assumed: i64,
+    pub(crate) margin: i64,
+    pub(crate) percent: i64,
+}
+
+/// Credentials: what a request is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    /// `None` for an exchange that has no request to offer.
+    pub(crate) endpoint: Option<String>,
+    pub(crate) scopes: bool,
+    pub(crate) identity: Option<u8>,
+    pub(crate) secret: u8,
+    pub(crate) gateway: bool,
+}
+
+/// A token, with what was said about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bearer {
+    pub(crate) text: String,
+    pub(crate) identity: Option<u8>,
+    pub(crate) said: Said,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wish {
+    Ask(Ask),
+    Token(Bearer),
+}
+
+/// What a reply comes down to, whoever it is to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    Grant(Bearer),
+    Denial { kind: Kind, permanent: bool, wait: Option<i64> },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Refused,
+    Throttled,
+    Transient,
+    Redirect,
+    Malformed,
+}
+
+/// What a poll tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Moved(StateName, StateName, Cause),
+    Denied(StateName, StateName, Cause, Kind),
+    Failed(StateName, StateName, Cause, TransportFailure),
+    TokenNeeded(u64),
+    Unauthorized(u64),
+    GaveUp,
+    NotAdopted(Kind),
+    NotSent,
+    /// The request of this number.
+    Abandoned(usize),
+}
+
+/// What a poll answers. Requests are numbered from 0, waits are in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Sent(usize),
+    Told(Told),
+    Wait(Option<(i64, WakeReason)>),
+}

@@ -1,0 +1,201 @@
+//! What servers answer: as HTTP responses, and what the design makes of each.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::header::{AGE, DATE, HeaderValue, RETRY_AFTER};
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+
+use crate::logins::PATIENT;
+use crate::model::clock::Said;
+use crate::model::words::{Ask, Bearer, Kind, Reply};
+
+/// What a server says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Say {
+    Grant(Life, Whose),
+    /// A status, with or without `Retry-After`.
+    Status(u16, RetryAfter),
+    /// A 200 with an `error` member.
+    ErrorMember,
+    Portal,
+    CutOff,
+    Empty,
+    /// A 200 without a token.
+    NoToken,
+}
+
+/// What a grant says of the token's life: `expiresAt` so many milliseconds from now, the server's `Date`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Ms(i32),
+    /// A cache has held the reply for so many seconds.
+    Aged(i32, u8),
+    /// There is no `Date`.
+    Undated(i32),
+    Unstated,
+    /// A JWT that lives for so many seconds by its own claims, and for so many by `expiresAt`.
+    Jwt(i32, i32),
+}
+
+/// Whom a grant names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Who was asked for; behind a cookie, the server knows.
+    Asked,
+    Nobody,
+    Another,
+}
+
+/// `Retry-After`, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryAfter {
+    Nothing,
+    Seconds(u32),
+    /// As a date, so long after the reply's own.
+    Date(i32),
+    /// Likewise, in a reply that has no date of its own.
+    DateAlone(i32),
+}
+
+pub(crate) fn date(millis: i64) -> String {
+    Timestamp::from_millisecond(millis).unwrap().to_string()
+}
+
+fn http_date(millis: i64) -> HeaderValue {
+    let millis = u64::try_from(millis).unwrap();
+    let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(millis);
+    HeaderValue::try_from(httpdate::fmt_http_date(at)).unwrap()
+}
+
+/// A token with claims. Equal texts give equal tokens.
+pub(crate) fn jwt(text: &str, seconds: i32) -> String {
+    let claims = format!(r#"{{"exp":{},"iat":1000000}}"#, 1_000_000 + i64::from(seconds));
+    format!("e30.{}.{text}", URL_SAFE_NO_PAD.encode(claims))
+}
+
+/// Who made the request that is answered: nobody, where there was none.
+pub(crate) struct Asked<'a>(pub(crate) Option<&'a Ask>);
+
+impl Asked<'_> {
+    fn gateway(&self) -> bool {
+        self.0.is_some_and(|ask| ask.gateway)
+    }
+
+    fn user(&self, whose: Whose) -> Option<u8> {
+        let asked = self.0.map_or(0, |ask| ask.identity.unwrap_or(ask.secret));
+        match whose {
+            Whose::Asked => Some(asked),
+            Whose::Another => Some(asked + 1),
+            Whose::Nobody => None,
+        }
+    }
+}
+
+impl Say {
+    /// The response at the server's time, and what it comes down to. `text` is the token, if it is one.
+    pub(crate) fn reply(self, asked: &Asked<'_>, text: &str, now: i64) -> (Response<Bytes>, Reply) {
+        match self {
+            Self::Grant(life, whose) => life.reply(asked, asked.user(whose), text, now),
+            Self::Status(status, wait) => denial(asked, status, wait, now),
+            Self::ErrorMember => said(r#"{"error":"no","sessionToken":"x"}"#, Kind::Refused, now),
+            Self::Portal => said("<html></html>", Kind::Malformed, now),
+            Self::CutOff => said(r#"{"sessionToken":"abc"#, Kind::Transient, now),
+            Self::Empty => said("", Kind::Transient, now),
+            Self::NoToken => said(r#"{"identity":"user-0"}"#, Kind::Malformed, now),
+        }
+    }
+}
+
+fn response(status: u16, body: String, now: i64) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    response.headers_mut().insert(DATE, http_date(now));
+    response
+}
+
+/// A denial that a body makes.
+fn said(body: &str, kind: Kind, now: i64) -> (Response<Bytes>, Reply) {
+    let reply = Reply::Denial { kind, permanent: kind == Kind::Refused, wait: None };
+    (response(200, body.to_owned(), now), reply)
+}
+
+/// A denial that a status makes.
+fn denial(asked: &Asked<'_>, status: u16, wait: RetryAfter, now: i64) -> (Response<Bytes>, Reply) {
+    let body = if status == 204 { "" } else { r#"{"error":"no"}"# };
+    let mut response = response(status, body.to_owned(), now);
+    let headers = response.headers_mut();
+    let at = |seconds: i32| http_date(now + i64::from(seconds) * 1_000);
+    let wait = match wait {
+        RetryAfter::Nothing => None,
+        RetryAfter::Seconds(seconds) => {
+            headers.insert(RETRY_AFTER, seconds.into());
+            Some(i64::from(seconds) * 1_000)
+        }
+        RetryAfter::Date(seconds) => {
+            headers.insert(RETRY_AFTER, at(seconds));
+            Some(i64::from(seconds.max(0)) * 1_000)
+        }
+        RetryAfter::DateAlone(seconds) => {
+            headers.insert(RETRY_AFTER, at(seconds));
+            headers.remove(DATE);
+            None
+        }
+    };
+    let kind = match status {
+        429 => Kind::Throttled,
+        408 | 425 | 500..600 => Kind::Transient,
+        400..500 => Kind::Refused,
+        300..400 => Kind::Redirect,
+        _ => Kind::Malformed,
+    };
+    let path = asked.0.and_then(|ask| ask.endpoint.as_deref());
+    let patient = status == 403 && path == Some(PATIENT.to_string().as_str());
+    (response, Reply::Denial { kind, permanent: kind == Kind::Refused && !patient, wait })
+}
+
+impl Life {
+    fn reply(
+        self,
+        asked: &Asked<'_>,
+        user: Option<u8>,
+        text: &str,
+        now: i64,
+    ) -> (Response<Bytes>, Reply) {
+        let second = now - now.rem_euclid(1_000);
+        let mut said = Said { date: Some(second), ..Said::default() };
+        let mut text = text.to_owned();
+        let after = |ms: i32| Some(now + i64::from(ms));
+        match self {
+            Self::Ms(ms) => said.expires_at = after(ms),
+            Self::Aged(ms, age) => {
+                (said.expires_at, said.age) = (after(ms), i64::from(age) * 1_000);
+            }
+            Self::Undated(ms) => (said.expires_at, said.date) = (after(ms), None),
+            Self::Unstated => {}
+            Self::Jwt(seconds, ms) => {
+                text = jwt(&text, seconds);
+                (said.expires_at, said.jwt) = (after(ms), Some(i64::from(seconds) * 1_000));
+            }
+        }
+        let mut body = format!(r#"{{"sessionToken":"{text}""#);
+        let identity = user.map(|user| format!(r#","identity":"user-{user}""#));
+        let expires_at = said.expires_at.map(|at| format!(r#","expiresAt":"{}""#, date(at)));
+        body.extend(identity.into_iter().chain(expires_at));
+        let mut response = response(200, body + "}", now);
+        if said.date.is_none() {
+            response.headers_mut().remove(DATE);
+        }
+        if said.age > 0 {
+            response.headers_mut().insert(AGE, (said.age / 1_000).into());
+        }
+        // The gateway has to say for whom it is.
+        let reply = if asked.gateway() && user.is_none() {
+            Reply::Denial { kind: Kind::Malformed, permanent: false, wait: None }
+        } else {
+            Reply::Grant(Bearer { text, identity: user, said })
+        };
+        (response, reply)
+    }
+}

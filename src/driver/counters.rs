@@ -14,7 +14,7 @@ pub struct Counters {
     pub requests: u64,
     /// Replies that gave a token while none served.
     pub authentications: u64,
-    /// Replies that gave a token in place of one that served.
+    /// Replies that gave a token in place of one at hand, which may have expired since the last poll.
     pub renewals: u64,
     /// Tokens that came by another way, and were taken.
     pub adoptions: u64,
@@ -26,7 +26,7 @@ pub struct Counters {
     pub transient: u64,
     /// Replies that redirected.
     pub redirected: u64,
-    /// Replies that were no token service's, or not for this login.
+    /// Replies that were no token service's, not for this login, or with a token that was dead already.
     pub malformed: u64,
     /// Requests that the caller reported as failed.
     pub unanswered: u64,

@@ -93,8 +93,9 @@ impl Driver {
     /// added is lost: queued outputs (poll first, until it waits) and wishes, backoff, waits that servers
     /// asked for, whether the credentials were refused or the driver gave up, what is known of 401s, whether
     /// there is a network, the epoch, counters. The credentials stay with the session in every state but
-    /// Unauthenticated, which remembers neither them nor for whom it was; while a request is in flight, they
-    /// are those that it was made with.
+    /// Unauthenticated, which remembers neither them nor for whom it was. Where newer ones were set during a
+    /// request, those go along once their [`CredentialsSet`](crate::session::transitions::Cause::CredentialsSet)
+    /// was told, and until then those that the request was made with.
     pub fn into_session(self) -> AnySession {
         self.session
     }
@@ -143,7 +144,7 @@ impl Driver {
     /// Reads the reply to a request. A token that it grants serves at once.
     ///
     /// # Errors
-    /// [`StaleRequest`] if that request is not in flight: nothing changed, and nothing is to be done.
+    /// [`StaleRequest`] if that request is not in flight: nothing changed but a counter, and nothing is to be done.
     pub fn handle_response<B: AsRef<[u8]>>(
         &mut self,
         id: RequestId,
@@ -174,7 +175,7 @@ impl Driver {
     /// Reports that a request got no reply. The driver tries again by itself.
     ///
     /// # Errors
-    /// [`StaleRequest`] if that request is not in flight: nothing changed, and nothing is to be done.
+    /// [`StaleRequest`] if that request is not in flight: nothing changed but a counter, and nothing is to be done.
     pub fn handle_failure(
         &mut self,
         id: RequestId,

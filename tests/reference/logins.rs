@@ -27,7 +27,7 @@ pub(crate) enum Login {
     Token { user: User, number: u8, life: Stated },
     /// The token that serves, again.
     AtHand { user: User },
-    /// The credentials at hand, with another secret.
+    /// The credentials at hand, with another secret; without any, the gateway's.
     Rotated,
 }
 

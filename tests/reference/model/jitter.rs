@@ -20,9 +20,9 @@ impl Between {
     pub(crate) fn and(self, least: i64, most: i64) -> Result<Self, String> {
         let both = Self { least: self.least.max(least), most: self.most.min(most) };
         if both.least <= both.most {
-            Ok(both)
-        } else {
-            Err(format!("it is from {} to {}, not from {least} to {most}", self.least, self.most))
+            return Ok(both);
         }
+        let shown = if least == i64::MIN { String::new() } else { format!("from {least} ") };
+        Err(format!("it is from {} to {}, and not {shown}to {most}", self.least, self.most))
     }
 }

@@ -78,3 +78,25 @@ fn session_corpus() {
 fn trace_corpus() {
     replay("trace", trace::check);
 }
+
+/// Text beside a bracketed host is in neither the host nor the port that `http::Uri` finds.
+#[test]
+fn origins_text_beside_a_bracketed_host() {
+    origins::check(b"http://[::1]*iaelesrer:8080?xiael.eexample\n");
+    origins::check(b"https://api.example:[::1]:443/\n");
+    origins::check(b"ht127.0.0.1\nhttps://other.[::1]le:6/st:81;\nuser@api.example");
+}
+
+/// `http::Uri` takes a port with a sign before it for the port without.
+#[test]
+fn origins_a_sign_before_the_port() {
+    origins::check(b"https://api.example:+443/\n");
+    origins::check(b"HTTPShostxampostxample\nhttps://other.example:+8/st:443u\ne/sr@apie");
+}
+
+/// The field that is wrong is named by the empty string, since that is its name.
+#[test]
+fn plan_a_member_without_a_name() {
+    plan::check(b"\x00{\"fault_plan\":1}\n{\"\":1}");
+    plan::check(b"\x01{\"at_ms\":0,\"lasts_ms\":0,\"fault\":{\"slow\":{\"\":1}}}");
+}

@@ -124,7 +124,8 @@ fn check_shortens(token: &SessionToken) {
 fn check_trace(token: &SessionToken, adopted: bool) {
     let mut recorder = Recorder::new(config(), Policy::default(), 1);
     recorder.start(token.clone().into(), NOW);
-    while !matches!(recorder.poll(NOW), Output::Wait(_)) {}
+    let waits = (0..20).any(|_| matches!(recorder.poll(NOW), Output::Wait(_)));
+    assert!(waits, "twenty polls, and still busy");
     assert_eq!(recorder.driver().generation().is_some(), adopted);
     let trace = recorder.take_lines();
     // The scheme of a stand-in ends in a name such as token-1, and a real token may look like that.

@@ -3,13 +3,16 @@
 use arbitrary::{Arbitrary, Unstructured};
 use videokit_session::sim::{FaultPlan, PlanError};
 
+/// The first line of a plan.
+const HEADER: &str = "{\"fault_plan\":1}";
+
 /// The first byte says whether the rest is text, incidents behind a header, or a plan as a value.
 pub(crate) fn check(data: &[u8]) {
     let Some((kind, rest)) = data.split_first() else { return };
     let text = String::from_utf8_lossy(rest);
     match kind % 3 {
         0 => check_text(&text),
-        1 => check_text(&format!("{{\"fault_plan\":1}}\n{text}")),
+        1 => check_text(&format!("{HEADER}\n{text}")),
         _ => {
             if let Ok(plan) = FaultPlan::arbitrary(&mut Unstructured::new(rest)) {
                 check_plan(&plan);
@@ -43,9 +46,11 @@ fn check_error(text: &str, error: &PlanError) {
             // A member may have the empty string for its name.
             assert!(!field.is_empty() || text.contains("\"\""), "{error:?}");
             assert!(!expected.is_empty(), "{error:?}");
-            // The lines before it are no part of what is wrong.
+            // It is this line that is wrong, and none before it.
             let before: Vec<&str> = text.lines().take(line - 1).collect();
             assert!(before.join("\n").parse::<FaultPlan>().is_ok(), "{error}");
+            let named = text.lines().nth(line - 1).unwrap_or_default();
+            assert!(format!("{HEADER}\n{named}").parse::<FaultPlan>().is_err(), "{error}");
         }
         _ => {}
     }

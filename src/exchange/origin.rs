@@ -109,15 +109,25 @@ impl AllowedOrigin {
         if authority.as_str().contains('@') {
             return Err(OriginError::UserInfo);
         }
-        let port = match authority.as_str().strip_prefix(host) {
-            Some("") => {
+        // `http::Uri` takes text beside a bracketed host, and a sign before the port, where others may find
+        // another host.
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.contains(['[', ']']) && !bracketed {
+            return Err(OriginError::NotAUri);
+        }
+        let behind = authority.as_str().strip_prefix(host).ok_or(OriginError::Port)?;
+        let port = match behind.strip_prefix(':') {
+            None if behind.is_empty() => {
                 if secure {
                     443
                 } else {
                     80
                 }
             }
-            _ => authority.port_u16().ok_or(OriginError::Port)?,
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().map_err(|_| OriginError::Port)?
+            }
+            _ => return Err(OriginError::Port),
         };
         Ok(Self { secure, host: host.to_ascii_lowercase().into(), port })
     }
@@ -271,6 +281,12 @@ mod tests {
             ("/path", Err(E::NotAbsolute), Err(E::NotAbsolute)),
             ("https://", Err(E::NotAUri), Err(E::NotAUri)),
             (" https://a.example", Err(E::NotAUri), Err(E::NotAUri)),
+            ("https://[::1]", Ok("https://[::1]"), Ok("https://[::1]")),
+            ("https://[::1].a.example:443", Err(E::Port), Err(E::Port)),
+            ("http://[::1]*a.example:8080", Err(E::Port), Err(E::Port)),
+            ("https://a.example:[::1]:443", Err(E::Port), Err(E::Port)),
+            ("https://a.[::1]b.example:6", Err(E::NotAUri), Err(E::NotAUri)),
+            ("https://a.example:+8", Err(E::Port), Err(E::Port)),
             ("", Err(E::NotAUri), Err(E::NotAUri)),
         ];
         for (text, https, loopback) in rows {

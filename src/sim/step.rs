@@ -172,25 +172,39 @@ impl Login {
     /// What a driver is started with.
     #[must_use]
     pub fn start(self) -> Start {
+        // Letters, digits and dashes are valid everywhere: nothing is broken but what is meant to be.
+        self.made().unwrap_or_else(|_| Credentials::custom(Arc::new(Broken)).into())
+    }
+
+    fn made(self) -> Result<Start, Box<dyn core::error::Error>> {
+        let identity = |user: u8| Identity::new(format!("user-{user}"));
+        let token = |text: String| SessionToken::new(text);
+        let endpoint = |path: String| Endpoint::https(format!("https://login.example{path}"));
+        let cookie = |cookie: u8| HeaderValue::try_from(format!("{SECRET}={cookie}"));
         let credentials = match self {
             Self::App { user, secret } => {
-                let endpoint = endpoint(&format!("/app/user-{user}"));
-                let token = api_token(&format!("{SECRET}-{secret}"));
-                Credentials::for_development(Gateway::new(token, identity(user)).endpoint(endpoint))
+                let api_token = ApiToken::new(format!("{SECRET}-{secret}"))?;
+                let endpoint = endpoint(format!("/app/user-{user}"))?;
+                let gateway = Gateway::new(api_token, identity(user)?).endpoint(endpoint);
+                Credentials::for_development(gateway)
             }
-            Self::Cookie(number) => Credentials::backend(backend("/me", number)),
-            Self::Named { user, cookie } => {
-                let backend = backend(&format!("/named/user-{user}"), cookie);
-                Credentials::backend(backend.identity(identity(user)))
+            Self::Cookie(number) => {
+                let backend = Backend::new(endpoint("/me".to_owned())?);
+                Credentials::backend(backend.header(COOKIE, cookie(number)?))
+            }
+            Self::Named { user, cookie: number } => {
+                let backend = Backend::new(endpoint(format!("/named/user-{user}"))?);
+                let backend = backend.header(COOKIE, cookie(number)?);
+                Credentials::backend(backend.identity(identity(user)?))
             }
             Self::Broken => Credentials::custom(Arc::new(Broken)),
-            Self::Token(number) => return token(&format!("{SECRET}-bare-{number}")).into(),
+            Self::Token(number) => return Ok(token(format!("{SECRET}-bare-{number}"))?.into()),
             Self::TokenOf { user, number } => {
-                let token = token(&format!("{SECRET}-{number}-user-{user}"));
-                return Grant::new(token).with_identity(identity(user)).into();
+                let token = token(format!("{SECRET}-{number}-user-{user}"))?;
+                return Ok(Grant::new(token).with_identity(identity(user)?).into());
             }
         };
-        credentials.into()
+        Ok(credentials.into())
     }
 }
 
@@ -211,32 +225,4 @@ impl Exchange for Broken {
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         Err(reply.flawed(crate::exchange::Flaw::Custom("nothing was asked")))
     }
-}
-
-const PLAIN: &str = "letters, digits and dashes are valid everywhere";
-
-fn backend(path: &str, cookie: u8) -> Backend {
-    let cookie = HeaderValue::try_from(format!("{SECRET}={cookie}"));
-    #[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
-    Backend::new(endpoint(path)).header(COOKIE, cookie.expect(PLAIN))
-}
-
-#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
-fn endpoint(path: &str) -> Endpoint {
-    Endpoint::https(format!("https://login.example{path}")).expect(PLAIN)
-}
-
-#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
-fn identity(user: u8) -> Identity {
-    Identity::new(format!("user-{user}")).expect(PLAIN)
-}
-
-#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
-fn api_token(token: &str) -> ApiToken {
-    ApiToken::new(token).expect(PLAIN)
-}
-
-#[expect(clippy::expect_used, reason = "letters, digits and dashes are valid everywhere")]
-fn token(token: &str) -> SessionToken {
-    SessionToken::new(token).expect(PLAIN)
 }

@@ -94,6 +94,18 @@ fn origins_a_sign_before_the_port() {
     origins::check(b"HTTPShostxampostxample\nhttps://other.example:+8/st:443u\ne/sr@apie");
 }
 
+/// A query may look like what stands for one that is left out.
+#[test]
+fn origins_a_query_that_looks_left_out() {
+    origins::check("https://a.example/?…)\nhttps://a.example/?…)".as_bytes());
+}
+
+/// A request that happens to name the token in its URI shows it there.
+#[test]
+fn origins_a_uri_with_the_token_in_it() {
+    origins::check(b"https://api.example/tok-17\nhttps://other.example/tok-17");
+}
+
 /// The field that is wrong is named by the empty string, since that is its name.
 #[test]
 fn plan_a_member_without_a_name() {

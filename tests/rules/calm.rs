@@ -11,7 +11,8 @@ use videokit_session::sim::{Answer, Harness, Login, SECRET, Seen, Step, To};
 use videokit_session::{Driver, Event, Wake};
 
 use crate::shadow::{Recoveries, Recovery};
-use crate::world::{Turn, play, world};
+use crate::view::Turn;
+use crate::world::{play, world};
 
 type Checked = Result<(), TestCaseError>;
 

@@ -5,6 +5,7 @@
 mod calm;
 mod rules;
 mod shadow;
+mod view;
 mod world;
 
 use proptest::test_runner::Config;

@@ -11,7 +11,8 @@ use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step, To};
 use videokit_session::{Driver, Event, Identity, Output, TransportFailure, Wake};
 
 use crate::shadow::{Bucket, densest_window_is_within};
-use crate::world::{Turn, World, play, play_with_trips, world};
+use crate::view::{Turn, World, only_failures};
+use crate::world::{play, play_with_trips, world};
 
 type Checked = Result<(), TestCaseError>;
 
@@ -81,7 +82,8 @@ proptest! {
                 if !live {
                     let mut expected = turn.before.clone();
                     expected.counters.stale += 1;
-                    prop_assert_eq!(&turn.after, &expected, "a stale reply changed something");
+                    prop_assert_eq!(turn.after, &expected, "a stale reply changed something");
+                    prop_assert!(turn.same_future, "a stale reply changes what follows");
                 }
             }
             first_identity_is_kept(turn)
@@ -321,7 +323,7 @@ proptest! {
         play(&script, world(Policy::default(), seed), |turn| -> Checked {
             let (seen, after) = again.next().expect("as many steps");
             prop_assert_eq!(turn.seen, &seen[..]);
-            prop_assert_eq!(&turn.after, &after);
+            prop_assert_eq!(turn.after, &after);
             Ok(())
         })?;
     }
@@ -365,16 +367,6 @@ fn first_identity_is_kept(turn: &Turn<'_>) -> Checked {
     }
     prop_assert!(turn.after.identity.is_some(), "nobody is on record for {}", token);
     Ok(())
-}
-
-/// Whether requests were given up, and nothing else happened.
-fn only_failures(seen: &[Seen]) -> bool {
-    let mut causes = seen.iter().filter_map(|seen| match seen {
-        Seen::Event(event) => event.transition().map(|transition| transition.cause),
-        _ => None,
-    });
-    let given_up = seen.iter().any(|seen| matches!(seen, Seen::Abandoned(_)));
-    given_up && causes.all(|cause| matches!(cause, Cause::Failed | Cause::RenewalFailed))
 }
 
 /// The chain of transitions that the events tell.

@@ -1,41 +1,13 @@
-//! One driver in a harness, and what a caller can see of it before and after each step.
+//! One driver in a harness, and plays of it, turn by turn.
 
 use std::sync::Arc;
 
-use http::Request;
-use http::header::{AUTHORIZATION, HeaderValue};
-use videokit_session::driver::{Canonical, Counters, Policy, Stalled};
-use videokit_session::session::transitions::StateName;
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::driver::Policy;
+use videokit_session::sim::Harness;
 use videokit_session::sim::strategies::Script;
-use videokit_session::sim::{Harness, Seen, Step};
-use videokit_session::{AllowedOrigin, Config, Driver, Identity};
+use videokit_session::{AllowedOrigin, Config, Driver};
 
-pub(crate) type World = Harness<Driver>;
-
-/// What a caller can see of a driver at one time.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct View {
-    pub(crate) state: StateName,
-    pub(crate) token: Option<String>,
-    pub(crate) generation: Option<Generation>,
-    pub(crate) identity: Option<Identity>,
-    pub(crate) stalled: Option<Stalled>,
-    pub(crate) counters: Counters,
-    pub(crate) queued: usize,
-    pub(crate) epoch: u64,
-    pub(crate) canonical: Canonical,
-}
-
-/// One step of a play: what was done, and what came of it.
-pub(crate) struct Turn<'a> {
-    pub(crate) step: Step,
-    pub(crate) before: View,
-    pub(crate) after: View,
-    pub(crate) seen: &'a [Seen],
-    pub(crate) live_before: Option<RequestId>,
-    pub(crate) world: &'a World,
-}
+use crate::view::{Turn, World, view};
 
 pub(crate) fn world(policy: Policy, seed: u64) -> World {
     let origin = AllowedOrigin::https("https://api.example").unwrap();
@@ -49,31 +21,6 @@ pub(crate) fn round_trip(world: World) -> World {
         let policy = *driver.policy();
         Driver::from_session(driver.into_session(), policy)
     })
-}
-
-/// The token that an API request gets now, which had another one on it.
-fn token(world: &World) -> Option<String> {
-    let mut request = Request::get("https://api.example/v1/videos").body(()).unwrap();
-    request.headers_mut().insert(AUTHORIZATION, HeaderValue::from_static("Bearer stray"));
-    let authorized = world.driver().authorize(&mut request, world.now());
-    let header = request.headers().get(AUTHORIZATION);
-    assert_eq!(authorized.is_ok(), header.is_some(), "a header without authorization");
-    Some(header?.to_str().unwrap().trim_start_matches("Bearer ").to_owned())
-}
-
-pub(crate) fn view(world: &World) -> View {
-    let driver = world.driver();
-    View {
-        state: driver.state(),
-        token: token(world),
-        generation: driver.generation(),
-        identity: driver.identity().cloned(),
-        stalled: driver.stalled(),
-        counters: driver.counters(),
-        queued: driver.queued(),
-        epoch: driver.epoch(),
-        canonical: driver.canonical(world.now()),
-    }
 }
 
 /// Plays a script, and shows each turn to a rule.
@@ -92,17 +39,25 @@ pub(crate) fn play_with_trips<E>(
     trips: &[usize],
     mut rule: impl FnMut(&Turn<'_>) -> Result<(), E>,
 ) -> Result<World, E> {
-    let mut now = view(&world);
+    let mut after = view(&world);
     for (number, step) in script.steps().enumerate() {
         if trips.contains(&number) {
             world = round_trip(world);
-            now = view(&world);
+            after = view(&world);
         }
-        let (before, live_before) = (now, world.live());
-        let happened = world.apply(step);
-        now = view(&world);
-        let after = now.clone();
-        rule(&Turn { step, before, after, seen: &happened, live_before, world: &world })?;
+        let future = |world: &World| world.driver().canonical(world.now());
+        let (before, live_before, future_before) = (after, world.live(), future(&world));
+        let seen = world.apply(step);
+        after = view(&world);
+        rule(&Turn {
+            step,
+            before: &before,
+            after: &after,
+            same_future: future_before == future(&world),
+            seen: &seen,
+            live_before,
+            world: &world,
+        })?;
     }
     Ok(world)
 }

@@ -27,23 +27,9 @@ pub(crate) fn check(data: &[u8]) {
     let built = Uri::builder().scheme("https").authority(authority.as_bytes()).path_and_query("/x");
     let built = built.build().ok();
     let read = [uri, origin].map(|text| text.parse().ok());
-    for uri in read.into_iter().chain([built]).flatten().filter(is_clear) {
+    for uri in read.into_iter().chain([built]).flatten() {
         check_authorize(&config, &uri);
         check_exchange(&config, &uri);
-    }
-}
-
-/// Whether it is clear what host and port are. `http::Uri` takes text beside a bracketed host, which it leaves
-/// out of both, and a sign before the port.
-fn is_clear(uri: &Uri) -> bool {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    match authority.split_once('[') {
-        None => !authority.contains(":+"),
-        Some((before, host)) => {
-            let behind = host.split_once(']').map_or("?", |(_, behind)| behind);
-            let port = behind.strip_prefix(':').is_some_and(|port| !port.starts_with('+'));
-            before.is_empty() && (behind.is_empty() || port)
-        }
     }
 }
 
@@ -89,7 +75,8 @@ fn place(uri: &str) -> Option<Place> {
         None if port.is_empty() => [80, 443][usize::from(secure)],
         _ => return None,
     };
-    if authority.contains('@') || host.is_empty() {
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    if authority.contains('@') || host.is_empty() || host.contains(['[', ']']) && !bracketed {
         return None;
     }
     Some(Place { secure, host: host.to_ascii_lowercase(), port })
@@ -103,16 +90,12 @@ fn is_loopback(host: &str) -> bool {
 
 /// What is taken for an origin is safe, and written down as the same again.
 fn check_origin(text: &str) {
-    if text.parse().is_ok_and(|uri| !is_clear(&uri)) {
-        return;
-    }
     let endpoint = Endpoint::https(text).or_else(|_| Endpoint::loopback(text));
     if let Ok(endpoint) = &endpoint {
         let place = place(&endpoint.uri().to_string()).expect("it has a place");
         assert!(place.secure || is_loopback(&place.host), "{text:?}");
         let shown = format!("{endpoint:?}");
-        let query = endpoint.uri().query().filter(|query| query.len() > 3);
-        assert!(query.is_none_or(|query| !shown.contains(&format!("?{query}"))), "{shown}");
+        assert!(endpoint.uri().query().is_none() || shown.ends_with("?…)"), "{shown}");
     }
     for (origin, loopback) in
         [(AllowedOrigin::https(text), false), (AllowedOrigin::loopback(text), true)]
@@ -183,7 +166,8 @@ fn check_headers(request: &Request<()>, (name, value): (&HeaderName, &HeaderValu
         assert!(found.is_empty(), "{found:?} to {}", request.uri());
     }
     assert_eq!(request.headers().get("x-other"), Some(&HeaderValue::from_static("kept")));
-    assert!(!format!("{request:?}").contains(TOKEN), "{request:?}");
+    let shown = format!("{:?}", request.headers());
+    assert!(!shown.contains(TOKEN), "{shown}");
 }
 
 /// An exchange of somebody's own, which may want to ask anywhere.
@@ -211,9 +195,9 @@ fn check_exchange(config: &Arc<Config>, uri: &Uri) {
     match Session::new(Arc::clone(config), 1).authenticate(credentials, NOW) {
         Ok((_, outgoing)) => {
             assert!(safe, "it would be sent to {uri}");
-            let shown = format!("{outgoing} {outgoing:?}");
-            let query = uri.query().filter(|query| query.len() > 3);
-            assert!(query.is_none_or(|query| !shown.contains(&format!("?{query}"))), "{shown}");
+            let (line, whole) = (outgoing.to_string(), format!("{outgoing:?}"));
+            let left_out = line.ends_with("?…") && whole.contains("?…, headers: ");
+            assert!(uri.query().is_none() || left_out, "{line} {whole}");
         }
         Err(rejected) => {
             assert!(!safe, "{uri}: {rejected}");

@@ -1,5 +1,6 @@
 //! The ten rules of the driver as assertions, under any sequence of steps, any policy and any seed.
 
+#[path = "../../../rules/view.rs"]
 mod view;
 mod watch;
 

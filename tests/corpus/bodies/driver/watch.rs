@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use videokit_session::driver::{Policy, Stalled};
-use videokit_session::session::transitions::{Cause, StateName, TABLE};
+use videokit_session::session::transitions::{StateName, TABLE};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step};
 use videokit_session::{Driver, Event, Wake};
 
-use super::view::Turn;
+use super::view::{Turn, only_failures};
 
 /// How far the recovery of one token from a 401 has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,16 +288,6 @@ fn rule_3(turn: &Turn<'_>) {
     if stalls(Stalled::NotStarted) && !turn.seen.iter().any(dead) {
         assert_eq!(turn.step, Step::Stop, "rule 3: a login ended");
     }
-}
-
-/// Whether requests were given up, and nothing else happened.
-fn only_failures(seen: &[Seen]) -> bool {
-    let mut causes = seen.iter().filter_map(|seen| match seen {
-        Seen::Event(event) => event.transition().map(|transition| transition.cause),
-        _ => None,
-    });
-    let given_up = seen.iter().any(|seen| matches!(seen, Seen::Abandoned(_)));
-    given_up && causes.all(|cause| matches!(cause, Cause::Failed | Cause::RenewalFailed))
 }
 
 fn rule_7(turn: &Turn<'_>) {

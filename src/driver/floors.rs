@@ -72,3 +72,30 @@ impl Floors {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(number: usize) -> Target {
+        let uri = format!("https://gateway.example/{number}").parse().unwrap();
+        Target::at(&uri).unwrap()
+    }
+
+    #[test]
+    fn a_wait_that_is_over_makes_room_for_another() {
+        let mut floors = Floors::default();
+        for number in 0..APART {
+            floors.raise(Some(&target(number)), 100, 0);
+        }
+        floors.raise(Some(&target(APART)), 200, 100);
+        assert_eq!(floors.until(Some(&target(APART))), 200);
+        assert_eq!(floors.until(Some(&target(APART + 1))), 0, "no wait is shared");
+
+        let mut crowded = Floors::default();
+        for number in 0..=APART {
+            crowded.raise(Some(&target(number)), 100, 99);
+        }
+        assert_eq!(crowded.until(Some(&target(APART + 1))), 100, "more than these share one");
+    }
+}

@@ -19,22 +19,6 @@ struct Claims<'a> {
 
 /// `exp - iat` in milliseconds, if the token is a JWT that has both.
 pub(super) fn lifetime(token: &str) -> Option<i64> {
-    let (exp, iat) = times(token)?;
-    let millis = (exp - iat) * 1_000.0;
-    if !millis.is_finite() {
-        return None;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::as_conversions,
-        reason = "saturates, and a hint may be absurd"
-    )]
-    let millis = millis as i64;
-    Some(millis)
-}
-
-/// `exp` and `iat`.
-fn times(token: &str) -> Option<(f64, f64)> {
     let mut parts = token.split('.');
     let (_header, claims, _signature) = (parts.next()?, parts.next()?, parts.next()?);
     if parts.next().is_some() {
@@ -45,17 +29,17 @@ fn times(token: &str) -> Option<(f64, f64)> {
     let len = URL_SAFE_NO_PAD.decode_slice(claims, &mut json).ok()?;
     let json = json.get(..len).filter(|json| json.starts_with(b"{"))?;
     let claims: Claims<'_> = serde_json::from_slice(json).ok()?;
-    Some((number(claims.exp)?, number(claims.iat)?))
-}
-
-/// A JWT that says no more than the same `exp` and `iat`, if the token is one with a lifetime.
-#[cfg(feature = "trace")]
-pub(super) fn reduced(token: &str, signature: &str) -> Option<String> {
-    lifetime(token)?;
-    let (exp, iat) = times(token)?;
-    // Debug writes the shortest decimal that is read back as the same number.
-    let claims = URL_SAFE_NO_PAD.encode(format!("{{\"exp\":{exp:?},\"iat\":{iat:?}}}"));
-    Some(format!("{}.{claims}.{signature}", URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#)))
+    let millis = (number(claims.exp)? - number(claims.iat)?) * 1_000.0;
+    if !millis.is_finite() {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::as_conversions,
+        reason = "saturates, and a hint may be absurd"
+    )]
+    let millis = millis as i64;
+    Some(millis)
 }
 
 fn number(value: &RawValue) -> Option<f64> {
@@ -91,26 +75,6 @@ mod tests {
         for (claims, wanted) in rows {
             assert_eq!(lifetime(&jwt(claims)), *wanted, "{claims}");
         }
-    }
-
-    #[cfg(feature = "trace")]
-    #[test]
-    fn what_is_left_of_a_jwt_has_the_same_lifetime_and_nothing_else() {
-        for claims in [
-            r#"{"exp":1700003600,"iat":1700000000}"#,
-            r#"{"iat":1700000000,"sub":"hush","exp":1700000000.1}"#,
-            r#"{"exp":1e300,"iat":-0.0}"#,
-            r#"{"exp":123456789012345678901234567890,"iat":1e-300}"#,
-        ] {
-            let token = jwt(claims);
-            let left = reduced(&token, "token-1").unwrap();
-            assert_eq!(lifetime(&left), lifetime(&token), "{claims}");
-            assert_eq!(reduced(&left, "token-1").as_ref(), Some(&left), "{claims}");
-            assert!(left.ends_with(".token-1") && !left.contains("c2ln"), "{left}");
-            assert!(!left.contains(URL_SAFE_NO_PAD.encode("hush").as_str()), "{left}");
-        }
-        assert_eq!(reduced(&jwt(r#"{"exp":1700003600}"#), "token-1"), None);
-        assert_eq!(reduced("opaque", "token-1"), None);
     }
 
     #[test]

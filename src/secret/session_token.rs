@@ -32,11 +32,4 @@ impl SessionToken {
     pub(crate) fn stated_lifetime(&self) -> Option<i64> {
         jwt::lifetime(self.expose())
     }
-
-    /// A JWT with the same `exp` and `iat`, no other claim, and this signature. `None` unless the token
-    /// is a JWT that states a lifetime.
-    #[cfg(feature = "trace")]
-    pub(crate) fn reduced(&self, signature: &str) -> Option<String> {
-        jwt::reduced(self.expose(), signature)
-    }
 }

@@ -297,6 +297,28 @@ mod tests {
     }
 
     #[test]
+    fn each_setting_is_kept() {
+        let times = [1, 2, 3, 4, 5_000, 6].map(Duration::from_millis);
+        let config = build(|config| {
+            config
+                .request_timeout(times[0])
+                .gateway_skew(times[1])
+                .backend_skew(times[2])
+                .wall_error(times[3])
+                .assumed_lifetime(times[4])
+                .renewal_margin(times[5])
+                .renewal_percent(7)
+        })
+        .unwrap();
+        let skews = [true, false].map(|by_issuer| config.skew(by_issuer));
+        assert_eq!((config.request_timeout(), skews), (times[0], [times[1], times[2]]));
+        #[cfg(feature = "sim")]
+        assert_eq!(config.wall_error(), times[3]);
+        #[cfg(feature = "trace")]
+        assert_eq!((config.millis(), config.renewal_percent()), ([1, 2, 3, 4, 5_000, 6], 7));
+    }
+
+    #[test]
     fn a_scheme_is_visible_text() {
         let scheme =
             |scheme: &str| build(|config| config.authorization(AUTHORIZATION, scheme)).err();

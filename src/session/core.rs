@@ -17,7 +17,7 @@ pub(super) mod sealed {
 /// A state of a [`Session`]: [`Unauthenticated`](super::Unauthenticated),
 /// [`Authenticating`](super::Authenticating), [`Active`](super::Active) or [`Expired`](super::Expired).
 /// The set is closed.
-pub trait State: sealed::Sealed {
+pub trait State: sealed::Sealed + fmt::Debug {
     /// The state, as a value.
     const NAME: StateName;
 }
@@ -134,10 +134,10 @@ impl<S: State> Session<S> {
 }
 
 impl<S: State> fmt::Debug for Session<S> {
-    /// The state and the last cause. No token, no credentials.
+    /// The state, with its request or its token's number, and the last cause. No token, no credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("state", &S::NAME)
+            .field("state", &self.state)
             .field("cause", &self.core.last.map(|transition| transition.cause))
             .field("generations", &self.core.generations)
             .finish_non_exhaustive()

@@ -1,5 +1,6 @@
 //! No token, and none on its way.
 
+use core::fmt;
 use std::sync::Arc;
 
 use super::active::Active;
@@ -14,7 +15,6 @@ use crate::exchange::{BuildError, Credentials, Denial, Grant, Identity};
 use crate::time::Moment;
 
 /// No token, and none on its way: where a session starts, and where it ends.
-#[derive(Debug)]
 #[cfg_attr(feature = "_model", derive(Clone))]
 pub struct Unauthenticated(pub(super) ());
 
@@ -22,6 +22,12 @@ impl sealed::Sealed for Unauthenticated {}
 
 impl State for Unauthenticated {
     const NAME: StateName = StateName::Unauthenticated;
+}
+
+impl fmt::Debug for Unauthenticated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unauthenticated")
+    }
 }
 
 impl Session<Unauthenticated> {

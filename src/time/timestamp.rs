@@ -118,9 +118,13 @@ mod tests {
 
     #[test]
     fn long_dates_are_not_looked_at() {
-        let zeros = "0".repeat(DATE_LIMIT);
-        assert_eq!(ExpiresAt::parse(&format!("2026-11-24T04:00:00.{zeros}Z")), None);
-        assert_eq!(http_date(&format!("Tue, 24 Nov 2026 04:00:00 GMT{}", " ".repeat(64))), None);
+        // With a time zone's name behind it (RFC 9557), and with spaces.
+        let zoned = |len: usize| format!("2026-11-24T04:00:00Z[{}]", "a".repeat(len - 22));
+        let padded = |len: usize| format!("Tue, 24 Nov 2026 04:00:00 GMT{}", " ".repeat(len - 29));
+        for (len, looked_at) in [(63, true), (64, true), (65, false), (66, false), (8_192, false)] {
+            assert_eq!(ExpiresAt::parse(&zoned(len)).is_some(), looked_at, "{len}");
+            assert_eq!(http_date(&padded(len)).is_some(), looked_at, "{len}");
+        }
     }
 
     #[test]

@@ -8,4 +8,5 @@ mod logins;
 mod secrets;
 mod starts;
 mod storms;
+mod words;
 mod world;

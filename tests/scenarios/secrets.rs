@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use http::{Request, Response};
 use videokit_session::driver::NotAuthorized;
 use videokit_session::session::transitions::StateName;
-use videokit_session::{Output, Wake};
+use videokit_session::{AllowedOrigin, Output, Wake};
 
 use crate::world::{API_TOKEN, DAY, HOUR, MINUTE, SECOND, Server, World};
 
@@ -116,4 +116,17 @@ fn a_call_without_a_token_has_none() {
     fails(&world, |refused| refused == NotAuthorized::Wait);
     world.stop();
     fails(&world, |refused| matches!(refused, NotAuthorized::Start(_)));
+}
+
+/// Whether there is a token makes no difference to that.
+#[test]
+fn a_call_to_another_place_is_told_so() {
+    let mut world = World::new(MINUTE * 10);
+    let elsewhere = AllowedOrigin::https("https://other.example").unwrap();
+    let refused = |world: &World| world.driver.authorization(&elsewhere, world.now()).err();
+    assert_eq!(refused(&world), Some(NotAuthorized::OtherOrigin));
+    world = world.logged_in();
+    assert_eq!(refused(&world), Some(NotAuthorized::OtherOrigin));
+    world.stop();
+    assert_eq!(refused(&world), Some(NotAuthorized::OtherOrigin));
 }

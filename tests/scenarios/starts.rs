@@ -137,7 +137,9 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
     let session = Session::new(config(|config| config), 1);
     let credentials = Credentials::backend(backend);
     let (session, outgoing) = session.authenticate(credentials, world.now()).unwrap();
-    let granting = says(200, r#"{"sessionToken":"tok-1","identity":"user-17"}"#);
+    let granting =
+        r#"{"sessionToken":"tok-1","identity":"user-17","expiresAt":"2026-11-24T04:01:00Z"}"#;
+    let granting = says(200, granting);
     let mut session = session.receive(outgoing.id(), &granting, world.now()).unwrap();
     let renewal = session.renew(world.now()).unwrap();
     world.driver = Driver::from_session(AnySession::from(session), Policy::default());
@@ -151,6 +153,12 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
     assert_eq!(named(&world).as_deref(), Some("user-17"));
     assert_eq!(world.header().as_deref(), Some("Bearer tok-1"));
     assert_eq!(world.driver.epoch(), 0, "no start has been made");
+
+    // The token is lost, and no other is to be had: neither then.
+    world.server = Server::Says(says(503, ""));
+    world.run(HOUR);
+    assert_eq!(world.driver.state(), StateName::Unauthenticated);
+    assert_eq!(named(&world).as_deref(), Some("user-17"));
 
     // And a session that was on its way to its first token.
     let session = Session::new(config(|config| config), 2);

@@ -205,3 +205,24 @@ fn jitter_does_not_eat_the_margin() {
         assert!((59_999..=90_000).contains(&remaining), "{seed}: {remaining} ms");
     }
 }
+
+/// A client that fails now and then doesn't draw the same pause each time: what it draws also depends on how
+/// many tokens it has had.
+#[test]
+fn the_first_pause_differs_from_token_to_token() {
+    let differs = |seed: &u64| {
+        let mut world = World::with(config(|config| config), Policy::default(), HOUR, *seed);
+        world.start("user-17");
+        let pauses: [u64; 2] = std::array::from_fn(|_| {
+            world.server = Server::Says(says(503, ""));
+            world.run_to_next_request();
+            world.server = Server::Up;
+            world.run_to_next_request();
+            let [.., failed, next] = &world.sent[..] else { panic!("two requests at least") };
+            next.at - failed.at
+        });
+        pauses[0] != pauses[1]
+    };
+    let differing = (0..32).filter(differs).count();
+    assert!(differing > 16, "{differing} of 32 clients");
+}

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::{Request, Uri};
-use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, OriginError, Reply};
+use http::header::{COOKIE, HeaderValue};
+use http::{Request, StatusCode, Uri};
+use videokit_session::exchange::{
+    BuildError, Denial, DenialKind, Endpoint, Exchange, JsonType, OriginError, Reply,
+};
 use videokit_session::session::{Advance, Input, NotSent, Rejection, Step};
 use videokit_session::{
     AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
@@ -134,4 +137,53 @@ fn sessions_can_be_sent_to_another_thread_and_shared() {
     movable::<Credentials>();
     movable::<Input>();
     movable::<Step>();
+}
+
+/// Where it goes and for whom is no secret; queries, headers' values and bodies may be.
+#[test]
+fn what_is_printed_names_the_place_and_no_secret() {
+    let endpoint = |uri: &str| Endpoint::https(uri).unwrap();
+    let ann = || Identity::new("ann").unwrap();
+    let backend = Backend::new(endpoint("https://app.example/token?hush=1"))
+        .header(COOKIE, HeaderValue::from_static("hush"))
+        .body("hush")
+        .identity(ann());
+    assert_eq!(Exchange::identity(&backend), Some(&ann()));
+    let text = format!("{backend:?}");
+    for part in [
+        "Backend { ",
+        "Endpoint(https://app.example/token?…)",
+        "GET",
+        "\"cookie\": Sensitive",
+        "body_bytes: 4",
+        "ann",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let gateway = Gateway::new(ApiToken::new("app:hush").unwrap(), ann());
+    let custom = Custom::at("https://app.example/token?hush=1");
+    assert_eq!(Exchange::scopes(&*custom), None);
+    let rows = [
+        (Credentials::backend(backend), format!("Credentials({text})")),
+        (Credentials::for_development(gateway.clone()), format!("Credentials({gateway:?})")),
+        (Credentials::custom(custom), "Credentials(custom)".to_owned()),
+    ];
+    for (credentials, expected) in rows {
+        let shown = format!("{credentials:?}");
+        assert_eq!(shown, expected);
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+    let denial = Denial::new(DenialKind::Throttled, Some(StatusCode::TOO_MANY_REQUESTS));
+    let text = format!("{denial:?}");
+    assert!(text.starts_with("Denial { kind: Throttled, status: Some(429), "), "{text}");
+    let reply = http::Response::new("hush");
+    assert_eq!(format!("{:?}", Reply::from(&reply)), "Reply(200, 4 bytes)");
+}
+
+#[test]
+fn the_types_of_json_have_names() {
+    use JsonType as T;
+    let names =
+        [T::Null, T::Boolean, T::Number, T::String, T::Array, T::Object].map(|t| t.to_string());
+    assert_eq!(names, ["null", "a boolean", "a number", "a string", "an array", "an object"]);
 }

@@ -177,7 +177,8 @@ impl Driver {
         let wanted = self.standing.recovery == Recovery::Wanted;
         let due = if wanted { (0, due.1) } else { due };
         let allowed = self.may_ask_in(ticks)?;
-        Some(if allowed.0 > due.0 { allowed } else { due })
+        // The later of the two; of equals, that it is due says more.
+        [allowed, due].into_iter().max_by_key(|(wait, _)| *wait)
     }
 
     /// When a request may be made, as far as anything but the token's age has a say in it; `None` for

@@ -230,4 +230,19 @@ mod tests {
             assert_ne!(outgoing(edit), outgoing(|_| {}), "edit {n}");
         }
     }
+
+    /// The first outputs of the published generator from the seed 0, which steps its state by a constant.
+    #[test]
+    fn seeds_are_spread_as_splitmix64_does() {
+        let step = 0x9e37_79b9_7f4a_7c15_u64;
+        let outputs = [0, 1, 2].map(|n: u64| mix(step.wrapping_mul(n)));
+        assert_eq!(outputs, [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
+    }
+
+    #[test]
+    fn the_request_is_given_away_whole() {
+        let request = outgoing(|_| {}).into_request();
+        assert_eq!((request.uri().host(), request.headers().len()), (Some("a.example"), 1));
+        assert_eq!(request.body(), "b");
+    }
 }

@@ -161,6 +161,7 @@ fn what_is_printed_names_the_place_and_no_secret() {
         assert!(text.contains(part), "{part} in {text}");
     }
     let gateway = Gateway::new(ApiToken::new("app:hush").unwrap(), ann());
+    assert_eq!(Exchange::identity(&gateway), Some(&ann()));
     let custom = Custom::at("https://app.example/token?hush=1");
     assert_eq!(Exchange::scopes(&*custom), None);
     let rows = [

@@ -83,6 +83,12 @@ fn a_reply_that_leaves_a_session_without_a_token_says_why() {
     let (session, first) = begin();
     let session = session.fail(first.id(), TransportFailure::Unreachable, now).unwrap();
     let (session, _second) = session.authenticate(login("user-17"), now).unwrap();
+    let too_late = session.fail(first.id(), TransportFailure::Unreachable, now).unwrap_err();
+    let reason = too_late.source().unwrap().to_string();
+    assert_eq!(too_late.to_string(), format!("the session stays Authenticating: {reason}"));
+    let text = format!("{too_late:?}");
+    assert!(text.contains("Session { state: Authenticating { flight: "), "{text}");
+    let session = too_late.into_session();
     let stale = session.receive(first.id(), &says(503, ""), now).unwrap_err();
     for (error, state) in [(denied, "authentication failed: "), (stale, "still authenticating: ")] {
         let cause = error.source().unwrap().to_string();

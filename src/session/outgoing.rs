@@ -240,6 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_printed_is_no_secret() {
+        let outgoing =
+            outgoing(|o| *o.request.uri_mut() = http::Uri::from_static("https://a.example/?hush"));
+        assert_eq!(outgoing.to_string(), "POST https://a.example/?…");
+        assert_eq!(
+            format!("{outgoing:?}"),
+            "Outgoing { id: 910a2dec89025cc1-1, method: POST, uri: https://a.example/?…, headers: 1, \
+             body_bytes: 1, timeout: 1s, deadline: 1s }",
+        );
+    }
+
+    #[test]
     fn the_request_is_given_away_whole() {
         let request = outgoing(|_| {}).into_request();
         assert_eq!((request.uri().host(), request.headers().len()), (Some("a.example"), 1));

@@ -302,4 +302,20 @@ mod tests {
         assert_eq!(shown("https://u:p@a.example/x?key=1"), "https://a.example/x?…");
         assert_eq!(shown("/x"), "/x");
     }
+
+    #[test]
+    fn an_origin_covers_its_own_uris() {
+        let origin = AllowedOrigin::https("https://api.example").unwrap();
+        for (uri, covered) in [
+            ("https://api.example/v1?a", true),
+            ("https://API.example:443", true),
+            ("https://api.example:444/", false),
+            ("http://api.example/", false),
+            ("https://api.example.other/", false),
+            ("https://user@api.example/", false),
+            ("/v1", false),
+        ] {
+            assert_eq!(origin.covers(&uri.parse().unwrap()), covered, "{uri}");
+        }
+    }
 }

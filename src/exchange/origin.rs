@@ -286,6 +286,8 @@ mod tests {
             ("http://[::1]*a.example:8080", Err(E::Port), Err(E::Port)),
             ("https://a.example:[::1]:443", Err(E::Port), Err(E::Port)),
             ("https://a.[::1]b.example:6", Err(E::NotAUri), Err(E::NotAUri)),
+            ("https://a.[1]", Err(E::NotAUri), Err(E::NotAUri)),
+            ("https://[::1]a", Err(E::Port), Err(E::Port)),
             ("https://a.example:+8", Err(E::Port), Err(E::Port)),
             ("", Err(E::NotAUri), Err(E::NotAUri)),
         ];

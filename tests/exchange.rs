@@ -177,8 +177,10 @@ fn what_is_printed_names_the_place_and_no_secret() {
     let denial = Denial::new(DenialKind::Throttled, Some(StatusCode::TOO_MANY_REQUESTS));
     let text = format!("{denial:?}");
     assert!(text.starts_with("Denial { kind: Throttled, status: Some(429), "), "{text}");
-    let reply = http::Response::new("hush");
+    let reply = http::Response::builder().header("x-hush", "hush").body("hush").unwrap();
     assert_eq!(format!("{:?}", Reply::from(&reply)), "Reply(200, 4 bytes)");
+    assert_eq!(Reply::from(&reply).headers(), reply.headers());
+    assert_eq!(Reply::from(&reply).body(), b"hush");
 }
 
 #[test]

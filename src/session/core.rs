@@ -11,13 +11,14 @@ use crate::time::{Clock, Moment};
 
 pub(super) mod sealed {
     /// Closes the set of states.
-    pub trait Sealed {}
+    /// Shown as a part of its session.
+    pub trait Sealed: core::fmt::Debug {}
 }
 
 /// A state of a [`Session`]: [`Unauthenticated`](super::Unauthenticated),
 /// [`Authenticating`](super::Authenticating), [`Active`](super::Active) or [`Expired`](super::Expired).
 /// The set is closed.
-pub trait State: sealed::Sealed + fmt::Debug {
+pub trait State: sealed::Sealed {
     /// The state, as a value.
     const NAME: StateName;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::header::{COOKIE, HeaderValue};
+use http::header::{AGE, COOKIE, DATE, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use videokit_session::exchange::{
     BuildError, Denial, DenialKind, Endpoint, Exchange, JsonType, OriginError, Reply,
@@ -181,6 +181,24 @@ fn what_is_printed_names_the_place_and_no_secret() {
     assert_eq!(format!("{:?}", Reply::from(&reply)), "Reply(200, 4 bytes)");
     assert_eq!(Reply::from(&reply).headers(), reply.headers());
     assert_eq!(Reply::from(&reply).body(), b"hush");
+}
+
+/// A cache may have kept a reply: what it says was true `Age` seconds ago.
+#[test]
+fn the_age_of_a_reply_is_taken_off_its_token() {
+    let at_least = |age: Option<&'static str>| {
+        let credentials = Credentials::custom(Custom::at("https://app.example/token"));
+        let (session, outgoing) =
+            Session::new(config(), 1).authenticate(credentials, START).unwrap();
+        let mut reply = http::Response::new("token");
+        let date = HeaderValue::from_static("Tue, 24 Nov 2026 04:00:00 GMT");
+        reply.headers_mut().insert(DATE, date);
+        reply.headers_mut().extend(age.map(|age| (AGE, HeaderValue::from_static(age))));
+        let session = session.receive(outgoing.id(), &reply, START).unwrap();
+        session.remaining(START).at_least_millis()
+    };
+    assert_eq!(at_least(None) - at_least(Some("120")), 120_000);
+    assert_eq!(at_least(Some("soon")), at_least(None));
 }
 
 #[test]

@@ -145,6 +145,15 @@ mod tests {
     }
 
     #[test]
+    fn a_set_has_what_was_put_in() {
+        let none = Scopes::default();
+        let one: Scopes = [Scope::VIDEOS_READ].into_iter().collect();
+        assert_eq!([&none, &one].map(Scopes::is_empty), [true, false]);
+        let asked = [Scope::VIDEOS_READ, Scope::VIDEOS_EDIT];
+        assert_eq!(asked.map(|scope| one.contains(&scope)), [true, false]);
+    }
+
+    #[test]
     fn the_known_names_are_nine_different_ones() {
         let all: Scopes = Scope::KNOWN.into_iter().collect();
         assert_eq!(all.iter().count(), 9);

@@ -15,7 +15,7 @@ use videokit_session::{
     AnySession, Backend, Credentials, Driver, Event, Grant, Identity, Scopes, Session, SessionToken,
 };
 
-use crate::world::{HOUR, MINUTE, Server, World, config, login, login_with, says};
+use crate::world::{GRANT, HOUR, MINUTE, Server, World, config, login, login_with, says};
 
 fn nameless(token: &str) -> Start {
     SessionToken::new(token).unwrap().into()
@@ -137,10 +137,7 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
     let session = Session::new(config(|config| config), 1);
     let credentials = Credentials::backend(backend);
     let (session, outgoing) = session.authenticate(credentials, world.now()).unwrap();
-    let granting =
-        r#"{"sessionToken":"tok-1","identity":"user-17","expiresAt":"2026-11-24T04:01:00Z"}"#;
-    let granting = says(200, granting);
-    let mut session = session.receive(outgoing.id(), &granting, world.now()).unwrap();
+    let mut session = session.receive(outgoing.id(), &says(200, GRANT), world.now()).unwrap();
     let renewal = session.renew(world.now()).unwrap();
     world.driver = Driver::from_session(AnySession::from(session), Policy::default());
     world.server = Server::Silent;

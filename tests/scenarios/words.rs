@@ -4,14 +4,11 @@ use std::error::Error;
 
 use http::Response;
 use videokit_session::driver::Event;
-use videokit_session::session::transitions::TABLE;
+use videokit_session::session::transitions::{Cause, TABLE};
 use videokit_session::session::{Advance, Input, TransportFailure};
 use videokit_session::{AllowedOrigin, Grant, Scope, Scopes, Session, SessionToken};
 
-use crate::world::{HOUR, Server, World, config, login, says};
-
-const GRANT: &str =
-    r#"{"sessionToken":"tok-1","identity":"user-17","expiresAt":"2026-11-24T04:01:00Z"}"#;
+use crate::world::{GRANT, HOUR, Server, World, config, login, says};
 
 #[test]
 fn a_driver_and_its_session_say_where_they_stand() {
@@ -98,7 +95,7 @@ fn a_reply_that_leaves_a_session_without_a_token_says_why() {
 
 #[test]
 fn an_authorization_names_its_header_and_not_its_value() {
-    let mut world = World::new(HOUR).logged_in();
+    let world = World::new(HOUR).logged_in();
     let header = world.header().unwrap();
     let origin = AllowedOrigin::https("https://api.example").unwrap();
     let now = world.now();
@@ -106,17 +103,16 @@ fn an_authorization_names_its_header_and_not_its_value() {
     let text = format!("{authorization:?}");
     assert!(text.starts_with("Authorization { name: \"authorization\", authorized: "), "{text}");
     assert!(!text.contains(header.trim_start_matches("Bearer ")), "{text}");
-    world.stop();
 }
 
 #[test]
 fn an_event_names_what_moved_and_why() {
-    let told = |cause: &str| {
-        let row = TABLE.iter().find(|row| format!("{:?}", row.cause) == cause).unwrap();
+    let told = |cause: Cause| {
+        let row = TABLE.iter().find(|row| row.cause == cause).unwrap();
         Event::Moved(*row).to_string()
     };
-    assert_eq!(told("Started"), "Unauthenticated -> Authenticating: Started");
-    assert_eq!(told("RenewalSent"), "Active: RenewalSent");
+    assert_eq!(told(Cause::Started), "Unauthenticated -> Authenticating: Started");
+    assert_eq!(told(Cause::RenewalSent), "Active: RenewalSent");
 
     let mut world = World::new(HOUR);
     world.server = Server::Says(says(503, ""));

@@ -22,6 +22,10 @@ pub(crate) const T0: i64 = 1_795_492_800_000;
 /// The app-wide secret that the gateway knows.
 pub(crate) const API_TOKEN: &str = "app:hush-hush";
 
+/// The body of a reply that grants user-17 a token for the first minute.
+pub(crate) const GRANT: &str =
+    r#"{"sessionToken":"tok-1","identity":"user-17","expiresAt":"2026-11-24T04:01:00Z"}"#;
+
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);

@@ -68,9 +68,8 @@ impl Driver {
     /// What decides this driver's future from `now` on.
     #[must_use]
     pub fn canonical(&self, now: Moment) -> Canonical {
-        let mut session = self.session.fork();
-        let ticks = session.observe(now);
-        let in_flight = session.in_flight().is_some();
+        let ticks = self.session.ticks_at(now);
+        let in_flight = self.session.in_flight().is_some();
         let holds = self.generation().is_some();
         Canonical {
             login: self.canonical_login(),
@@ -81,7 +80,7 @@ impl Driver {
             standing: holds.then_some(self.standing),
             after_401: in_flight.then_some(self.after_401),
             queue: self.queue.iter().map(CanonicalQueued::of).collect(),
-            session: session.canonical(now),
+            session: self.session.canonical(now),
         }
     }
 

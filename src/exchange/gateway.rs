@@ -109,8 +109,10 @@ impl Gateway {
     #[cfg(feature = "_model")]
     pub(super) fn hash_for_model(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash;
-        (self.dialect.accept(), self.endpoint.uri(), self.token.header()).hash(hasher);
-        (&self.identity, &self.scopes).hash(hasher);
+        let uri = self.endpoint.uri();
+        let authority = uri.authority().map(http::uri::Authority::as_str);
+        (uri.scheme_str(), authority, uri.path(), uri.query()).hash(hasher);
+        (self.dialect.accept(), self.token.header(), &self.identity, &self.scopes).hash(hasher);
     }
 
     /// The request for a session token. It is marked `Cache-Control: no-store`, since a stored reply

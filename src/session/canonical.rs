@@ -53,6 +53,11 @@ impl AnySession {
         Some(Grant::new(session.token().clone()).fingerprint())
     }
 
+    /// The session's own time at `now`, without a note that it was asked for.
+    pub(crate) fn ticks_at(&self, now: Moment) -> u64 {
+        self.core().clock.advanced(now).stamp().ticks()
+    }
+
     pub(crate) fn canonical(&self, now: Moment) -> Canonical {
         let core = self.core();
         let flight = match self {

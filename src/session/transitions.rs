@@ -198,3 +198,29 @@ impl fmt::Display for StateName {
         fmt::Debug::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_found_by_its_states_and_its_cause() {
+        for row in TABLE {
+            assert_eq!(require(row.from, row.cause, row.to), *row);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "this transition is not in the table")]
+    fn what_is_in_no_row_is_no_transition() {
+        let _ = require(StateName::Expired, Cause::Renewed, StateName::Active);
+    }
+
+    #[test]
+    fn no_two_rows_begin_alike() {
+        for (n, row) in TABLE.iter().enumerate() {
+            let begins_so = |other: &Transition| (other.from, other.input) == (row.from, row.input);
+            assert_eq!(TABLE.iter().position(begins_so), Some(n), "{row:?}");
+        }
+    }
+}

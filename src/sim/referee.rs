@@ -357,3 +357,6 @@ fn credentials(outgoing: &Outgoing) -> u64 {
     (headers.get(AUTHORIZATION), headers.get(COOKIE)).hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

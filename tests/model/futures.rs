@@ -20,9 +20,12 @@ pub(crate) fn compare(bounds: Bounds, steps: usize) -> usize {
     for _ in 0..steps {
         let mut actions = Vec::new();
         state.actions(&bounds, &mut actions);
-        let nexts: Vec<State> =
-            actions.iter().map(|action| state.after(*action, bounds.beside, &cast)).collect();
-        let future = future(&actions, &nexts);
+        let nexts = actions.into_iter().filter_map(|action| {
+            let next = state.after(action, bounds.beside, &cast)?;
+            Some((action, next))
+        });
+        let nexts: Vec<(Action, State)> = nexts.collect();
+        let future = future(&nexts);
         let here = format!("{state:?}");
         if let Some((earlier, there)) = futures.get(&state.key) {
             assert_eq!(*earlier, future, "two states with one key:\n{here}\n{there}\n");
@@ -31,20 +34,20 @@ pub(crate) fn compare(bounds: Bounds, steps: usize) -> usize {
             futures.insert(state.key, (future, here));
         }
         // Most ways lead to the beginning, and are seldom taken here.
-        let ends = |n: usize| matches!(actions[n], Action::Start(_) | Action::Stop);
+        let ends = |n: usize| matches!(nexts[n].0, Action::Start(_) | Action::Stop);
         let mut n = chance.random_range(0..nexts.len());
         if ends(n) && chance.random_range(0..10) > 0 {
             n = chance.random_range(0..nexts.len());
         }
-        state = nexts.into_iter().nth(n).unwrap();
+        state = nexts.into_iter().nth(n).unwrap().1;
     }
     compared
 }
 
 /// Where all that can be done leads.
-fn future(actions: &[Action], nexts: &[State]) -> u64 {
+fn future(nexts: &[(Action, State)]) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for (action, next) in actions.iter().zip(nexts) {
+    for (action, next) in nexts {
         (action, next.key).hash(&mut hasher);
     }
     hasher.finish()

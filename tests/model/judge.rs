@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use videokit_session::Driver;
-use videokit_session::driver::{Canonical, Output, Stalled, Wake};
+use videokit_session::driver::{Output, Stalled, Wake};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 
@@ -18,7 +18,6 @@ impl State {
         before: &Self,
         action: Action,
         answered: Answered,
-        canonical: &Canonical,
     ) -> Verdict {
         hold(8, self.driver.queued() <= Driver::MOST_QUEUED, "the queue is too long")?;
         let drawn = answered.pause.is_none_or(|pause| pause <= PAUSE);
@@ -44,9 +43,9 @@ impl State {
             }
             (Action::LateAnswer(_) | Action::LateLoss, Said::Taken(taken)) => {
                 hold(2, taken.is_err(), "a stale reply was taken")?;
-                self.judge_unchanged(before, canonical)
+                self.judge_unchanged(before)
             }
-            (Action::LateUnauthorized, _) => self.judge_unchanged(before, canonical),
+            (Action::LateUnauthorized, _) => self.judge_unchanged(before),
             (Action::Unauthorized, _) => {
                 self.shadow.refuse_token();
                 Ok(())
@@ -219,10 +218,8 @@ impl State {
         hold(3, login, "the login was ended")
     }
 
-    fn judge_unchanged(&self, before: &Self, canonical: &Canonical) -> Verdict {
-        let now = self.at.moment();
-        let same = before.driver.canonical(now) == *canonical;
-        hold(2, same, "what is stale changed something")
+    fn judge_unchanged(&self, before: &Self) -> Verdict {
+        hold(2, self.acts_like(before), "what is stale changed something")
     }
 
     /// The token that an API request gets, if it gets one.

@@ -20,19 +20,21 @@ pub(crate) struct Search {
     lost: HashSet<u64>,
 }
 
-/// What is noted on the way, beside what stateright keeps.
+/// What is noted on the way, beside what stateright keeps. States have numbers in it, from 0.
 #[derive(Default)]
 struct Found {
     /// From each state, where good answers, time and a network lead.
-    good: Vec<(u64, u64)>,
+    good: Vec<(u32, u32)>,
     /// And where a caller can lead it who starts anew.
-    starts: Vec<(u64, u64)>,
-    states: HashMap<u64, Marks>,
+    starts: Vec<(u32, u32)>,
+    numbers: HashMap<u64, u32, ahash::RandomState>,
+    states: Vec<Marks>,
 }
 
 /// What kind of state it is.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Marks {
+    key: u64,
     /// What can be done to it was tried.
     expanded: bool,
     /// A token serves that is certainly good.
@@ -53,25 +55,19 @@ impl Search {
 
     fn note(&self, from: &State, action: Action, to: &State) {
         let mut found = self.found.lock().unwrap();
-        let edge = (from.key, to.key);
+        let (number, next) = (found.number(from), found.number(to));
+        found.states[number as usize].expanded = true;
         match action {
-            _ if from.key == to.key => {}
+            _ if number == next => {}
             Action::Poll(_)
             | Action::Pass
             | Action::Online(true)
             | Action::Answer(Answer::Grant, _) => {
-                found.good.push(edge);
+                found.good.push((number, next));
             }
-            Action::Start(_) | Action::Stop => found.starts.push(edge),
+            Action::Start(_) | Action::Stop => found.starts.push((number, next)),
             _ => {}
         }
-        let marks = |state: &State| Marks {
-            expanded: false,
-            served: state.is_served(),
-            must_come_back: state.must_come_back(),
-        };
-        found.states.entry(from.key).or_insert_with(|| marks(from)).expanded = true;
-        found.states.entry(to.key).or_insert_with(|| marks(to));
     }
 }
 
@@ -142,7 +138,7 @@ impl Model for Search {
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let next = state.after(action, self.bounds.beside, &self.cast);
+        let next = state.after(action, self.bounds.beside, &self.cast)?;
         self.note(state, action, &next);
         Some(next)
     }
@@ -173,7 +169,7 @@ pub(crate) fn exhaust(bounds: Bounds) -> Result<Exhausted, String> {
     let seen = search.discoveries();
     let found = search.model().found.lock().unwrap();
     // A search can also end for want of time or memory; this one has looked at all that there is.
-    let unseen = found.states.values().filter(|marks| !marks.expanded).count();
+    let unseen = found.states.iter().filter(|marks| !marks.expanded).count();
     if unseen > 0 || found.states.len() != search.unique_state_count() {
         return Err(format!("{unseen} states were not looked at"));
     }
@@ -216,33 +212,55 @@ impl Found {
     fn lost(&self) -> HashSet<u64> {
         let alone = self.reaching(&[&self.good]);
         let helped = self.reaching(&[&self.good, &self.starts]);
-        let lost = self.states.iter().filter(|(key, marks)| {
-            let way_back = if marks.must_come_back { &alone } else { &helped };
-            !way_back.contains(key)
+        let ways = self.states.iter().zip(alone).zip(helped);
+        let lost = ways.filter(|((state, alone), helped)| {
+            let comes_back = if state.must_come_back { alone } else { helped };
+            !comes_back
         });
-        lost.map(|(key, _)| *key).collect()
+        lost.map(|((state, _), _)| state.key).collect()
     }
 
-    /// The states from which such edges lead to a good token.
-    fn reaching(&self, edges: &[&Vec<(u64, u64)>]) -> HashSet<u64> {
-        let mut keys: Vec<u64> = self.states.keys().copied().collect();
-        keys.sort_unstable();
-        let place = |key: &u64| keys.binary_search(key).unwrap();
-        let mut backward: Vec<(usize, usize)> =
-            edges.iter().copied().flatten().map(|(from, to)| (place(to), place(from))).collect();
-        backward.sort_unstable();
-        backward.dedup();
-        let mut reaches: Vec<bool> = keys.iter().map(|key| self.states[key].served).collect();
-        let mut next: Vec<usize> = (0..keys.len()).filter(|n| reaches[*n]).collect();
+    /// Of each state, whether such edges lead from it to a good token.
+    fn reaching(&self, edges: &[&Vec<(u32, u32)>]) -> Vec<bool> {
+        let edges = || edges.iter().copied().flatten();
+        // Where the edges that lead to a state end in `froms`, and those of the state before it.
+        let mut ends = vec![0_usize; self.states.len() + 1];
+        edges().for_each(|(_, to)| ends[*to as usize + 1] += 1);
+        for n in 1..ends.len() {
+            ends[n] += ends[n - 1];
+        }
+        let mut froms = vec![0; edges().count()];
+        let mut free = ends.clone();
+        for (from, to) in edges() {
+            let place = &mut free[*to as usize];
+            froms[*place] = *from as usize;
+            *place += 1;
+        }
+        let mut reaches: Vec<bool> = self.states.iter().map(|state| state.served).collect();
+        let mut next: Vec<usize> = (0..reaches.len()).filter(|n| reaches[*n]).collect();
         while let Some(to) = next.pop() {
-            let first = backward.partition_point(|edge| edge.0 < to);
-            for (_, from) in backward[first..].iter().take_while(|edge| edge.0 == to) {
-                if !std::mem::replace(&mut reaches[*from], true) {
-                    next.push(*from);
+            for &from in &froms[ends[to]..ends[to + 1]] {
+                if !std::mem::replace(&mut reaches[from], true) {
+                    next.push(from);
                 }
             }
         }
-        keys.iter().zip(reaches).filter(|(_, reaches)| *reaches).map(|(key, _)| *key).collect()
+        reaches
+    }
+
+    /// The state's number; a new one, if it wasn't seen before.
+    fn number(&mut self, state: &State) -> u32 {
+        let next = u32::try_from(self.states.len()).unwrap();
+        let number = *self.numbers.entry(state.key).or_insert(next);
+        if number == next {
+            self.states.push(Marks {
+                key: state.key,
+                expanded: false,
+                served: state.is_served(),
+                must_come_back: state.must_come_back(),
+            });
+        }
+        number
     }
 }
 
@@ -251,7 +269,7 @@ fn story(search: &Search, rule: &str, actions: &[Action]) -> String {
     let mut state = State::first(&search.cast, &search.bounds);
     let mut story = format!("{rule}, {}\n", search.bounds.name);
     for (n, action) in actions.iter().enumerate() {
-        let next = state.after(*action, search.bounds.beside, &search.cast);
+        let Some(next) = state.after(*action, search.bounds.beside, &search.cast) else { break };
         let at = next.at.mono - crate::cast::Instant::FIRST.mono;
         let _ = write!(story, "{:>3}. at {at:>5} ms: {action:?}", n + 1);
         if let Action::Poll(_) = action {

@@ -1,9 +1,10 @@
 //! A state of the model: a driver, its shadow, and the time; and what can be done to them.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
+use ahash::RandomState;
 use videokit_session::Driver;
 use videokit_session::driver::{Canonical, Output};
 use videokit_session::session::transitions::Transition;
@@ -11,7 +12,7 @@ use videokit_session::session::{StaleRequest, TransportFailure};
 use videokit_session::time::Validity;
 
 use crate::cast::{Answer, Beside, Cast, Instant, PAUSE, Person, UNIT, Wish};
-use crate::shadow::{Broken, Flight, Shadow};
+use crate::shadow::{Broken, Flight, Shadow, hold};
 
 /// What is done to a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +95,8 @@ pub(crate) struct State {
     pub(crate) broken: Option<Broken>,
     /// Of everything that decides what can follow: two states with one key are one state.
     pub(crate) key: u64,
+    /// Of the driver's part of that.
+    canonical: u64,
     next_transition: OnceLock<Option<Transition>>,
 }
 
@@ -105,18 +108,22 @@ impl State {
             shadow: Shadow::new(bounds.attempts, !bounds.late_answers.is_empty()),
             broken: None,
             key: 0,
+            canonical: 0,
             next_transition: OnceLock::new(),
         };
-        first.key = first.hash_of(&Some(first.driver.canonical(first.at.moment())));
+        first.canonical = hash_of(&first.driver.canonical(first.at.moment()));
+        first.key = first.hash();
         first
     }
 
-    fn hash_of(&self, canonical: &impl Hash) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        canonical.hash(&mut hasher);
-        self.shadow.key(self.at.mono).hash(&mut hasher);
-        (self.at.phase(), self.broken).hash(&mut hasher);
-        hasher.finish()
+    fn hash(&self) -> u64 {
+        let shadow = self.shadow.key(self.at.mono);
+        hash_of(&(self.canonical, shadow, self.at.phase(), self.broken))
+    }
+
+    /// Whether the driver would act from now on as it would have before, in the same moment.
+    pub(crate) fn acts_like(&self, before: &Self) -> bool {
+        self.canonical == before.canonical
     }
 
     /// Whether the token at hand asks to be replaced, by its age. The margin is one millisecond.
@@ -184,8 +191,8 @@ impl State {
         }
     }
 
-    /// The state that follows.
-    pub(crate) fn after(&self, action: Action, beside: Beside, cast: &Cast) -> Self {
+    /// The state that follows; `None` if chance had no say, and another action covers it.
+    pub(crate) fn after(&self, action: Action, beside: Beside, cast: &Cast) -> Option<Self> {
         let mut next = self.clone();
         match action {
             Action::Pass => next.at = next.at.next(beside),
@@ -197,26 +204,37 @@ impl State {
             }
             _ => {}
         }
-        let (answered, canonical) = next.act(action, cast);
-        next.broken = canonical
-            .as_ref()
-            .ok_or(Broken { rule: 10, how: "the same input did another thing" })
-            .and_then(|canonical| next.judge(self, action, answered, canonical))
+        let answered = Self::drive(&mut next.driver, &self.shadow, next.at, action, cast);
+        if action.is_drawn_longest() && answered.pause.is_none() {
+            return None;
+        }
+        let canonical = next.driver.canonical(next.at.moment());
+        next.canonical = hash_of(&canonical);
+        let same = self.is_repeated(action, next.at, cast, &answered, &canonical);
+        next.broken = hold(10, same, "the same input did another thing")
+            .and_then(|()| next.judge(self, action, answered))
             .and_then(|()| next.judge_token(cast))
             .err();
-        next.key = next.hash_of(&canonical);
-        next
+        next.key = next.hash();
+        Some(next)
     }
 
-    /// What the driver says, and what it is then; `None` if a copy of it is something else.
-    fn act(&mut self, action: Action, cast: &Cast) -> (Answered, Option<Canonical>) {
+    /// Whether a copy of the driver says the same to the same, and is the same then.
+    fn is_repeated(
+        &self,
+        action: Action,
+        at: Instant,
+        cast: &Cast,
+        answered: &Answered,
+        canonical: &Canonical,
+    ) -> bool {
+        if let Action::Pass | Action::Sleep = action {
+            // Nothing was asked of it.
+            return true;
+        }
         let mut twin = self.driver.fork();
-        let twins = Self::drive(&mut twin, &self.shadow, self.at, action, cast);
-        let answered = Self::drive(&mut self.driver, &self.shadow, self.at, action, cast);
-        let now = self.at.moment();
-        let canonical = self.driver.canonical(now);
-        let same = twins == answered && twin.canonical(now) == canonical;
-        (answered, same.then_some(canonical))
+        let twins = Self::drive(&mut twin, &self.shadow, at, action, cast);
+        twins == *answered && twin.canonical(at.moment()) == *canonical
     }
 
     fn drive(
@@ -281,6 +299,21 @@ impl State {
     }
 }
 
+impl Action {
+    /// Whether chance, if it has a say, draws the longest pause. The same action with the shortest covers
+    /// the case in which it has none.
+    fn is_drawn_longest(self) -> bool {
+        matches!(
+            self,
+            Self::Poll(Jitter::Most) | Self::Answer(_, Jitter::Most) | Self::Lose(Jitter::Most)
+        )
+    }
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    RandomState::with_seeds(1, 2, 3, 4).hash_one(value)
+}
+
 impl Clone for State {
     fn clone(&self) -> Self {
         Self {
@@ -289,6 +322,7 @@ impl Clone for State {
             shadow: self.shadow.clone(),
             broken: self.broken,
             key: self.key,
+            canonical: self.canonical,
             next_transition: OnceLock::new(),
         }
     }

@@ -1,0 +1,252 @@
+//! A referee that blames nobody proves nothing: here drivers are said to do what none does.
+
+use super::*;
+use crate::driver::{Output, Start};
+use crate::exchange::{AllowedOrigin, Credentials, Gateway, Grant, Identity};
+use crate::secret::{ApiToken, SessionToken};
+use crate::session::Config;
+
+use http::StatusCode;
+
+const LIVES: &str = "2026-11-24T05:00:00Z";
+const DATED: &str = "Tue, 24 Nov 2026 04:00:00 GMT";
+
+fn at(ms: u32) -> Moment {
+    Moment::from_millis(ms.into(), 1_795_492_800_000 + i64::from(ms))
+}
+
+fn login(secret: &str) -> Start {
+    let token = ApiToken::new(secret).unwrap();
+    Credentials::for_development(Gateway::new(token, Identity::new("ann").unwrap())).into()
+}
+
+fn reply(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
+    let reply = Response::builder().status(status).header(DATE, DATED);
+    reply.body(body.into()).unwrap()
+}
+
+fn granted() -> Response<Bytes> {
+    let body = format!(r#"{{"sessionToken":"tok","identity":"ann","expiresAt":"{LIVES}"}}"#);
+    reply(StatusCode::OK, body)
+}
+
+fn driver(seed: u64) -> Driver {
+    let origin = AllowedOrigin::https("https://api.example").unwrap();
+    Driver::new(Config::builder(origin).build().unwrap().into(), seed)
+}
+
+fn events(driver: &mut Driver, now: Moment) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Output::Event(event) = driver.poll(now) {
+        events.push(event);
+    }
+    events
+}
+
+/// A driver that has asked for a token, and its request.
+fn asking(seed: u64) -> (Driver, Outgoing) {
+    let mut driver = driver(seed);
+    driver.start(login("secret"), at(0));
+    let Output::Send(outgoing) = driver.poll(at(0)) else { panic!("it asks at once") };
+    (driver, outgoing)
+}
+
+/// One that has got this reply, with what it tells of it, and the request that was answered so.
+fn answered(reply: &Response<Bytes>) -> (Driver, Vec<Event>, Outgoing) {
+    let (mut driver, outgoing) = asking(1);
+    assert_eq!(events(&mut driver, at(0)).len(), 1, "it has asked");
+    driver.handle_response(outgoing.id(), reply, at(0)).unwrap();
+    let events = events(&mut driver, at(0));
+    (driver, events, outgoing)
+}
+
+/// A referee that knows of a login.
+fn watching(driver: &Driver) -> Referee {
+    let mut referee = Referee::new(Policy::default(), at(0));
+    referee.started(Started::Another, driver);
+    referee
+}
+
+/// One that has also seen the first request go out, when there was no token yet.
+fn seen(outgoing: &Outgoing) -> Referee {
+    let (driver, _) = asking(1);
+    let mut referee = watching(&driver);
+    referee.sent(outgoing, &driver, at(0)).unwrap();
+    referee
+}
+
+fn blames(verdict: Verdict, promise: Promise, how: &str) {
+    let (broken, what) = verdict.expect_err(how);
+    assert_eq!(broken, promise, "{what}");
+    assert!(what.contains(how), "{what}");
+}
+
+const NO_TOKEN: (Option<&str>, Option<&str>) = (None, None);
+
+#[test]
+fn two_requests_at_once_and_two_in_a_row_break_the_budget() {
+    let (driver, first) = asking(1);
+    let (_, second) = asking(2);
+    let mut referee = seen(&first);
+    let beside = format!("goes out beside {}", first.id());
+    blames(referee.sent(&second, &driver, at(0)), Promise::Budget, &beside);
+
+    let mut referee = seen(&first);
+    referee.reported(first.id(), None, true, NO_TOKEN).unwrap();
+    blames(referee.sent(&second, &driver, at(0)), Promise::Budget, "over the budget");
+
+    let mut referee = seen(&first);
+    referee.reported(first.id(), None, true, NO_TOKEN).unwrap();
+    referee.read(at(250));
+    assert_eq!(referee.sent(&second, &driver, at(250)), Ok(()), "the spacing is kept");
+}
+
+#[test]
+fn a_bucket_that_is_empty_stays_so_for_an_interval() {
+    let (driver, _) = asking(1);
+    let mut referee = watching(&driver);
+    let mut next = {
+        let mut seed = 1;
+        move || {
+            seed += 1;
+            asking(seed).1
+        }
+    };
+    let burst = u32::try_from(Policy::default().burst()).unwrap();
+    for n in 0..burst {
+        let outgoing = next();
+        referee.read(at(250 * n));
+        referee.sent(&outgoing, &driver, at(250 * n)).unwrap();
+        referee.reported(outgoing.id(), None, true, NO_TOKEN).unwrap();
+    }
+    referee.read(at(9_999));
+    blames(referee.sent(&next(), &driver, at(9_999)), Promise::Budget, "over the budget");
+    referee.live = None;
+    referee.read(at(10_000));
+    assert_eq!(referee.sent(&next(), &driver, at(10_000)), Ok(()));
+}
+
+#[test]
+fn what_is_stale_is_not_taken_and_changes_nothing() {
+    let (driver, outgoing) = asking(1);
+    let id = outgoing.id();
+    let stale = |verdict, how| blames(verdict, Promise::StaleIsStale, how);
+    let taken = |taken, tokens| watching(&driver).reported(id, None, taken, tokens);
+    stale(taken(true, NO_TOKEN), "was taken: true; in flight: false");
+    stale(taken(false, (Some("a"), Some("b"))), "changed the token");
+    assert_eq!(taken(false, (Some("a"), Some("a"))), Ok(()));
+    let lost = seen(&outgoing).reported(id, None, false, NO_TOKEN);
+    stale(lost, "was taken: false; in flight: true");
+    stale(watching(&driver).abandoned(id), "not in flight");
+    assert_eq!(seen(&outgoing).abandoned(id), Ok(()));
+}
+
+#[test]
+fn a_failure_is_no_refusal_and_a_refusal_is_final() {
+    let (refused, told, outgoing) = answered(&reply(StatusCode::UNAUTHORIZED, ""));
+    let (_, failed, _) = answered(&reply(StatusCode::SERVICE_UNAVAILABLE, ""));
+    let id = Some(outgoing.id());
+    let mut referee = seen(&outgoing);
+    referee.state = StateName::Authenticating;
+    let taken_for_one = referee.event(&failed[0], id, &refused);
+    blames(taken_for_one, Promise::FailureDoesNoHarm, "taken for a refusal");
+
+    let mut referee = seen(&outgoing);
+    referee.state = StateName::Authenticating;
+    referee.reported(outgoing.id(), None, true, NO_TOKEN).unwrap();
+    assert_eq!(referee.event(&told[0], id, &refused), Ok(()));
+    referee.read(at(60_000));
+    let again = asking(2).1;
+    let asks_again = referee.sent(&again, &refused, at(60_000));
+    blames(asks_again, Promise::RefusedIsRefused, "asks again");
+    referee.live = None;
+    referee.started(Started::WithNewSecret, &refused);
+    referee.read(at(120_000));
+    assert_eq!(referee.sent(&again, &refused, at(120_000)), Ok(()), "another secret may");
+}
+
+#[test]
+fn a_renewal_has_a_reason() {
+    let (active, _, first) = answered(&granted());
+    let again = asking(2).1;
+    let renews = |mut referee: Referee, ms| {
+        referee.live = None;
+        referee.read(at(ms));
+        referee.sent(&again, &active, at(ms))
+    };
+    let early = renews(seen(&first), 60_000);
+    blames(early, Promise::UnauthorizedRenewsOnce, "no 401 asked for it");
+    assert_eq!(renews(seen(&first), 3_540_000), Ok(()), "its time has come");
+    let mut after_401 = seen(&first);
+    after_401.unauthorized(active.generation().unwrap(), &active);
+    assert_eq!(renews(after_401, 60_000), Ok(()));
+}
+
+#[test]
+fn a_401_that_no_renewal_answers_is_told_once() {
+    let mut driver = driver(1);
+    driver.start(Grant::new(SessionToken::new("bare").unwrap()), at(0));
+    let adopted = events(&mut driver, at(0));
+    let generation = driver.generation().unwrap();
+    let told = Event::Unauthorized(generation);
+    let of_401 = |verdict, how| blames(verdict, Promise::UnauthorizedRenewsOnce, how);
+
+    let mut referee = watching(&driver);
+    referee.event(&adopted[0], None, &driver).unwrap();
+    of_401(referee.event(&told, None, &driver), "was not to be told");
+    referee.unauthorized(generation, &driver);
+    of_401(referee.waits(&driver), "nobody was told of the 401 on token 1");
+    assert_eq!(referee.event(&told, None, &driver), Ok(()));
+    referee.unauthorized(generation, &driver);
+    assert_eq!(referee.waits(&driver), Ok(()), "once is enough");
+}
+
+#[test]
+fn a_server_that_named_a_time_is_left_alone_until_then() {
+    let asks_to_wait = |header: &str| {
+        let mut reply = reply(StatusCode::TOO_MANY_REQUESTS, "");
+        reply.headers_mut().insert(RETRY_AFTER, header.parse().unwrap());
+        let (driver, _, first) = answered(&reply);
+        let mut referee = seen(&first);
+        referee.reported(first.id(), Some(&reply), true, NO_TOKEN).unwrap();
+        (driver, referee)
+    };
+    for header in ["60", "Tue, 24 Nov 2026 04:01:00 GMT"] {
+        let (driver, mut referee) = asks_to_wait(header);
+        referee.read(at(59_999));
+        let early = referee.sent(&asking(2).1, &driver, at(59_999));
+        blames(early, Promise::ServersAreLeftAlone, "1 ms before the time");
+        let (driver, mut referee) = asks_to_wait(header);
+        referee.read(at(60_000));
+        assert_eq!(referee.sent(&asking(2).1, &driver, at(60_000)), Ok(()));
+    }
+}
+
+#[test]
+fn nothing_goes_on_after_a_stop() {
+    let (mut driver, outgoing) = asking(1);
+    let mut referee = watching(&driver);
+    blames(referee.stopped(None, &driver), Promise::StopStops, "Authenticating after a stop");
+    let late = referee.sent(&outgoing, &driver, at(0));
+    blames(late, Promise::StopStops, "after the stop");
+    driver.stop(at(0));
+    blames(referee.stopped(Some("tok"), &driver), Promise::StopStops, "after a stop");
+    assert_eq!(referee.stopped(None, &driver), Ok(()));
+}
+
+#[test]
+fn each_transition_is_told_and_none_is_made_up() {
+    let (active, told, outgoing) = answered(&granted());
+    let mut referee = seen(&outgoing);
+    let untold = format!("{} without an event", StateName::Active);
+    blames(referee.waits(&active), Promise::OneEventEach, &untold);
+    let early = referee.event(&told[0], None, &active);
+    blames(early, Promise::OneEventEach, "though the session was Unauthenticated");
+    referee.state = StateName::Authenticating;
+    assert_eq!(referee.event(&told[0], None, &active), Ok(()));
+    assert_eq!(referee.waits(&active), Ok(()));
+    let Event::Moved(transition) = told[0] else { panic!("a grant moves") };
+    referee.state = StateName::Expired;
+    let no_row = Event::Moved(Transition { from: StateName::Expired, ..transition });
+    blames(referee.event(&no_row, None, &active), Promise::OneEventEach, "though the session was");
+}

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{AGE, COOKIE, DATE, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use videokit_session::exchange::{
-    BuildError, Denial, DenialKind, Endpoint, Exchange, JsonType, OriginError, Reply,
+    BuildError, Denial, DenialKind, Endpoint, Exchange, IdentityError, JsonType, OriginError, Reply,
 };
 use videokit_session::session::{Advance, Input, NotSent, Rejection, Step};
 use videokit_session::{
@@ -199,6 +199,19 @@ fn the_age_of_a_reply_is_taken_off_its_token() {
     };
     assert_eq!(at_least(None) - at_least(Some("120")), 120_000);
     assert_eq!(at_least(Some("soon")), at_least(None));
+}
+
+#[test]
+fn identities_and_tokens_are_parsed_as_they_are_made() {
+    assert_eq!("user-17".parse(), Identity::new("user-17"));
+    assert_eq!("".parse::<Identity>(), Err(IdentityError::Empty));
+    let token: SessionToken = "tok".parse().unwrap();
+    assert_eq!(token.expose(), "tok");
+    assert_eq!("api".parse(), ApiToken::new("api"));
+    let torn = "not\na token";
+    assert_eq!(torn.parse::<SessionToken>().err(), SessionToken::new(torn).err());
+    assert_eq!(torn.parse::<ApiToken>().err(), ApiToken::new(torn).err());
+    assert!(torn.parse::<SessionToken>().is_err() && torn.parse::<ApiToken>().is_err());
 }
 
 #[test]

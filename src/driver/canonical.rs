@@ -1,5 +1,7 @@
 //! Copies of a driver, and what of it decides its future: for exhaustive checks (feature `_model`).
 
+use core::mem::{Discriminant, discriminant};
+
 use super::backoff::Backoff;
 use super::budget::Budget;
 use super::event::Event;
@@ -48,7 +50,7 @@ enum CanonicalLogin {
 enum CanonicalQueued {
     Abandon,
     Transition(Transition),
-    Other(&'static str),
+    Other(Discriminant<Event>),
 }
 
 #[doc(hidden)]
@@ -119,12 +121,9 @@ impl CanonicalQueued {
     fn of(queued: &Queued) -> Self {
         match queued {
             Queued::Abandon(_) => Self::Abandon,
-            Queued::Event(event) => match (event, event.transition()) {
-                (_, Some(transition)) => Self::Transition(transition),
-                (Event::TokenNeeded(_), None) => Self::Other("TokenNeeded"),
-                (Event::Unauthorized(_), None) => Self::Other("Unauthorized"),
-                (Event::GaveUp, None) => Self::Other("GaveUp"),
-                (_, None) => Self::Other("NotAdopted or NotSent"),
+            Queued::Event(event) => match event.transition() {
+                Some(transition) => Self::Transition(transition),
+                None => Self::Other(discriminant(event)),
             },
         }
     }

@@ -83,6 +83,16 @@ mod tests {
     }
 
     #[test]
+    fn a_wait_may_be_told_again_and_gets_no_shorter() {
+        let mut floors = Floors::default();
+        for (until, longest) in [(200, 200), (100, 200), (300, 300)] {
+            floors.raise(Some(&target(1)), until, 0);
+            assert_eq!(floors.until(Some(&target(1))), longest);
+        }
+        assert_eq!(floors.until(Some(&target(2))), 0, "it is of one endpoint");
+    }
+
+    #[test]
     fn a_wait_that_is_over_makes_room_for_another() {
         let mut floors = Floors::default();
         for number in 0..APART {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use http::Uri;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HeaderName};
 
 use super::core::Generation;
 use super::outgoing::mix;
@@ -237,10 +237,7 @@ impl ConfigBuilder {
         let config = self.0;
         let timeouts = Duration::from_millis(1)..=Duration::from_secs(3_600);
         let visible = config.scheme.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-        if !visible
-            || config.scheme.starts_with(' ')
-            || HeaderValue::from_str(&config.scheme).is_err()
-        {
+        if !visible || config.scheme.starts_with(' ') {
             return Err(ConfigError::Scheme);
         }
         if !timeouts.contains(&config.request_timeout) {

@@ -80,11 +80,11 @@ impl Client {
         config: Arc<Config>,
         seed: u64,
         way: Way,
-        device: Device,
+        mut device: Device,
+        policy: Policy,
     ) -> Self {
-        let mut device = device;
         let now = device.read(0);
-        let mut driver = Driver::with_policy(config, Policy::default(), seed);
+        let mut driver = Driver::with_policy(config, policy, seed);
         // The first reading, so that the referee's time and the driver's begin together.
         driver.stop(now);
         Self {

@@ -131,3 +131,32 @@ impl Report {
         self.digest = crate::session::mix(self.digest ^ value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_names_its_rule() {
+        use Promise as P;
+        let rules = [
+            P::Budget,
+            P::StaleIsStale,
+            P::FailureDoesNoHarm,
+            P::RefusedIsRefused,
+            P::UnauthorizedRenewsOnce,
+            P::ServersAreLeftAlone,
+            P::StopStops,
+            P::OneEventEach,
+            P::WayBack,
+            P::Deterministic,
+        ];
+        for (number, promise) in (1..).zip(rules) {
+            let name = promise.to_string();
+            assert!(name.starts_with(&format!("rule {number}, ")), "{name}");
+        }
+        for promise in [P::NeverValidTooLong, P::NeverExpiredTooSoon] {
+            assert!(promise.to_string().starts_with("time, never "), "{promise}");
+        }
+    }
+}

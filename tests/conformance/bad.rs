@@ -68,6 +68,10 @@ const MISTAKES: &[(M, Duty, &str)] = &[
     (M::SwallowsTheNetwork, Duty::PassInputs, "`start`, `stop`, `set_online`"),
     (M::GoesOfflineByItself, Duty::PassInputs, "when the app says so"),
     (M::PassesTheNetworkInReverse, Duty::PassInputs, "`start`, `stop`, `set_online`"),
+    (M::SendsElsewhere, Duty::SendAsGiven, "send method, URI, headers and body"),
+    (M::ChangesTheStatus, Duty::ReportAsItCame, "hand on status, headers and body"),
+    (M::ReportsFailuresTwice, Duty::ReportOnce, "report each reply once"),
+    (M::MakesA401Up, Duty::ReportUnauthorized, "for 401 only"),
     (M::IgnoresTheEnd, Duty::RunToTheEnd, "return when `Happening::End` comes"),
 ];
 

@@ -13,12 +13,7 @@ use crate::state::{Action, Answered, Jitter, Said, State};
 
 /// What the rules say to it.
 impl State {
-    pub(crate) fn judge(
-        &mut self,
-        before: &Self,
-        action: Action,
-        answered: Answered,
-    ) -> Verdict {
+    pub(crate) fn judge(&mut self, before: &Self, action: Action, answered: Answered) -> Verdict {
         hold(8, self.driver.queued() <= Driver::MOST_QUEUED, "the queue is too long")?;
         let drawn = answered.pause.is_none_or(|pause| pause <= PAUSE);
         hold(6, drawn, "the pause is longer than the policy allows")?;

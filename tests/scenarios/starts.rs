@@ -118,7 +118,10 @@ fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
     world.start("user-17");
     world.settle();
     let refused = |event: &Event| matches!(event, Event::NotAdopted(_));
-    assert_eq!(world.events.iter().filter(|event| refused(event)).count(), 1);
+    let told: Vec<_> = world.events.iter().filter(|event| refused(event)).collect();
+    assert_eq!(told.len(), 1);
+    let text = told[0].to_string();
+    assert!(text.starts_with("the token was not adopted: the reply is malformed: "), "{text}");
     assert_eq!(world.served_to(), "user-17");
 
     // Alone, it leaves nobody logged in.

@@ -122,8 +122,7 @@ impl Play {
         let lifetime = chance.within(30_000, 3_600_000);
         let mut gateway = Gateway::new("none", Duration::from_millis(lifetime), world.seed);
         gateway.set_whole_seconds(chance.below(2) == 0);
-        let apps =
-            (0..world.apps).filter_map(|number| app(number, &mut chance, world.sharp)).collect();
+        let apps = (0..world.apps).filter_map(|number| app(number, &mut chance, world)).collect();
         let mut play = Self {
             apps,
             gateway,
@@ -262,7 +261,7 @@ fn generation(token: Option<&Serving>) -> Option<Generation> {
 }
 
 /// An app with its own way in, on a device with clocks of its own: one in two of them right.
-fn app(number: usize, chance: &mut Chance, sharp: bool) -> Option<App> {
+fn app(number: usize, chance: &mut Chance, world: &World) -> Option<App> {
     let origin = AllowedOrigin::https("https://api.example").ok()?;
     let config = Arc::new(Config::builder(origin).build().ok()?);
     let way = match chance.below(5) {
@@ -278,8 +277,8 @@ fn app(number: usize, chance: &mut Chance, sharp: bool) -> Option<App> {
     // The gateway's clocks may be less far apart than a backend's, so that bounds are closest there; and a
     // wall clock that is as slow as the monotonic one doesn't give it away.
     let worst = fast.signum().saturating_mul(970);
-    let (way, fast, wall) = if sharp { (Way::Gateway, worst, worst) } else { (way, fast, 0) };
+    let (way, fast, wall) = if world.sharp { (Way::Gateway, worst, worst) } else { (way, fast, 0) };
     let device = Device::new(chance.below(100_000_000), T0.saturating_add(off), fast, wall);
-    let client = Client::new(number, config, chance.next(), way, device);
+    let client = Client::new(number, config, chance.next(), way, device, world.policy);
     Some(App { client, running: false })
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
 use http::header::{AGE, AUTHORIZATION, DATE, LOCATION};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use videokit_session::driver::Drive;
 use videokit_session::session::{RequestId, StaleRequest};
 use videokit_session::sim::conformance::Happening;
@@ -129,6 +129,9 @@ impl Loop<'_> {
             M::ReportsTwice => drop(self.driver.handle_response(id, &reply, now)),
             M::ReportsUnderTheLastId => id = self.requests.last().unwrap().0,
             M::CutsTheBody => *reply.body_mut() = reply.body().slice(1..),
+            M::ChangesTheStatus if reply.status().is_server_error() => {
+                *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            }
             M::LosesTheAge => drop(reply.headers_mut().remove(AGE)),
             M::LosesTheDate => drop(reply.headers_mut().remove(DATE)),
             _ => {}
@@ -142,6 +145,7 @@ impl Loop<'_> {
         let now = self.now();
         match self.mistake {
             M::SwallowsFailures => return,
+            M::ReportsFailuresTwice => drop(self.driver.handle_failure(id, why, now)),
             M::GoesOfflineByItself => self.driver.set_online(false, now),
             M::RetriesByItself if why != TransportFailure::TimedOut => {
                 let first = self.requests.iter().position(|sent| sent.0 == id);
@@ -196,6 +200,9 @@ impl Loop<'_> {
             }
             let first = *self.first.get_or_insert(authorized.generation);
             let its = authorized.generation;
+            if self.has(M::MakesA401Up) {
+                self.driver.handle_unauthorized(its, now);
+            }
             self.stage.call(&call, if self.has(M::NamesTheFirstGeneration) { first } else { its });
         }
     }

@@ -80,6 +80,10 @@ pub(crate) enum Mistake {
     SwallowsTheNetwork,
     GoesOfflineByItself,
     PassesTheNetworkInReverse,
+    SendsElsewhere,
+    ChangesTheStatus,
+    ReportsFailuresTwice,
+    MakesA401Up,
 }
 
 use Mistake as M;

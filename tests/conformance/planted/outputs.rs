@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::COOKIE;
-use http::{Method, Response};
+use http::{Method, Response, Uri};
 use videokit_session::driver::Drive;
 use videokit_session::session::RequestId;
 use videokit_session::sim::conformance::Happening;
@@ -45,6 +45,9 @@ impl Loop<'_> {
             }
             M::NeverEndsAbandoned => return self.stage.send(id, &request, None),
             M::GivesTooMuchTime => return self.stage.send(id, &request, Duration::MAX),
+            M::SendsElsewhere => {
+                *request.uri_mut() = Uri::from_static("https://elsewhere.example/");
+            }
             M::AlwaysGets => *request.method_mut() = Method::GET,
             M::LosesTheBody => request.body_mut().clear(),
             M::LosesTheCookie => drop(request.headers_mut().remove(COOKIE)),

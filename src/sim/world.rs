@@ -117,8 +117,8 @@ mod tests {
     }
 
     fn first_broken(policy: &PolicyBuilder) -> (World, Box<Broken>) {
-        let worlds = (0..100).map(|seed| hours(seed, policy.clone()));
-        worlds.filter_map(|world| Some((world.clone(), world.run().err()?))).next().unwrap()
+        let mut worlds = (0..100).map(|seed| hours(seed, policy.clone()));
+        worlds.find_map(|world| Some((world.clone(), world.run().err()?))).unwrap()
     }
 
     #[test]

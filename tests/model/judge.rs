@@ -17,6 +17,12 @@ impl State {
         hold(8, self.driver.queued() <= Driver::MOST_QUEUED, "the queue is too long")?;
         let drawn = answered.pause.is_none_or(|pause| pause <= PAUSE);
         hold(6, drawn, "the pause is longer than the policy allows")?;
+        self.judge_action(before, action, answered)?;
+        let works = self.driver.stalled() == self.shadow.stalled();
+        hold(9, works, "it works on what it can't have, or doesn't on what it could")
+    }
+
+    fn judge_action(&mut self, before: &Self, action: Action, answered: Answered) -> Verdict {
         match (action, answered.said) {
             (Action::Poll(jitter), Said::Output(output)) => self.judge_output(*output, jitter),
             (Action::Start(wish), _) => self.judge_start(wish, before),

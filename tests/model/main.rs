@@ -59,7 +59,7 @@ const NOTHING: Bounds = Bounds {
 const ALL: Bounds = Bounds {
     name: "everything, on the grid",
     starts: &[ANN, ANN_ROTATED, BEN, ANNS_TOKEN, ANNS_SHORT_TOKEN, Wish::BareToken],
-    // The other failures are as good as these.
+    // Other failures are as good as a dead grant, and other late replies as a late grant.
     answers: &[
         Answer::Grant,
         Answer::ShortGrant,
@@ -68,8 +68,8 @@ const ALL: Bounds = Bounds {
         Answer::OthersGrant,
         Answer::Throttle,
         Answer::Refuse,
-        Answer::Portal,
     ],
+    late_answers: &[Answer::Grant],
     network: true,
     sleep: true,
     calls: true,
@@ -97,7 +97,7 @@ const SMALL: [Bounds; 3] = [
 ];
 
 /// On demand.
-const DEEP: [Bounds; 5] = [
+const DEEP: [Bounds; 6] = [
     Bounds {
         name: "one login, beside the grid too",
         starts: &[ANN],
@@ -142,7 +142,15 @@ const DEEP: [Bounds; 5] = [
     Bounds {
         name: "everything, with two attempts, on the grid",
         answers: Answer::ALL,
+        late_answers: &[Answer::Grant, Answer::Refuse],
         attempts: Some(2),
+        ..ALL
+    },
+    Bounds {
+        name: "everything, beside the grid too",
+        starts: &[ANN, ANN_ROTATED, ANNS_TOKEN],
+        answers: &[Answer::Grant, Answer::ShortGrant, Answer::Throttle, Answer::Refuse],
+        beside: Beside::Too,
         ..ALL
     },
 ];

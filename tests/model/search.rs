@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
-use std::sync::Mutex;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 use videokit_session::driver::Output;
@@ -28,6 +29,8 @@ struct Found {
     /// And where a caller can lead it who starts anew.
     starts: Vec<(u32, u32)>,
     numbers: HashMap<u64, u32, ahash::RandomState>,
+    /// Where the same input did another thing.
+    odd: Option<String>,
     states: Vec<Marks>,
 }
 
@@ -55,6 +58,9 @@ impl Search {
 
     fn note(&self, from: &State, action: Action, to: &State) {
         let mut found = self.found.lock().unwrap();
+        if to.broken.is_some_and(|broken| broken.rule == 10) {
+            found.odd.get_or_insert_with(|| format!("{action:?} did two things to {from:?}"));
+        }
         let (number, next) = (found.number(from), found.number(to));
         found.states[number as usize].expanded = true;
         match action {
@@ -195,7 +201,15 @@ fn search(search: Search) -> Result<impl Checker<Search>, String> {
         .finish_when(HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();
-    let broken = search.discoveries();
+    // What does another thing each time can't be played again.
+    let broken = catch_unwind(AssertUnwindSafe(|| search.discoveries()));
+    let Ok(broken) = broken else {
+        let found = search.model().found.lock().unwrap_or_else(PoisonError::into_inner);
+        return Err(format!(
+            "rule 10: {}",
+            found.odd.as_deref().unwrap_or("no way is the same twice")
+        ));
+    };
     let broken = RULES.iter().find_map(|(rule, _)| Some((*rule, broken.get(rule)?.clone())));
     match broken {
         Some((rule, path)) => Err(story(search.model(), rule, &path.into_actions())),

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use videokit_session::driver::Stalled;
 use videokit_session::session::transitions::{Cause, StateName, TABLE, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::{Event, Outgoing};
@@ -157,6 +158,17 @@ impl Shadow {
     /// Whether a token that is due would be renewed by the driver itself.
     pub(crate) fn is_renewable(&self) -> bool {
         matches!(self.wish, Some(Wish::Asks(..))) && self.stall.is_none()
+    }
+
+    /// Why nothing comes by itself, as a driver has to say it.
+    pub(crate) fn stalled(&self) -> Option<Stalled> {
+        match (self.wish, self.stall) {
+            (None, _) => Some(Stalled::NotStarted),
+            (Some(Wish::Asks(..)), Some(Stall::Refused)) => Some(Stalled::Refused),
+            (Some(Wish::Asks(..)), Some(Stall::GaveUp)) => Some(Stalled::GaveUp),
+            (Some(Wish::Asks(..)), None) => None,
+            (Some(_), _) => self.to_adopt.is_none().then_some(Stalled::NoCredentials),
+        }
     }
 
     fn credit(&self, now: u64) -> u64 {

@@ -69,6 +69,7 @@ const MISTAKES: &[(M, Duty, &str)] = &[
     (M::GoesOfflineByItself, Duty::PassInputs, "when the app says so"),
     (M::PassesTheNetworkInReverse, Duty::PassInputs, "`start`, `stop`, `set_online`"),
     (M::SendsElsewhere, Duty::SendAsGiven, "send method, URI, headers and body"),
+    (M::SendsWhatWasAbandoned, Duty::SendNothingElse, "drop it if `Output::Abandon` names it"),
     (M::ChangesTheStatus, Duty::ReportAsItCame, "hand on status, headers and body"),
     (M::ReportsFailuresTwice, Duty::ReportOnce, "report each reply once"),
     (M::MakesA401Up, Duty::ReportUnauthorized, "for 401 only"),

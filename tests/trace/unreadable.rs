@@ -79,11 +79,36 @@ const HEADERS: &[Row] = &[
         "config.renewal_percent: invalid value: integer `256`, expected u8",
     ),
     (
+        "\"renewal_percent\":25",
+        "\"renewal_percent\":51",
+        "config.renewal_percent: the renewal percentage is not from 1 to 50",
+    ),
+    (
         "\"gateway_skew_ms\":1000",
         "\"gateway_skew_ms\":99999999999",
         "config: a skew, the wall clock's error or the renewal margin is over 366 days",
     ),
     ("\"burst\":5", "\"burst\":0", "policy.burst: the burst is not from 1 to 1000 requests"),
+    (
+        "\"interval_ms\":10000",
+        "\"interval_ms\":0",
+        "policy.interval_ms: the interval is not from 1 ms to 24 h",
+    ),
+    (
+        "\"spacing_ms\":250",
+        "\"spacing_ms\":3600001",
+        "policy.spacing_ms: the spacing is not from 1 ms to 1 h",
+    ),
+    (
+        "\"backoff_base_ms\":1000",
+        "\"backoff_base_ms\":60001",
+        "policy: the backoff's base is not from 1 ms to its cap, or the cap is over 24 h",
+    ),
+    (
+        "\"retry_after_cap_ms\":3600000",
+        "\"retry_after_cap_ms\":999",
+        "policy.retry_after_cap_ms: the cap of Retry-After is not from 1 s to 7 days",
+    ),
     (
         "\"burst\":5",
         "\"burst\":5,\"attempts\":0",

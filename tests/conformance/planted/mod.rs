@@ -81,6 +81,7 @@ pub(crate) enum Mistake {
     GoesOfflineByItself,
     PassesTheNetworkInReverse,
     SendsElsewhere,
+    SendsWhatWasAbandoned,
     ChangesTheStatus,
     ReportsFailuresTwice,
     MakesA401Up,

@@ -93,6 +93,12 @@ impl Loop<'_> {
             | M::GivesTooMuchTime
             | M::ReportsUnderTheLastId
             | M::UnwrapsStale => {}
+            M::SendsWhatWasAbandoned => {
+                let sent = self.requests.iter().find(|sent| sent.0 == id);
+                let (_, request, timeout) = sent.unwrap();
+                self.stage.send(id, request, *timeout);
+                self.stage.abandon(id);
+            }
             _ => self.stage.abandon(id),
         }
     }

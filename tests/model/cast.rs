@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Response;
-use http::header::{DATE, LOCATION, RETRY_AFTER};
+use http::header::{AUTHORIZATION, DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use videokit_session::driver::{Policy, Start};
 use videokit_session::exchange::Endpoint;
 use videokit_session::{
-    AllowedOrigin, ApiToken, Config, Credentials, Driver, Gateway, Grant, Identity, Moment,
-    SessionToken,
+    AllowedOrigin, ApiToken, Backend, Config, Credentials, Driver, Gateway, Grant, Identity,
+    Moment, SessionToken,
 };
 
 /// All times in the model are multiples of this many milliseconds: it is longer than the second at which
@@ -45,11 +45,13 @@ pub(crate) const TIMEOUT: u64 = UNIT;
 /// What is made of the `Retry-After` of [`Answer::Throttle`].
 pub(crate) const FLOOR: u64 = 2 * UNIT;
 
-/// Two people; each has an endpoint of their own.
+/// Two people, and whoever a backend takes a caller for; each has an endpoint of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Person {
     Ann,
     Ben,
+    /// The credentials don't say it. The first reply does, for the whole login.
+    Whoever,
 }
 
 /// What a caller can start with.
@@ -100,8 +102,8 @@ impl Wish {
     /// For whom it is, as far as it says so.
     pub(crate) fn person(self) -> Option<Person> {
         match self {
+            Self::Asks(Person::Whoever, _) | Self::BareToken => None,
             Self::Asks(person, _) | Self::Token(person, _) => Some(person),
-            Self::BareToken => None,
         }
     }
 }
@@ -120,23 +122,32 @@ impl Answer {
         Self::Redirect,
     ];
 
-    /// Whether a token comes of it, for whoever asked.
-    pub(crate) fn grants(self) -> bool {
-        matches!(self, Self::Grant | Self::ShortGrant | Self::UndatedGrant)
+    /// For whom it has a token that lives, if it has one.
+    pub(crate) fn grants(self, asked: Person) -> Option<Person> {
+        match self {
+            Self::Grant | Self::ShortGrant | Self::UndatedGrant => Some(asked.taken_for()),
+            Self::OthersGrant => Some(asked.other()),
+            _ => None,
+        }
     }
 }
 
 impl Person {
     pub(crate) fn other(self) -> Self {
         match self {
-            Self::Ann => Self::Ben,
+            Self::Ann | Self::Whoever => Self::Ben,
             Self::Ben => Self::Ann,
         }
     }
 
+    /// Whom a server takes them for.
+    fn taken_for(self) -> Self {
+        if self == Self::Whoever { Self::Ann } else { self }
+    }
+
     fn name(self) -> &'static str {
         match self {
-            Self::Ann => "ann",
+            Self::Ann | Self::Whoever => "ann",
             Self::Ben => "ben",
         }
     }
@@ -145,6 +156,7 @@ impl Person {
         match self {
             Self::Ann => "https://gateway.example/v1/sessions",
             Self::Ben => "https://gateway.example/proxy/sessions",
+            Self::Whoever => "https://backend.example/token",
         }
     }
 
@@ -190,7 +202,7 @@ impl Cast {
             Some(attempts) => policy.attempts(attempts),
             None => policy,
         };
-        let people = [Person::Ann, Person::Ben];
+        let people = [Person::Ann, Person::Ben, Person::Whoever];
         let all = Answer::ALL.iter().flat_map(|answer| people.map(|person| (*answer, person)));
         Self {
             config: Arc::new(config),
@@ -224,6 +236,12 @@ fn starts() -> Vec<(Wish, Start)> {
         let gateway = Gateway::new(token, person.identity()).endpoint(endpoint);
         (Wish::Asks(person, secret), Credentials::for_development(gateway).into())
     };
+    let asks_as_whoever = |secret: u8| {
+        let endpoint = Endpoint::https(Person::Whoever.endpoint()).unwrap();
+        let header = HeaderValue::try_from(format!("Login whoever:{secret}")).unwrap();
+        let backend = Backend::new(endpoint).header(AUTHORIZATION, header);
+        (Wish::Asks(Person::Whoever, secret), Credentials::backend(backend).into())
+    };
     let token = |text: &str| Grant::new(SessionToken::new(text).unwrap());
     let own = |person: Person, lives| {
         let text = match lives {
@@ -238,6 +256,8 @@ fn starts() -> Vec<(Wish, Start)> {
         asks(Person::Ann, 0),
         asks(Person::Ann, 1),
         asks(Person::Ben, 0),
+        asks_as_whoever(0),
+        asks_as_whoever(1),
         own(Person::Ann, Lives::On),
         own(Person::Ann, Lives::TwoUnits),
         (Wish::BareToken, token("bare").into()),

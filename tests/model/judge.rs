@@ -7,7 +7,7 @@ use videokit_session::driver::{Output, Stalled, Wake};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 
-use crate::cast::{Answer, Cast, PAUSE, Wish};
+use crate::cast::{Answer, Cast, PAUSE, Person, Wish};
 use crate::shadow::{Owed, Stall, Token, Verdict, hold, may_serve};
 use crate::state::{Action, Answered, Jitter, Said, State};
 
@@ -148,8 +148,11 @@ impl State {
         if answer == Answer::Throttle {
             self.shadow.throttle(self.shadow.flight.unwrap().asked.0, now);
         }
-        if answer.grants() {
-            return self.judge_grant(jitter, up_to_date);
+        let asked = self.shadow.flight.unwrap().asked.0;
+        if let Some(person) =
+            answer.grants(asked).filter(|named| self.shadow.accepts(asked, *named))
+        {
+            return self.judge_grant(person, jitter, up_to_date);
         }
         if answer != Answer::Refuse {
             return self.judge_failure(false, jitter, before);
@@ -168,7 +171,7 @@ impl State {
         )
     }
 
-    fn judge_grant(&mut self, jitter: Jitter, up_to_date: bool) -> Verdict {
+    fn judge_grant(&mut self, person: Person, jitter: Jitter, up_to_date: bool) -> Verdict {
         let Some(generation) = self.driver.generation() else {
             return hold(9, false, "a token was granted, and isn't there");
         };
@@ -179,7 +182,8 @@ impl State {
         };
         self.shadow.owe(Owed::Event(cause));
         let recovers = !(flight.after_401 && up_to_date);
-        let token = Token::new(generation, Some(flight.asked.0), recovers);
+        let token = Token::new(generation, Some(person), recovers);
+        self.shadow.named = self.shadow.named.or(Some(person));
         let pause = self.at.mono + jitter.pause();
         let served = self.is_served();
         self.shadow.hold_token(token, served, pause);

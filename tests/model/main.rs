@@ -17,7 +17,7 @@
 //! - A caller who doesn't poll for more than a unit after a deadline.
 //! - Clocks that go back, and a wall clock that drifts; a device that sleeps twice during one request.
 //! - More than one reply at a time for a request that is over: the last such request stands for all.
-//! - Backends, custom exchanges, tokens that are dead when they are adopted, `into_session`.
+//! - Backends that state an identity, custom exchanges, tokens that are dead when they are adopted, `into_session`.
 //! - Budgets other than bursts of two, and other policies.
 //!
 //! `cargo test --release --test model -- --ignored --nocapture` searches deeper.
@@ -40,6 +40,8 @@ use videokit_session::session::transitions::TABLE;
 const ANN: Wish = Wish::Asks(Person::Ann, 0);
 const ANN_ROTATED: Wish = Wish::Asks(Person::Ann, 1);
 const BEN: Wish = Wish::Asks(Person::Ben, 0);
+const WHOEVER: Wish = Wish::Asks(Person::Whoever, 0);
+const ANOTHER: Wish = Wish::Asks(Person::Whoever, 1);
 const ANNS_TOKEN: Wish = Wish::Token(Person::Ann, Lives::On);
 const ANNS_SHORT_TOKEN: Wish = Wish::Token(Person::Ann, Lives::TwoUnits);
 
@@ -77,7 +79,7 @@ const ALL: Bounds = Bounds {
 };
 
 /// In the test command, in a minute on two cores.
-const SMALL: [Bounds; 3] = [
+const SMALL: [Bounds; 4] = [
     Bounds {
         name: "one login, beside the grid too",
         starts: &[ANN],
@@ -91,6 +93,12 @@ const SMALL: [Bounds; 3] = [
         answers: &[Answer::Grant, Answer::Fail],
         network: true,
         attempts: Some(2),
+        ..NOTHING
+    },
+    Bounds {
+        name: "whoever the first reply names, on the grid",
+        starts: &[WHOEVER, ANOTHER, ANN],
+        answers: &[Answer::Grant, Answer::OthersGrant, Answer::Fail],
         ..NOTHING
     },
     ALL,

@@ -65,10 +65,13 @@ impl Search {
         found.states[number as usize].expanded = true;
         match action {
             _ if number == next => {}
-            Action::Poll(_)
-            | Action::Pass
-            | Action::Online(true)
-            | Action::Answer(Answer::Grant, _) => {
+            Action::Poll(_) | Action::Pass | Action::Online(true) => {
+                found.good.push((number, next));
+            }
+            // A token for whom it was asked for.
+            Action::Answer(Answer::Grant | Answer::OthersGrant, _)
+                if from.driver.generation() != to.driver.generation() =>
+            {
                 found.good.push((number, next));
             }
             Action::Start(_) | Action::Stop => found.starts.push((number, next)),

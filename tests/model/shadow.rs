@@ -80,6 +80,8 @@ pub(crate) enum Owed {
 #[derive(Debug, Clone)]
 pub(crate) struct Shadow {
     pub(crate) wish: Option<Wish>,
+    /// For whom the first token was that this login's credentials gave.
+    pub(crate) named: Option<Person>,
     /// A token that was started with, and is not taken yet.
     pub(crate) to_adopt: Option<Wish>,
     pub(crate) stall: Option<Stall>,
@@ -101,13 +103,14 @@ pub(crate) struct Shadow {
     credit: (u64, u64),
     last_sent: Option<u64>,
     /// Until when each endpoint asked to be left alone.
-    floors: [u64; 2],
+    floors: [u64; 3],
 }
 
 impl Shadow {
     pub(crate) fn new(attempts: Option<u32>, late: bool) -> Self {
         Self {
             wish: None,
+            named: None,
             to_adopt: None,
             stall: None,
             pause: Pause::default(),
@@ -122,7 +125,7 @@ impl Shadow {
             told: StateName::Unauthenticated,
             credit: (BURST * INTERVAL, Instant::FIRST.mono),
             last_sent: None,
-            floors: [0; 2],
+            floors: [0; 3],
         }
     }
 
@@ -140,7 +143,7 @@ impl Shadow {
         });
         let owed: Vec<_> = owed.collect();
         (
-            (self.wish, self.to_adopt, self.stall, self.online, pause),
+            (self.wish, self.whose(), self.to_adopt, self.stall, self.online, pause),
             (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
             (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
             self.floors.map(left),
@@ -183,6 +186,22 @@ impl Shadow {
         }
     }
 
+    /// For whom the login is, as far as that is known.
+    fn whose(&self) -> Option<Person> {
+        match self.wish {
+            Some(Wish::Asks(Person::Whoever, _)) => self.named,
+            wish => wish?.person(),
+        }
+    }
+
+    /// Whether a token for this person is one for whom it was asked for.
+    pub(crate) fn accepts(&self, asked: Person, named: Person) -> bool {
+        match asked {
+            Person::Whoever => self.named.is_none_or(|first| first == named),
+            person => person == named,
+        }
+    }
+
     /// Whether the request in flight was made with the credentials of the login.
     pub(crate) fn is_up_to_date(&self) -> bool {
         self.flight.is_some_and(|flight| Some(flight.asked) == self.asked())
@@ -201,6 +220,7 @@ impl Shadow {
         }
         self.drop_token();
         self.wish = None;
+        self.named = None;
         self.to_adopt = None;
         self.start_over();
     }
@@ -259,7 +279,7 @@ impl Shadow {
     }
 
     pub(crate) fn throttle(&mut self, asked: Person, now: u64) {
-        let floor = &mut self.floors[usize::from(asked == Person::Ben)];
+        let floor = &mut self.floors[asked as usize];
         *floor = (*floor).max(now + FLOOR);
     }
 
@@ -317,7 +337,7 @@ impl Shadow {
         hold(4, self.stall != Some(Stall::Refused), "the credentials were refused")?;
         hold(6, self.stall.is_none(), "it had given up")?;
         hold(6, self.online, "there is no network")?;
-        let floor = self.floors[usize::from(person == Person::Ben)];
+        let floor = self.floors[person as usize];
         hold(6, now >= floor, "the endpoint asked to be left alone")?;
         hold(6, now >= self.pause.until, "the pause after a failure isn't over")?;
         let recovers = self.token.is_some_and(|token| token.got_401 && token.recovers);
@@ -422,6 +442,6 @@ impl Shadow {
 pub(crate) fn may_serve(shadow: &Shadow, header: &str) -> Verdict {
     let Some(token) = shadow.token else { return hold(7, false, "there is no token to serve") };
     hold(2, owner(header) == token.of, "it is somebody else's token")?;
-    let Some(wish) = shadow.wish else { return hold(7, false, "nobody is logged in") };
-    hold(2, token.of.is_none() || token.of == wish.person(), "it is not for who is logged in")
+    hold(7, shadow.wish.is_some(), "nobody is logged in")?;
+    hold(2, token.of.is_none() || token.of == shadow.whose(), "it is not for who is logged in")
 }

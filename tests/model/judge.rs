@@ -149,10 +149,12 @@ impl State {
             self.shadow.throttle(self.shadow.flight.unwrap().asked.0, now);
         }
         let asked = self.shadow.flight.unwrap().asked.0;
-        if let Some(person) =
-            answer.grants(asked).filter(|named| self.shadow.accepts(asked, *named))
-        {
-            return self.judge_grant(person, jitter, up_to_date);
+        if let Some(named) = answer.grants(asked) {
+            if self.shadow.accepts(asked, named) {
+                return self.judge_grant(named, jitter, up_to_date);
+            }
+            let kept = before.driver.generation() == self.driver.generation();
+            hold(2, kept, "a token for somebody else was taken")?;
         }
         if answer != Answer::Refuse {
             return self.judge_failure(false, jitter, before);

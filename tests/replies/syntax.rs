@@ -102,6 +102,7 @@ fn not_json() -> Vec<Row> {
             "{\n\"sessionToken\":\"tok-1\",\n \"x\":?}",
             flaw(Flaw::Syntax { line: 3, column: 6 }),
         ),
+        ok("broken above an end that a number could have", "{x\n1-", syntax(2)),
         ok("two byte order marks", "\u{feff}\u{feff}{}", syntax(1)),
         ok("number with a zero before", body(",\"x\":01"), syntax(51)),
         ok("not a number", body(",\"x\":NaN"), syntax(50)),

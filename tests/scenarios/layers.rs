@@ -3,10 +3,12 @@
 use std::mem;
 use std::time::Duration;
 
-use videokit_session::driver::{Policy, WakeReason};
-use videokit_session::{AnySession, Driver, Validity, Wake};
+use videokit_session::driver::{Drive, Policy, Stalled, WakeReason};
+use videokit_session::{
+    AnySession, Driver, Event, Output, SessionToken, TransportFailure, Validity, Wake,
+};
 
-use crate::world::{API_TOKEN, HOUR, MINUTE, SECOND, Server, World, config, says};
+use crate::world::{API_TOKEN, HOUR, MINUTE, SECOND, Server, World, config, login, says};
 
 impl World {
     /// Takes the session out of its driver, and gives it to another one.
@@ -85,4 +87,32 @@ fn a_round_trip_through_the_session_does_not_refill_the_budget() {
     world.run(SECOND * 10);
     assert_eq!(world.driver.generation().unwrap().number(), 2, "the interval is over");
     assert_eq!(world.sent.last().unwrap().bearer(), format!("Bearer {API_TOKEN}"));
+}
+
+/// A loop that is written for any `Drive` tells a driver the same as one that is written for it.
+#[test]
+fn a_driver_hears_every_input_through_the_trait() {
+    let mut world = World::new(HOUR);
+    let now = world.now();
+    let mut driver = Driver::new(config(|config| config), 1);
+    Drive::set_online(&mut driver, false, now);
+    Drive::start(&mut driver, login("user-17").into(), now);
+    assert_eq!(Drive::poll(&mut driver, now), Output::Wait(Wake::OnInput));
+    Drive::set_online(&mut driver, true, now);
+    let Output::Send(outgoing) = Drive::poll(&mut driver, now) else { panic!("it asks") };
+    let late = Drive::handle_failure(&mut driver, outgoing.id(), TransportFailure::Other, now);
+    assert_eq!((late, driver.counters().unanswered), (Ok(()), 1));
+    let reply = world.gateway.handle(outgoing.request(), world.truth);
+    let stale = Drive::handle_response(&mut driver, outgoing.id(), &reply, now);
+    assert!(stale.is_err(), "it was told of its failure");
+    Drive::stop(&mut driver, now);
+    assert_eq!(Drive::driver(&driver).stalled(), Some(Stalled::NotStarted));
+
+    let mut driver = Driver::new(config(|config| config), 1);
+    Drive::start(&mut driver, SessionToken::new("bare").unwrap().into(), now);
+    while let Output::Event(_) = Drive::poll(&mut driver, now) {}
+    let generation = Drive::driver(&driver).generation().unwrap();
+    Drive::handle_unauthorized(&mut driver, generation, now);
+    let told = Output::Event(Event::Unauthorized(generation));
+    assert_eq!(Drive::poll(&mut driver, now), told);
 }

@@ -145,10 +145,10 @@ impl State {
     fn judge_answer(&mut self, answer: Answer, jitter: Jitter, before: &Self) -> Verdict {
         let now = self.at.mono;
         let up_to_date = self.shadow.is_up_to_date();
-        if answer == Answer::Throttle {
-            self.shadow.throttle(self.shadow.flight.unwrap().asked.0, now);
-        }
         let asked = self.shadow.flight.unwrap().asked.0;
+        if answer == Answer::Throttle {
+            self.shadow.throttle(asked, now);
+        }
         if let Some(named) = answer.grants(asked) {
             if self.shadow.accepts(asked, named) {
                 return self.judge_grant(named, jitter, up_to_date);

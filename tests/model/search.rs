@@ -63,19 +63,20 @@ impl Search {
         }
         let (number, next) = (found.number(from), found.number(to));
         found.states[number as usize].expanded = true;
-        match action {
-            _ if number == next => {}
-            Action::Poll(_) | Action::Pass | Action::Online(true) => {
-                found.good.push((number, next));
+        let is_good = match action {
+            Action::Poll(_) | Action::Pass | Action::Online(true) => true,
+            // Good for whom it was asked for, if a token comes of it.
+            Action::Answer(Answer::Grant | Answer::OthersGrant, _) => {
+                from.driver.generation() != to.driver.generation()
             }
-            // A token for whom it was asked for.
-            Action::Answer(Answer::Grant | Answer::OthersGrant, _)
-                if from.driver.generation() != to.driver.generation() =>
-            {
-                found.good.push((number, next));
-            }
-            Action::Start(_) | Action::Stop => found.starts.push((number, next)),
-            _ => {}
+            _ => false,
+        };
+        if number == next {
+            // It leads nowhere.
+        } else if is_good {
+            found.good.push((number, next));
+        } else if matches!(action, Action::Start(_) | Action::Stop) {
+            found.starts.push((number, next));
         }
     }
 }
@@ -240,23 +241,23 @@ impl Found {
     /// Of each state, whether such edges lead from it to a good token.
     fn reaching(&self, edges: &[&Vec<(u32, u32)>]) -> Vec<bool> {
         let edges = || edges.iter().copied().flatten();
-        // Where the edges that lead to a state end in `froms`, and those of the state before it.
-        let mut ends = vec![0_usize; self.states.len() + 1];
-        edges().for_each(|(_, to)| ends[*to as usize + 1] += 1);
-        for n in 1..ends.len() {
-            ends[n] += ends[n - 1];
+        // The states from which an edge leads to `to` are `sources[first[to]..first[to + 1]]`.
+        let mut first = vec![0_usize; self.states.len() + 1];
+        edges().for_each(|(_, to)| first[*to as usize + 1] += 1);
+        for n in 1..first.len() {
+            first[n] += first[n - 1];
         }
-        let mut froms = vec![0; edges().count()];
-        let mut free = ends.clone();
+        let mut sources = vec![0; edges().count()];
+        let mut free = first.clone();
         for (from, to) in edges() {
             let place = &mut free[*to as usize];
-            froms[*place] = *from as usize;
+            sources[*place] = *from as usize;
             *place += 1;
         }
         let mut reaches: Vec<bool> = self.states.iter().map(|state| state.served).collect();
         let mut next: Vec<usize> = (0..reaches.len()).filter(|n| reaches[*n]).collect();
         while let Some(to) = next.pop() {
-            for &from in &froms[ends[to]..ends[to + 1]] {
+            for &from in &sources[first[to]..first[to + 1]] {
                 if !std::mem::replace(&mut reaches[from], true) {
                     next.push(from);
                 }

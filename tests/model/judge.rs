@@ -62,7 +62,7 @@ impl State {
             Output::Send(outgoing) => self.shadow.sends(&outgoing, due, now),
             Output::Abandon(id) => self.shadow.abandons(id, now + jitter.pause(), now),
             Output::Wait(wake) => {
-                self.shadow.waits(self.driver.state(), now)?;
+                self.shadow.waits(self.driver.state(), due, now)?;
                 self.judge_wake(wake)
             }
             Output::Event(event) => match event.transition() {

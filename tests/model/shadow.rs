@@ -320,36 +320,19 @@ impl Token {
 impl Shadow {
     /// A request comes out. `due` says whether the token at hand asks for one by its age.
     pub(crate) fn sends(&mut self, outgoing: &Outgoing, due: bool, now: u64) -> Verdict {
-        hold(8, !self.owes(), "something else was to come first")?;
-        hold(1, self.flight.is_none(), "two requests are in flight")?;
-        hold(1, self.credit(now) >= INTERVAL, "the bucket is empty")?;
-        let spaced = self.last_sent.is_none_or(|last| now >= last + SPACING);
-        hold(1, spaced, "two requests come too close")?;
-        hold(7, self.wish.is_some(), "nobody is logged in")?;
-        let Some((person, secret)) = self.asked() else {
-            return hold(2, false, "there is nothing to ask with");
-        };
+        let (person, secret) = self.may_send(due, now)?;
         let header = outgoing.request().headers().get("authorization");
         let mine =
             header.is_some_and(|value| value.as_bytes().ends_with(format!(":{secret}").as_bytes()));
         let there = outgoing.request().uri() == person.endpoint();
         hold(2, mine && there, "it asks for another login")?;
-        hold(4, self.stall != Some(Stall::Refused), "the credentials were refused")?;
-        hold(6, self.stall.is_none(), "it had given up")?;
-        hold(6, self.online, "there is no network")?;
-        let floor = self.floors[person as usize];
-        hold(6, now >= floor, "the endpoint asked to be left alone")?;
-        hold(6, now >= self.pause.until, "the pause after a failure isn't over")?;
-        let recovers = self.token.is_some_and(|token| token.got_401 && token.recovers);
-        hold(5, due || recovers, "nothing asks for a renewal")?;
-        hold(5, self.to_adopt.is_none(), "there is a token to be taken first")?;
         self.credit = (self.credit(now) - INTERVAL, now);
         self.last_sent = Some(now);
         self.flight = Some(Flight {
             id: outgoing.id(),
             asked: (person, secret),
             sent: now,
-            after_401: recovers,
+            after_401: self.recovers(),
             slept: false,
         });
         self.owe(Owed::Event(match self.told {
@@ -358,6 +341,32 @@ impl Shadow {
             StateName::Unauthenticated | StateName::Authenticating => Cause::Started,
         }));
         Ok(())
+    }
+
+    /// Whether a request is wanted and allowed, and with what.
+    fn may_send(&self, due: bool, now: u64) -> Result<(Person, u8), Broken> {
+        hold(8, !self.owes(), "something else was to come first")?;
+        hold(1, self.flight.is_none(), "two requests are in flight")?;
+        hold(1, self.credit(now) >= INTERVAL, "the bucket is empty")?;
+        let spaced = self.last_sent.is_none_or(|last| now >= last + SPACING);
+        hold(1, spaced, "two requests come too close")?;
+        hold(7, self.wish.is_some(), "nobody is logged in")?;
+        let Some((person, secret)) = self.asked() else {
+            return Err(Broken { rule: 2, how: "there is nothing to ask with" });
+        };
+        hold(4, self.stall != Some(Stall::Refused), "the credentials were refused")?;
+        hold(6, self.stall.is_none(), "it had given up")?;
+        hold(6, self.online, "there is no network")?;
+        hold(6, now >= self.floors[person as usize], "the endpoint asked to be left alone")?;
+        hold(6, now >= self.pause.until, "the pause after a failure isn't over")?;
+        hold(5, due || self.recovers(), "nothing asks for a renewal")?;
+        hold(5, self.to_adopt.is_none(), "there is a token to be taken first")?;
+        Ok((person, secret))
+    }
+
+    /// Whether a 401 asks for a renewal.
+    fn recovers(&self) -> bool {
+        self.token.is_some_and(|token| token.got_401 && token.recovers)
     }
 
     /// A request is given up: as was to come, or since its time is over.
@@ -429,12 +438,18 @@ impl Shadow {
         }
     }
 
-    /// It waits.
-    pub(crate) fn waits(&self, state: StateName, now: u64) -> Verdict {
+    /// It waits: for nothing that could be had now.
+    pub(crate) fn waits(&self, state: StateName, due: bool, now: u64) -> Verdict {
         let in_time = self.flight.is_none_or(|flight| now < flight.sent + TIMEOUT);
         hold(9, in_time, "it waits for a reply whose time is over")?;
         hold(8, !self.owes(), "it waits, and had something to tell")?;
-        hold(8, self.told == state, "a transition was not told")
+        hold(8, self.told == state, "a transition was not told")?;
+        let rule = if self.recovers() { 5 } else { 9 };
+        hold(
+            rule,
+            self.may_send(due, now).is_err(),
+            "it waits, and a request is wanted and allowed",
+        )
     }
 }
 

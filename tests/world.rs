@@ -1,6 +1,6 @@
 //! Simulated days with everything that can go wrong, watched promise by promise.
 //!
-//! `VIDEOKIT_WORLDS=1000000 cargo test --release --test world -- --nocapture` plays a million.
+//! `VIDEOKIT_WORLDS=100000 cargo test --release --test world -- --nocapture` plays ten times as many.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};

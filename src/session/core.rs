@@ -10,8 +10,7 @@ use super::transitions::{self, StateName, Transition};
 use crate::time::{Clock, Moment};
 
 pub(super) mod sealed {
-    /// Closes the set of states.
-    /// Shown as a part of its session.
+    /// Closes the set of states, each of which is shown as a part of its session.
     pub trait Sealed: core::fmt::Debug {}
 }
 

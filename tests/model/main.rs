@@ -187,7 +187,7 @@ fn the_rules_hold_in_every_state_within_the_small_bounds() {
 
 /// Not a part of the test command, which has to end in minutes: whoever changes the driver asks for it by name.
 #[test]
-#[ignore = "takes many minutes and gigabytes: see CONTRIBUTING.md"]
+#[ignore = "takes 12 minutes and several gigabytes: see CONTRIBUTING.md"]
 fn the_rules_hold_in_every_state_within_the_deep_bounds() {
     exhaust_all(&DEEP);
 }

@@ -1,0 +1,13 @@
+//! Faults that were found from outside, each with a test named after it: its letter and number, and the
+//! behaviour that it asks for.
+
+mod policy;
+mod replies;
+mod robustness;
+mod simulator;
+mod time;
+mod words;
+
+#[path = "../scenarios/world.rs"]
+#[allow(dead_code, reason = "shared with `scenarios`, which uses the rest of it")]
+mod world;

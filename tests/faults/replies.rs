@@ -1,0 +1,1 @@
+//! Which denial a reply is.

@@ -1,0 +1,1 @@
+//! Misuse, and inputs that nobody sends by accident.

@@ -1,0 +1,1 @@
+//! The simulator, plans of faults, and the recorder.

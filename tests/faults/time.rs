@@ -1,0 +1,1 @@
+//! Lifetimes, dates and ages.

@@ -25,7 +25,7 @@ fn active() -> Driver {
     let reply = http::Response::builder().header("date", "Tue, 24 Nov 2026 04:00:00 GMT").body(
         r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,
     );
-    driver.handle_response(outgoing.id(), &reply.unwrap(), START).unwrap();
+    assert!(driver.handle_response(outgoing.id(), &reply.unwrap(), START).is_accepted());
     while let Output::Event(_) = driver.poll(START) {}
     driver
 }

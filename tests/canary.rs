@@ -299,9 +299,11 @@ fn no_driver_prints_a_secret_whatever_the_replies() {
             printed.debug(&Start::from(credentials.clone()));
             driver.start(credentials.clone(), START);
             let id = next_request(&mut driver, START, &mut printed);
-            driver.handle_response(id, &hostile, START).unwrap();
+            assert!(driver.handle_response(id, &hostile, START).is_accepted());
             drain(&mut driver, START, &mut printed);
-            printed.error(&driver.handle_response(id, &hostile, START).unwrap_err());
+            let late = driver.handle_response(id, &hostile, START);
+            assert!(late.is_stale());
+            printed.debug(&late);
             let mut call = http::Request::get("https://api.example/v1/videos").body(()).unwrap();
             if let Err(why) = driver.authorize(&mut call, START) {
                 printed.error(&why);
@@ -311,11 +313,11 @@ fn no_driver_prints_a_secret_whatever_the_replies() {
     let mut driver = Driver::new(config("Bearer "), 1);
     driver.start(Credentials::for_development(gateway()), START);
     let id = next_request(&mut driver, START, &mut printed);
-    driver.handle_response(id, &granting(), START).unwrap();
+    assert!(driver.handle_response(id, &granting(), START).is_accepted());
     driver.handle_unauthorized(driver.generation().unwrap(), START);
     let later = START.after(Duration::from_secs(1));
     let id = next_request(&mut driver, later, &mut printed);
-    driver.handle_failure(id, TransportFailure::Other, later).unwrap();
+    assert!(driver.handle_failure(id, TransportFailure::Other, later).is_accepted());
     for start in [
         Start::from(SessionToken::new(CANARY).unwrap()),
         Grant::new(SessionToken::new(CANARY).unwrap()).with_identity(identity()).into(),
@@ -466,7 +468,7 @@ fn drive(plain: &http::Response<Bytes>, late: Moment) {
         if driver.stalled().is_none() && driver.generation().is_none() {
             while let Output::Send(_) | Output::Event(_) = driver.poll(now) {}
             if let Some(id) = driver.session().in_flight() {
-                driver.handle_response(id, plain, now).unwrap();
+                assert!(driver.handle_response(id, plain, now).is_accepted());
             }
         }
         let mut call = http::Request::get("https://api.example/").body(()).unwrap();

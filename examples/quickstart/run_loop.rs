@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
 use videokit_session::driver::{Drive, NotAuthorized};
-use videokit_session::session::{Authorized, StaleRequest};
+use videokit_session::session::{Authorized, RequestId};
 use videokit_session::{Driver, Event, Moment, Outgoing, Output, TransportFailure, Wake};
 
 use crate::clocks::Clocks;
@@ -43,7 +43,7 @@ pub(crate) enum News<'a> {
     /// Nothing to do for now.
     Waits(Wake),
     /// A reply or a failure came for a request that nobody waits for any more.
-    Late(StaleRequest),
+    Late(RequestId),
     /// An API call was answered.
     Called(&'a Uri, Authorized, &'a Response<Vec<u8>>),
 }
@@ -110,12 +110,12 @@ impl<D: Drive + Send + 'static> Runner<D> {
         thread::spawn(move || {
             let (id, request, timeout) = outgoing.into_parts();
             let reply = runner.transport.send(request, timeout);
-            let taken = runner.input(|driver, now| match &reply {
+            let delivery = runner.input(|driver, now| match &reply {
                 Ok(reply) => driver.handle_response(id, reply, now),
                 Err(why) => driver.handle_failure(id, *why, now),
             });
-            if let Err(late) = taken {
-                (runner.listener)(&News::Late(late));
+            if delivery.is_stale() {
+                (runner.listener)(&News::Late(id));
             }
         });
     }

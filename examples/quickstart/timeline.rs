@@ -49,7 +49,13 @@ impl Timeline {
                 self.line("driver", "", &format_args!("-> {method} {}", without_query(uri)));
             }
             News::Event(event) => self.line("driver", colour(event), event),
-            News::Late(late) => self.line("driver", YELLOW, &format_args!("too late: {late}")),
+            News::Late(id) => {
+                self.line(
+                    "driver",
+                    YELLOW,
+                    &format_args!("too late: request {id} is not in flight"),
+                );
+            }
             // Each request has a deadline: nothing that tells one wait from another.
             News::Waits(Wake::In(_, WakeReason::Deadline)) => {}
             News::Waits(Wake::In(time, why)) => {

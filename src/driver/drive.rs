@@ -3,8 +3,8 @@
 
 use super::login::Start;
 use super::machine::Driver;
-use super::output::Output;
-use crate::session::{Generation, RequestId, StaleRequest, TransportFailure};
+use super::output::{Delivery, Output};
+use crate::session::{Generation, RequestId, TransportFailure};
 use crate::time::Moment;
 
 /// The calls that change a [`Driver`]. Write a run loop for `impl Drive`, and the same loop runs a
@@ -24,7 +24,7 @@ use crate::time::Moment;
 ///         match driver.poll(now()) {
 ///             Output::Send(outgoing) => {
 ///                 let (id, request, _timeout) = outgoing.into_parts();
-///                 let _stale = match send(request) {
+///                 match send(request) {
 ///                     Ok(reply) => driver.handle_response(id, &reply, now()),
 ///                     Err(why) => driver.handle_failure(id, why, now()),
 ///                 };
@@ -44,26 +44,15 @@ pub trait Drive {
     fn poll(&mut self, now: Moment) -> Output;
 
     /// See [`Driver::handle_response`].
-    ///
-    /// # Errors
-    /// [`StaleRequest`] if that request is not in flight.
     fn handle_response<B: AsRef<[u8]>>(
         &mut self,
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
-    ) -> Result<(), StaleRequest>;
+    ) -> Delivery;
 
     /// See [`Driver::handle_failure`].
-    ///
-    /// # Errors
-    /// [`StaleRequest`] if that request is not in flight.
-    fn handle_failure(
-        &mut self,
-        id: RequestId,
-        why: TransportFailure,
-        now: Moment,
-    ) -> Result<(), StaleRequest>;
+    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery;
 
     /// See [`Driver::handle_unauthorized`].
     fn handle_unauthorized(&mut self, generation: Generation, now: Moment);
@@ -92,16 +81,11 @@ impl Drive for Driver {
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
-    ) -> Result<(), StaleRequest> {
+    ) -> Delivery {
         Self::handle_response(self, id, reply, now)
     }
 
-    fn handle_failure(
-        &mut self,
-        id: RequestId,
-        why: TransportFailure,
-        now: Moment,
-    ) -> Result<(), StaleRequest> {
+    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery {
         Self::handle_failure(self, id, why, now)
     }
 

@@ -10,14 +10,12 @@ use super::counters::{Counters, bump};
 use super::event::Event;
 use super::floors::{Floors, Target};
 use super::login::{Login, Relation, Renewable, Stalled, Start};
-use super::output::Queued;
+use super::output::{Delivery, Queued};
 use super::policy::Policy;
 use super::recovery::Standing;
 use crate::exchange::{Credentials, Denial};
 use crate::session::transitions::Transition;
-use crate::session::{
-    AnySession, Config, Generation, Input, RequestId, StaleRequest, Step, TransportFailure,
-};
+use crate::session::{AnySession, Config, Generation, Input, RequestId, Step, TransportFailure};
 use crate::time::{Moment, Validity};
 
 /// Keeps one login alive: what a run loop holds. See the [module](crate::driver) for the loop and for
@@ -143,14 +141,14 @@ impl Driver {
 
     /// Reads the reply to a request. A token that it grants serves at once.
     ///
-    /// # Errors
-    /// [`StaleRequest`] if that request is not in flight: nothing changed but a counter, and nothing is to be done.
+    /// A reply to a request that is not in flight is [`Stale`](Delivery::Stale): nothing changes but a
+    /// counter, and nothing needs to be done.
     pub fn handle_response<B: AsRef<[u8]>>(
         &mut self,
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
-    ) -> Result<(), StaleRequest> {
+    ) -> Delivery {
         let ticks = self.session.observe(now);
         let asked_with = self.session.asks_with().cloned();
         let up_to_date = self.asks_up_to_date();
@@ -166,33 +164,32 @@ impl Driver {
             Step::Moved(transition) => self.granted(transition, up_to_date, ticks, now),
             Step::Rejected(_) | Step::Unchanged | Step::Sent(..) => {
                 bump(&mut self.counters.stale);
-                return Err(StaleRequest::new(id));
+                return Delivery::Stale;
             }
         }
-        Ok(())
+        Delivery::Accepted
     }
 
     /// Reports that a request got no reply. The driver tries again by itself.
     ///
-    /// # Errors
-    /// [`StaleRequest`] if that request is not in flight: nothing changed but a counter, and nothing is to be done.
+    /// A failure of a request that is not in flight is [`Stale`](Delivery::Stale), as a reply to it is.
     pub fn handle_failure(
         &mut self,
         id: RequestId,
         why: TransportFailure,
         now: Moment,
-    ) -> Result<(), StaleRequest> {
+    ) -> Delivery {
         let ticks = self.session.observe(now);
         let up_to_date = self.asks_up_to_date();
         let Step::Moved(transition) = self.step(Input::Failure(id, why), now) else {
             bump(&mut self.counters.stale);
-            return Err(StaleRequest::new(id));
+            return Delivery::Stale;
         };
         bump(&mut self.counters.unanswered);
         let gave_up = self.failed(ticks, true, up_to_date);
         self.tell(Event::Failed(transition, why));
         self.tell_if(gave_up, Event::GaveUp);
-        Ok(())
+        Delivery::Accepted
     }
 
     /// Reports that an API call, made with the token of this generation, was answered 401. (Not 403:

@@ -28,7 +28,7 @@
 //! let reply = http::Response::builder()
 //!     .header("date", "Tue, 24 Nov 2026 04:00:00 GMT")
 //!     .body(r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#)?;
-//! driver.handle_response(outgoing.id(), &reply, now)?;
+//! driver.handle_response(outgoing.id(), &reply, now);
 //! let mut call = http::Request::get("https://api.video.io/v1/videos").body(())?;
 //! driver.authorize(&mut call, now)?;
 //! assert_eq!(call.headers()["authorization"], "Bearer tok-1");
@@ -108,5 +108,5 @@ pub use event::Event;
 pub use login::{Stalled, Start};
 pub use machine::Driver;
 pub use not_authorized::NotAuthorized;
-pub use output::{Output, Wake, WakeReason};
+pub use output::{Delivery, Output, Wake, WakeReason};
 pub use policy::{Policy, PolicyBuilder, PolicyError};

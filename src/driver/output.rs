@@ -20,6 +20,31 @@ pub enum Output {
     Wait(Wake),
 }
 
+/// Whether a reply or a failure was for the request in flight. No error: nothing needs to be done about
+/// either, so a loop may ignore it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// It was for the request in flight, and took effect.
+    Accepted,
+    /// That request is not in flight: it was given up or answered before, or is another driver's. Nothing
+    /// changed but the counter of stale replies.
+    Stale,
+}
+
+impl Delivery {
+    /// Returns whether it was [`Accepted`](Self::Accepted).
+    #[must_use]
+    pub const fn is_accepted(self) -> bool {
+        matches!(self, Self::Accepted)
+    }
+
+    /// Returns whether it was [`Stale`](Self::Stale).
+    #[must_use]
+    pub const fn is_stale(self) -> bool {
+        matches!(self, Self::Stale)
+    }
+}
+
 /// What waits to be handed out by the next polls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Queued {

@@ -137,13 +137,13 @@ impl<D: Drive> Harness<D> {
             Step::Answer(to, answer) => {
                 if let Some(id) = self.addressee(to) {
                     let reply = self.reply(id, answer);
-                    let taken = self.driver.handle_response(id, &reply, self.now).is_ok();
+                    let taken = self.driver.handle_response(id, &reply, self.now).is_accepted();
                     seen.push(self.reported(id, taken));
                 }
             }
             Step::Fail(to, why) => {
                 if let Some(id) = self.addressee(to) {
-                    let taken = self.driver.handle_failure(id, why, self.now).is_ok();
+                    let taken = self.driver.handle_failure(id, why, self.now).is_accepted();
                     seen.push(self.reported(id, taken));
                 }
             }

@@ -12,10 +12,10 @@ use super::line::{EventNote, Holding, Input, Line, Move, Output, WakeNote};
 use super::naming::Naming;
 use super::sum::Sum;
 use super::{LONGEST_LINE, MOST_LINES};
-use crate::driver::{self, Drive, Driver, Event, Policy, Start, Wake};
+use crate::driver::{self, Delivery, Drive, Driver, Event, Policy, Start, Wake};
 use crate::exchange::Reply;
 use crate::session::transitions::{StateName, Transition};
-use crate::session::{Config, Generation, RequestId, StaleRequest, TransportFailure};
+use crate::session::{Config, Generation, RequestId, TransportFailure};
 use crate::time::{Moment, Validity, millis};
 
 /// A [`Driver`] that is recorded: it does what that driver does, and writes each input and each output
@@ -214,10 +214,10 @@ fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).unwrap_or_default()
 }
 
-fn taken(result: &Result<(), StaleRequest>) -> Output {
-    match result {
-        Ok(()) => Output::Ok,
-        Err(_) => Output::Stale,
+fn taken(delivery: Delivery) -> Output {
+    match delivery {
+        Delivery::Accepted => Output::Ok,
+        Delivery::Stale => Output::Stale,
     }
 }
 
@@ -240,26 +240,21 @@ impl Drive for Recorder {
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
-    ) -> Result<(), StaleRequest> {
+    ) -> Delivery {
         let session = self.driver.session();
         let asked_with = session.asks_with().filter(|_| session.in_flight() == Some(id)).cloned();
         let note =
             asked_with.map(|credentials| self.naming.reply(&credentials, Reply::from(reply)));
-        let result = self.driver.handle_response(id, reply, now);
+        let delivery = self.driver.handle_response(id, reply, now);
         let input = Input::Response { id: id.to_string(), reply: note };
-        self.record(now, input, Some(taken(&result)));
-        result
+        self.record(now, input, Some(taken(delivery)));
+        delivery
     }
 
-    fn handle_failure(
-        &mut self,
-        id: RequestId,
-        why: TransportFailure,
-        now: Moment,
-    ) -> Result<(), StaleRequest> {
-        let result = self.driver.handle_failure(id, why, now);
-        self.record(now, Input::Failure { id: id.to_string(), why }, Some(taken(&result)));
-        result
+    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery {
+        let delivery = self.driver.handle_failure(id, why, now);
+        self.record(now, Input::Failure { id: id.to_string(), why }, Some(taken(delivery)));
+        delivery
     }
 
     fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {

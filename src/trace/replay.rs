@@ -94,8 +94,12 @@ fn play(again: &mut Recorder, step: Step) -> Option<Difference> {
         Call::Start(start) => again.start(start, now),
         Call::Poll => drop(again.poll(now)),
         // What came of these is in the lines.
-        Call::Response(id, reply) => drop(again.handle_response(id, &reply, now)),
-        Call::Failure(id, why) => drop(again.handle_failure(id, why, now)),
+        Call::Response(id, reply) => {
+            again.handle_response(id, &reply, now);
+        }
+        Call::Failure(id, why) => {
+            again.handle_failure(id, why, now);
+        }
         Call::Unauthorized(generation) => again.handle_unauthorized(generation, now),
         Call::Online(online) => again.set_online(online, now),
         Call::Stop => again.stop(now),

@@ -45,7 +45,7 @@ const MISTAKES: &[(M, Duty, &str)] = &[
     (M::BlocksInRequests, Duty::TakeInputs, "a thread or a task of its own"),
     (M::KeepsTheToken, Duty::Authorize, "keep neither token nor header"),
     (M::MakesNoCalls, Duty::Authorize, "with the token that `authorize` puts on it"),
-    (M::UnwrapsStale, Duty::NeverPanic, "`StaleRequest` means that nothing is to be done"),
+    (M::InsistsOnDelivery, Duty::NeverPanic, "`Delivery::Stale` means that nothing is to be done"),
     (M::LeavesWhenRefused, Duty::RunToTheEnd, "go on until `Happening::End`"),
     (M::MakesRepliesUp, Duty::ReportAsItCame, "report only what came"),
     (M::TellsInReverse, Duty::PassEvents, "in order"),

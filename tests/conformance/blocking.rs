@@ -51,7 +51,7 @@ fn run<D: Drive>(mut driver: D, port: &mut impl Port) {
         };
         match port.receive(longest) {
             Message::Outcome(id, outcome) => {
-                let _stale = match outcome {
+                match outcome {
                     Ok(reply) => driver.handle_response(id, &reply, port.now()),
                     Err(why) => driver.handle_failure(id, why, port.now()),
                 };

@@ -30,8 +30,12 @@ impl<D: Drive> Handler<D> {
     fn on(&mut self, happening: Happening, clock: Duration) -> bool {
         let now = self.now();
         match happening {
-            Happening::Reply(id, reply) => drop(self.driver.handle_response(id, &reply, now)),
-            Happening::Failure(id, why) => drop(self.driver.handle_failure(id, why, now)),
+            Happening::Reply(id, reply) => {
+                self.driver.handle_response(id, &reply, now);
+            }
+            Happening::Failure(id, why) => {
+                self.driver.handle_failure(id, why, now);
+            }
             Happening::Start(start) => self.driver.start(start, now),
             Happening::Stop => self.driver.stop(now),
             Happening::Online(online) => self.driver.set_online(online, now),

@@ -40,8 +40,12 @@ fn frame<D: Drive>(driver: &mut D, stage: &Stage, polls: Polls) -> bool {
 fn take<D: Drive>(happening: Happening, driver: &mut D, stage: &Stage) -> bool {
     let now = stage.now();
     match happening {
-        Happening::Reply(id, reply) => drop(driver.handle_response(id, &reply, now)),
-        Happening::Failure(id, why) => drop(driver.handle_failure(id, why, now)),
+        Happening::Reply(id, reply) => {
+            driver.handle_response(id, &reply, now);
+        }
+        Happening::Failure(id, why) => {
+            driver.handle_failure(id, why, now);
+        }
         Happening::Start(start) => driver.start(start, now),
         Happening::Stop => driver.stop(now),
         Happening::Online(online) => driver.set_online(online, now),

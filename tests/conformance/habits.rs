@@ -106,7 +106,7 @@ impl Loop<'_> {
         let open = self.open.iter();
         let over: Vec<_> = open.filter(|open| over(open.1)).map(|open| *open.0).collect();
         for id in over {
-            let _ = self.driver.handle_failure(id, TransportFailure::TimedOut, now);
+            self.driver.handle_failure(id, TransportFailure::TimedOut, now);
             self.cancel(id);
         }
     }
@@ -116,17 +116,17 @@ impl Loop<'_> {
         match happening {
             Happening::Reply(id, reply) => {
                 self.open.remove(&id);
-                let _stale = self.driver.handle_response(id, &reply, now);
+                self.driver.handle_response(id, &reply, now);
             }
             Happening::Failure(id, why) => {
                 self.open.remove(&id);
-                let _stale = self.driver.handle_failure(id, why, now);
+                self.driver.handle_failure(id, why, now);
             }
             Happening::Start(start) => {
                 if self.habit == Habit::CancelsAndSaysSo {
                     for id in std::mem::take(&mut self.open).into_keys() {
                         self.cancel(id);
-                        let _ = self.driver.handle_failure(id, TransportFailure::Other, now);
+                        self.driver.handle_failure(id, TransportFailure::Other, now);
                     }
                 }
                 self.driver.start(start, now);
@@ -197,7 +197,7 @@ fn block_slowly(seed: u64, mut driver: Probe, stage: &Stage, inbox: &mut Inbox) 
                 naps.nap(stage);
                 let outcome = inbox.exchange(id, &request, timeout);
                 naps.nap(stage);
-                let _stale = match outcome {
+                match outcome {
                     Ok(reply) => driver.handle_response(id, &reply, stage.now()),
                     Err(why) => driver.handle_failure(id, why, stage.now()),
                 };

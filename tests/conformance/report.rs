@@ -142,7 +142,7 @@ fn a_loop_that_reports_before_it_sends_is_told() {
                 Output::Send(outgoing) => {
                     let (id, request, timeout) = outgoing.into_parts();
                     let found_in_a_cache = http::Response::new("");
-                    let _ = driver.handle_response(id, &found_in_a_cache, stage.now());
+                    driver.handle_response(id, &found_in_a_cache, stage.now());
                     stage.send(id, &request, timeout);
                 }
                 Output::Abandon(_) => {}
@@ -269,11 +269,11 @@ impl Seen {
         let late = |stale| if stale { ", stale" } else { "" };
         match happening {
             Happening::Reply(id, reply) => {
-                let late = late(driver.handle_response(id, &reply, now).is_err());
+                let late = late(driver.handle_response(id, &reply, now).is_stale());
                 self.saw(format!("{}{late}", reply.status().as_u16()));
             }
             Happening::Failure(id, why) => {
-                let late = late(driver.handle_failure(id, why, now).is_err());
+                let late = late(driver.handle_failure(id, why, now).is_stale());
                 self.saw(format!("{why:?}{late}"));
             }
             Happening::Start(start) => driver.start(start, now),

@@ -35,15 +35,15 @@ impl State {
                 Ok(())
             }
             (Action::Answer(answer, jitter), Said::Taken(taken)) => {
-                hold(2, taken.is_ok(), "a reply to the request in flight was not taken")?;
+                hold(2, taken.is_accepted(), "a reply to the request in flight was not taken")?;
                 self.judge_answer(answer, jitter, before)
             }
             (Action::Lose(jitter), Said::Taken(taken)) => {
-                hold(2, taken.is_ok(), "a failure of the request in flight was not taken")?;
+                hold(2, taken.is_accepted(), "a failure of the request in flight was not taken")?;
                 self.judge_failure(true, jitter, before)
             }
             (Action::LateAnswer(_) | Action::LateLoss, Said::Taken(taken)) => {
-                hold(2, taken.is_err(), "a stale reply was taken")?;
+                hold(2, taken.is_stale(), "a stale reply was taken")?;
                 self.judge_unchanged(before)
             }
             (Action::LateUnauthorized, _) => self.judge_unchanged(before),

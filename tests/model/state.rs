@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 use ahash::RandomState;
 use videokit_session::Driver;
-use videokit_session::driver::{Canonical, Output};
+use videokit_session::driver::{Canonical, Delivery, Output};
+use videokit_session::session::TransportFailure;
 use videokit_session::session::transitions::Transition;
-use videokit_session::session::{StaleRequest, TransportFailure};
 use videokit_session::time::Validity;
 
 use crate::cast::{Answer, Beside, Cast, Instant, PAUSE, Person, UNIT, Wish};
@@ -83,7 +83,7 @@ pub(crate) struct Answered {
 #[derive(PartialEq)]
 pub(crate) enum Said {
     Output(Box<Output>),
-    Taken(Result<(), StaleRequest>),
+    Taken(Delivery),
     Nothing,
 }
 

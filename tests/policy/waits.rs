@@ -163,7 +163,7 @@ fn nothing_that_is_done_or_comes_later_shortens_a_wait() {
         }),
         ("the same reply again, asking for less", |bench, id| {
             let reply = asking_to_wait(429, "1");
-            assert!(bench.driver.handle_response(id, &reply, bench.now).is_err());
+            assert!(bench.driver.handle_response(id, &reply, bench.now).is_stale());
         }),
         ("a monotonic clock that starts again", |bench, _| {
             bench.now = Moment::from_millis(0, bench.now.wall_millis());
@@ -196,9 +196,9 @@ fn a_stale_reply_asks_for_nothing() {
     bench.start(backend_login("https://app.example/token", "a"));
     bench.pass(1);
     let reply = asking_to_wait(429, "100");
-    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_err());
+    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_stale());
     let live = bench.sent();
-    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_err());
+    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_stale());
     bench.answer(live, &self::reply(503, ""));
     assert!(bench.until_sent().0 <= 1);
 }

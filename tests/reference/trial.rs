@@ -135,7 +135,8 @@ impl Trial {
             Step::Reply(to, say) => self.reply(to, say)?,
             Step::Fail(to, why) => {
                 let (number, id) = self.addressee(to);
-                let taken = self.call(|driver, now| driver.handle_failure(id, why, now).is_ok())?;
+                let taken =
+                    self.call(|driver, now| driver.handle_failure(id, why, now).is_accepted())?;
                 same("taken", taken, self.model.fail(number, why))?;
             }
             Step::Unauthorized(back) => {
@@ -268,7 +269,8 @@ impl Trial {
         if let Some(followers) = &mut self.followers {
             followers.calls.reply = Some((id, response.clone()));
         }
-        let taken = self.call(|driver, now| driver.handle_response(id, &response, now).is_ok())?;
+        let taken =
+            self.call(|driver, now| driver.handle_response(id, &response, now).is_accepted())?;
         same("taken", taken, self.model.reply(number, reply))
     }
 

@@ -238,9 +238,9 @@ proptest! {
         for id in world.sent().iter().map(|sent| sent.id).collect::<Vec<_>>() {
             let reply = world.reply(id, say);
             let now = world.now();
-            prop_assert!(world.driver_mut().handle_response(id, &reply, now).is_err());
+            prop_assert!(world.driver_mut().handle_response(id, &reply, now).is_stale());
             let why = TransportFailure::Unreachable;
-            prop_assert!(world.driver_mut().handle_failure(id, why, now).is_err());
+            prop_assert!(world.driver_mut().handle_failure(id, why, now).is_stale());
         }
         for later in [0, 1_000, 100_000_000] {
             world.apply(Step::Pass(later));

@@ -143,12 +143,12 @@ fn a_late_reply_does_not_revive_a_session_that_was_signed_out() {
     for renewing in [false, true] {
         let (mut world, id, reply) = World::with_a_late_reply(renewing);
         world.stop();
-        assert!(world.driver.handle_response(id, &reply, world.now()).is_err(), "at once");
+        assert!(world.driver.handle_response(id, &reply, world.now()).is_stale(), "at once");
         world.settle();
         assert_eq!(world.abandoned, [id]);
         world.pass(SECOND);
-        assert!(world.driver.handle_response(id, &reply, world.now()).is_err(), "and later");
-        assert!(world.driver.handle_failure(id, TransportFailure::Other, world.now()).is_err());
+        assert!(world.driver.handle_response(id, &reply, world.now()).is_stale(), "and later");
+        assert!(world.driver.handle_failure(id, TransportFailure::Other, world.now()).is_stale());
         assert_eq!(world.wake(), Wake::OnInput);
         assert_eq!(world.driver.state(), StateName::Unauthenticated);
         assert_eq!(world.call(), Err(NotAuthorized::Start(Stalled::NotStarted)));

@@ -280,15 +280,15 @@ fn the_reply_to_the_old_user_is_stale_after_the_new_start() {
     for renewing in [false, true] {
         let (mut world, old, reply) = World::with_a_late_reply(renewing);
         world.start("somebody-else");
-        assert!(world.driver.handle_response(old, &reply, world.now()).is_err());
+        assert!(world.driver.handle_response(old, &reply, world.now()).is_stale());
         world.run_to_next_request();
-        assert!(world.driver.handle_response(old, &reply, world.now()).is_err());
+        assert!(world.driver.handle_response(old, &reply, world.now()).is_stale());
         assert_eq!(world.call(), Err(NotAuthorized::Wait));
         assert_eq!(world.driver.state(), StateName::Authenticating);
         world.server = Server::Up;
         world.run(MINUTE);
         let header = world.header();
-        assert!(world.driver.handle_response(old, &reply, world.now()).is_err());
+        assert!(world.driver.handle_response(old, &reply, world.now()).is_stale());
         assert_eq!(world.header(), header);
         assert_eq!(world.served_to(), "somebody-else");
         assert_eq!(world.driver.counters().stale, 3);

@@ -176,7 +176,7 @@ impl World {
                     match reply {
                         Some(Ok(reply)) => self.answer(id, &reply),
                         Some(Err(why)) => {
-                            self.driver.handle_failure(id, why, self.now()).unwrap();
+                            assert!(self.driver.handle_failure(id, why, self.now()).is_accepted());
                         }
                         None => {}
                     }
@@ -189,7 +189,7 @@ impl World {
     }
 
     pub(crate) fn answer(&mut self, id: RequestId, reply: &Response<Bytes>) {
-        self.driver.handle_response(id, reply, self.now()).unwrap();
+        assert!(self.driver.handle_response(id, reply, self.now()).is_accepted());
     }
 
     /// What the gateway says to the last request, now.

@@ -193,7 +193,7 @@ fn every_late_reply_is_drawn() {
     stage.answer(&grant);
     for _ in 0..3 {
         stage.pass(20_000);
-        stage.answer_to(stage.latest(), &grant).unwrap_err();
+        assert!(stage.answer_to(stage.latest(), &grant).is_stale());
     }
     let svg = shown("late", stage);
     assert_eq!(shapes(&svg, "late"), 3, "{svg}");

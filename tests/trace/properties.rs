@@ -229,11 +229,11 @@ impl Play {
             }
             Op::Answer(to, say) => {
                 let (id, reply) = (self.id(to), self.reply(say));
-                let _ = self.stage.driver.handle_response(id, &reply, now);
+                self.stage.driver.handle_response(id, &reply, now);
             }
             Op::Fail(to, why) => {
                 let id = self.id(to);
-                let _ = self.stage.driver.handle_failure(id, why, now);
+                self.stage.driver.handle_failure(id, why, now);
             }
             Op::Unauthorized(back) => {
                 let generation = self.generations.iter().rev().nth(back.into());

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{AGE, COOKIE, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Request, Response, Uri};
-use videokit_session::driver::{Drive, Policy, Start};
+use videokit_session::driver::{Delivery, Drive, Policy, Start};
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
 use videokit_session::session::RequestId;
 use videokit_session::trace::Recorder;
@@ -126,14 +126,10 @@ impl Stage {
     pub(crate) fn answer_in(&mut self, millis: u64, reply: &Response<Bytes>) {
         self.until_asked();
         self.pass(millis);
-        self.answer_to(self.latest(), reply).expect("it is in flight");
+        assert!(self.answer_to(self.latest(), reply).is_accepted(), "it is in flight");
     }
 
-    pub(crate) fn answer_to(
-        &mut self,
-        id: RequestId,
-        reply: &Response<Bytes>,
-    ) -> Result<(), videokit_session::session::StaleRequest> {
+    pub(crate) fn answer_to(&mut self, id: RequestId, reply: &Response<Bytes>) -> Delivery {
         let taken = self.driver.handle_response(id, reply, self.now);
         self.settle();
         taken
@@ -142,7 +138,7 @@ impl Stage {
     pub(crate) fn fail(&mut self, why: TransportFailure) {
         self.until_asked();
         self.now = self.now.after(Duration::from_millis(900));
-        let _ = self.driver.handle_failure(self.latest(), why, self.now);
+        self.driver.handle_failure(self.latest(), why, self.now);
         self.settle();
     }
 

@@ -98,7 +98,7 @@ pub(super) mod cure {
     pub(in super::super) const AUTHORIZE_ANEW: &str =
         "authorize each API call just before it is sent, and keep neither token nor header";
     pub(in super::super) const NEVER_PANIC: &str = "see the panic above; and don't unwrap what \
-        the driver answers: a `StaleRequest` means that nothing is to be done, and any output may follow \
+        the driver answers: `Delivery::Stale` means that nothing is to be done, and any output may follow \
         any other";
     pub(in super::super) const STAY: &str =
         "go on until `Happening::End`: an error, a refusal or a stop does not end a loop";

@@ -33,10 +33,10 @@
 //!         };
 //!         match inbox.wait(longest) {
 //!             Happening::Reply(id, reply) => {
-//!                 let _stale = driver.handle_response(id, &reply, stage.now());
+//!                 driver.handle_response(id, &reply, stage.now());
 //!             }
 //!             Happening::Failure(id, why) => {
-//!                 let _stale = driver.handle_failure(id, why, stage.now());
+//!                 driver.handle_failure(id, why, stage.now());
 //!             }
 //!             Happening::Start(start) => driver.start(start, stage.now()),
 //!             Happening::Stop => driver.stop(stage.now()),
@@ -132,7 +132,7 @@ impl Scenario {
     ///         match driver.poll(stage.now()) {
     ///             Output::Send(outgoing) => {
     ///                 let (id, request, timeout) = outgoing.into_parts();
-    ///                 let _stale = match inbox.exchange(id, &request, timeout) {
+    ///                 match inbox.exchange(id, &request, timeout) {
     ///                     Ok(reply) => driver.handle_response(id, &reply, stage.now()),
     ///                     Err(why) => driver.handle_failure(id, why, stage.now()),
     ///                 };

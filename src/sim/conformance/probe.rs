@@ -5,8 +5,8 @@ use std::sync::mpsc::Sender;
 
 use super::clock::Clock;
 use super::note::{AppInput, Call, Deed, Drove, Held, Note, Said, copy_response};
-use crate::driver::{Drive, Driver, Output, Start};
-use crate::session::{Generation, RequestId, StaleRequest, TransportFailure};
+use crate::driver::{Delivery, Drive, Driver, Output, Start};
+use crate::session::{Generation, RequestId, TransportFailure};
 use crate::time::Moment;
 
 /// The driver that a loop under test drives. Inside is a real [`Driver`]; each call goes to it, and is
@@ -58,22 +58,17 @@ impl Drive for Probe {
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
-    ) -> Result<(), StaleRequest> {
-        let result = self.driver.handle_response(id, reply, now);
-        let (reply, taken) = (copy_response(reply), result.is_ok());
+    ) -> Delivery {
+        let delivery = self.driver.handle_response(id, reply, now);
+        let (reply, taken) = (copy_response(reply), delivery.is_accepted());
         self.note(now, Call::Response { id, reply, taken });
-        result
+        delivery
     }
 
-    fn handle_failure(
-        &mut self,
-        id: RequestId,
-        why: TransportFailure,
-        now: Moment,
-    ) -> Result<(), StaleRequest> {
-        let result = self.driver.handle_failure(id, why, now);
-        self.note(now, Call::Failure { id, taken: result.is_ok() });
-        result
+    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery {
+        let delivery = self.driver.handle_failure(id, why, now);
+        self.note(now, Call::Failure { id, taken: delivery.is_accepted() });
+        delivery
     }
 
     fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {

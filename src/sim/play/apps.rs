@@ -184,7 +184,7 @@ impl Play {
             client.note_wall_error(T0);
         }
         let before = client.token();
-        let taken = client.driver.handle_response(id, response, now).is_ok();
+        let taken = client.driver.handle_response(id, response, now).is_accepted();
         let after = client.token();
         client.referee.reported(
             id,
@@ -208,7 +208,7 @@ impl Play {
         let now = self.read(app);
         let client = &mut self.apps[app].client;
         let before = client.token();
-        let taken = client.driver.handle_failure(id, why, now).is_ok();
+        let taken = client.driver.handle_failure(id, why, now).is_accepted();
         let after = client.token();
         client.referee.reported(id, None, taken, (name(before.as_ref()), name(after.as_ref())))?;
         if name(before.as_ref()) != name(after.as_ref()) {

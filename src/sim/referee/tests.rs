@@ -55,7 +55,7 @@ fn asking(seed: u64) -> (Driver, Outgoing) {
 fn answered(reply: &Response<Bytes>) -> (Driver, Vec<Event>, Outgoing) {
     let (mut driver, outgoing) = asking(1);
     assert_eq!(events(&mut driver, at(0)).len(), 1, "it has asked");
-    driver.handle_response(outgoing.id(), reply, at(0)).unwrap();
+    assert!(driver.handle_response(outgoing.id(), reply, at(0)).is_accepted());
     let events = events(&mut driver, at(0));
     (driver, events, outgoing)
 }

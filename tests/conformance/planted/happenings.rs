@@ -5,8 +5,8 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use bytes::Bytes;
 use http::header::{AGE, AUTHORIZATION, DATE, LOCATION};
 use http::{Request, Response, StatusCode};
-use videokit_session::driver::Drive;
-use videokit_session::session::{RequestId, StaleRequest};
+use videokit_session::driver::{Delivery, Drive};
+use videokit_session::session::RequestId;
 use videokit_session::sim::conformance::Happening;
 use videokit_session::{SessionToken, TransportFailure};
 
@@ -123,10 +123,12 @@ impl Loop<'_> {
             }
             M::IgnoresRefusals if refuses => return,
             M::MakesErrorsOfStatuses if !reply.status().is_success() => {
-                let _ = self.driver.handle_failure(id, TransportFailure::Other, now);
+                self.driver.handle_failure(id, TransportFailure::Other, now);
                 return;
             }
-            M::ReportsTwice => drop(self.driver.handle_response(id, &reply, now)),
+            M::ReportsTwice => {
+                self.driver.handle_response(id, &reply, now);
+            }
             M::ReportsUnderTheLastId => id = self.requests.last().unwrap().0,
             M::CutsTheBody => *reply.body_mut() = reply.body().slice(1..),
             M::ChangesTheStatus if reply.status().is_server_error() => {
@@ -136,8 +138,8 @@ impl Loop<'_> {
             M::LosesTheDate => drop(reply.headers_mut().remove(DATE)),
             _ => {}
         }
-        let result = self.driver.handle_response(id, &reply, now);
-        self.look_at(result);
+        let delivery = self.driver.handle_response(id, &reply, now);
+        self.look_at(delivery);
     }
 
     fn failure(&mut self, mut id: RequestId, why: TransportFailure) {
@@ -145,7 +147,9 @@ impl Loop<'_> {
         let now = self.now();
         match self.mistake {
             M::SwallowsFailures => return,
-            M::ReportsFailuresTwice => drop(self.driver.handle_failure(id, why, now)),
+            M::ReportsFailuresTwice => {
+                self.driver.handle_failure(id, why, now);
+            }
             M::GoesOfflineByItself => self.driver.set_online(false, now),
             M::RetriesByItself if why != TransportFailure::TimedOut => {
                 let first = self.requests.iter().position(|sent| sent.0 == id);
@@ -156,19 +160,19 @@ impl Loop<'_> {
             }
             M::MakesRepliesOfFailures => {
                 let reply = Response::builder().status(503).body("").unwrap();
-                let _ = self.driver.handle_response(id, &reply, now);
+                self.driver.handle_response(id, &reply, now);
                 return;
             }
             M::ReportsUnderTheLastId => id = self.requests.last().unwrap().0,
             _ => {}
         }
-        let result = self.driver.handle_failure(id, why, now);
-        self.look_at(result);
+        let delivery = self.driver.handle_failure(id, why, now);
+        self.look_at(delivery);
     }
 
-    fn look_at(&self, result: Result<(), StaleRequest>) {
-        if self.has(M::UnwrapsStale) {
-            result.unwrap();
+    fn look_at(&self, delivery: Delivery) {
+        if self.has(M::InsistsOnDelivery) {
+            assert!(delivery.is_accepted());
         }
     }
 

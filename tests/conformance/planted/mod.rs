@@ -55,7 +55,7 @@ pub(crate) enum Mistake {
     BlocksInRequests,
     KeepsTheToken,
     MakesNoCalls,
-    UnwrapsStale,
+    InsistsOnDelivery,
     LeavesWhenRefused,
     IgnoresTheEnd,
     MakesRepliesUp,

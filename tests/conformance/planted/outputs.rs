@@ -29,7 +29,7 @@ impl Loop<'_> {
         match self.mistake {
             M::FailsInsteadOfSending | M::FailsAndSends => {
                 let now = self.now();
-                let _ = self.driver.handle_failure(id, TransportFailure::Other, now);
+                self.driver.handle_failure(id, TransportFailure::Other, now);
                 if self.has(M::FailsInsteadOfSending) {
                     return;
                 }
@@ -63,11 +63,11 @@ impl Loop<'_> {
         if self.has(M::MakesRepliesUp) {
             let reply = Response::builder().status(503).body("").unwrap();
             let now = self.now();
-            let _ = self.driver.handle_response(id, &reply, now);
+            self.driver.handle_response(id, &reply, now);
         }
         if self.has(M::FailsEarly) {
             let now = self.now();
-            let _ = self.driver.handle_failure(id, TransportFailure::TimedOut, now);
+            self.driver.handle_failure(id, TransportFailure::TimedOut, now);
         }
     }
 
@@ -92,7 +92,7 @@ impl Loop<'_> {
             M::NeverEndsAbandoned
             | M::GivesTooMuchTime
             | M::ReportsUnderTheLastId
-            | M::UnwrapsStale => {}
+            | M::InsistsOnDelivery => {}
             M::SendsWhatWasAbandoned => {
                 let sent = self.requests.iter().find(|sent| sent.0 == id);
                 let (_, request, timeout) = sent.unwrap();

@@ -223,7 +223,10 @@ fn check_trace(credentials: Credentials, response: &Response<Bytes>) {
     let mut recorder = Recorder::new(Arc::new(config.unwrap()), Policy::default(), 1);
     recorder.start(credentials.into(), now);
     let Output::Send(outgoing) = recorder.poll(now) else { panic!("it asks for a token") };
-    recorder.handle_response(outgoing.id(), response, now).expect("it is in flight");
+    assert!(
+        recorder.handle_response(outgoing.id(), response, now).is_accepted(),
+        "it is in flight"
+    );
     let waits = (0..20).any(|_| matches!(recorder.poll(now), Output::Wait(_)));
     assert!(waits, "twenty polls, and still busy");
     let trace = recorder.take_lines();

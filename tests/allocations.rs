@@ -21,6 +21,7 @@ fn active() -> Driver {
     let gateway = Gateway::new(token, Identity::new("user-17").unwrap());
     let mut driver = Driver::new(Arc::new(config), 1);
     driver.start(Credentials::for_development(gateway), START);
+    assert!(matches!(driver.poll(START), Output::Event(_)), "it says what it does");
     let Output::Send(outgoing) = driver.poll(START) else { panic!("it asks") };
     let reply = http::Response::builder().header("date", "Tue, 24 Nov 2026 04:00:00 GMT").body(
         r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,

@@ -48,8 +48,8 @@ fn stderr(output: &Output) -> String {
 const SCRIPT: &str = r#"
 1. A wrong API token
 app: start: user-17, with a wrong API token
-driver: -> POST http://127.0.0.1:
 driver: Unauthenticated -> Authenticating: Started
+driver: -> POST http://127.0.0.1:
 driver: Denied: the server refused (status 401); the same request won't be granted
 driver: waits for the app
 app: is not sent: no token serves: the credentials were refused
@@ -63,8 +63,8 @@ app: with token 1 (Valid): 200 {"videos"
 3. The token goes to allowed origins only
 app: https://elsewhere.example/v1/videos is not sent: the request does not go to an allowed origin
 4. Renewal
-driver: -> POST
 driver: Active: RenewalSent
+driver: -> POST
 app: with token 1 (
 app: with token 1 (
 driver: Active: Renewed
@@ -137,8 +137,8 @@ app: is not sent: no token serves: the token was adopted
 14. In production
 app: start: user-17, at the app's backend
 driver: Expired: CredentialsSet
-driver: /token/user-17
 driver: Expired -> Authenticating: Reauthenticated
+driver: /token/user-17
 driver: Authenticating -> Active: Granted
 app: has token 10: Valid
 app: with token 10 (Valid): 200

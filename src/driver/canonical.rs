@@ -29,6 +29,7 @@ pub struct Canonical {
     backoff: Backoff,
     standing: Option<Standing>,
     after_401: Option<bool>,
+    announced: Option<(u64, Transition)>,
     queue: Vec<CanonicalQueued>,
 }
 
@@ -62,6 +63,7 @@ impl Driver {
             session: self.session.fork(),
             login: self.login.clone(),
             floors: self.floors.clone(),
+            announced: self.announced.clone(),
             queue: self.queue.clone(),
             ..*self
         }
@@ -81,6 +83,10 @@ impl Driver {
             backoff: self.backoff.relative_to(&self.policy, ticks),
             standing: holds.then_some(self.standing),
             after_401: in_flight.then_some(self.after_401),
+            announced: self
+                .announced
+                .as_ref()
+                .map(|next| (next.credentials.fingerprint(), next.transition)),
             queue: self.queue.iter().map(CanonicalQueued::of).collect(),
             session: self.session.canonical(now),
         }

@@ -139,6 +139,14 @@ impl Login {
         }
     }
 
+    /// The identity that tokens of this login have to be for, stated or named by a reply.
+    pub(super) fn pinned(&self) -> Option<&Identity> {
+        match self {
+            Self::Renewable(login) => login.pinned.as_ref(),
+            Self::Nobody | Self::Pending(_) | Self::Adopted => None,
+        }
+    }
+
     pub(super) fn stalled(&self) -> Option<Stalled> {
         match self {
             Self::Nobody => Some(Stalled::NotStarted),
@@ -153,7 +161,7 @@ impl Login {
         let own = match self {
             Self::Nobody | Self::Adopted => None,
             Self::Pending(grant) => grant.identity(),
-            Self::Renewable(renewable) => renewable.pinned.as_ref(),
+            Self::Renewable(_) => self.pinned(),
         };
         own.or_else(|| session.identity())
     }

@@ -12,9 +12,10 @@ use super::floors::{Floors, Target};
 use super::login::{Login, Relation, Renewable, Stalled, Start};
 use super::output::{Delivery, Queued};
 use super::policy::Policy;
+use super::poll::Announced;
 use super::recovery::Standing;
 use crate::exchange::{Credentials, Denial};
-use crate::session::transitions::Transition;
+use crate::session::transitions::{self, StateName, Transition};
 use crate::session::{AnySession, Config, Generation, Input, RequestId, Step, TransportFailure};
 use crate::time::{Moment, Validity};
 
@@ -33,6 +34,7 @@ pub struct Driver {
     pub(super) standing: Standing,
     /// Whether a 401 asked for the request in flight. Means nothing while none is.
     pub(super) after_401: bool,
+    pub(super) announced: Option<Box<Announced>>,
     pub(super) queue: VecDeque<Queued>,
     pub(super) epoch: u64,
     pub(super) counters: Counters,
@@ -40,8 +42,9 @@ pub struct Driver {
 
 /// Making a driver.
 impl Driver {
-    /// The most outputs that are ever queued between two polls, however many calls come between them.
-    pub const MOST_QUEUED: usize = 5;
+    /// The most events and abandoned requests that are ever queued between two polls, however many calls come
+    /// between them.
+    pub const MOST_QUEUED: usize = 4;
 
     /// A driver with the default policy, and nobody logged in. See
     /// [`Session::new`](crate::Session::new) for the seed.
@@ -81,6 +84,7 @@ impl Driver {
             backoff: Backoff::default(),
             standing: Standing::default(),
             after_401: false,
+            announced: None,
             queue: VecDeque::new(),
             epoch: 0,
             counters: Counters::default(),
@@ -93,7 +97,8 @@ impl Driver {
     /// there is a network, the epoch, counters. The credentials stay with the session in every state but
     /// Unauthenticated, which remembers neither them nor for whom it was. Where newer ones were set during a
     /// request, those go along once their [`CredentialsSet`](crate::session::transitions::Cause::CredentialsSet)
-    /// was told, and until then those that the request was made with.
+    /// was told, and until then those that the request was made with. A request that was announced, and not
+    /// handed out yet, was never made: the session is in the state before.
     pub fn into_session(self) -> AnySession {
         self.session
     }
@@ -209,13 +214,20 @@ impl Driver {
     }
 
     /// Says whether there is a network. A driver that is offline sends nothing, and its token serves on.
-    /// When the network comes back, a pause that its failing had caused is over. A driver that
+    /// A request that was announced and not handed out yet ends as
+    /// [`Unreachable`](TransportFailure::Unreachable), without a backoff. When the network comes back, a pause that its failing had caused is over. A driver that
     /// [gave up](Stalled::GaveUp) over it takes up again whenever it hears that there is a network.
     pub fn set_online(&mut self, online: bool, now: Moment) {
         self.session.observe(now);
         let waits_for_it = !self.online || self.stalled() == Some(Stalled::GaveUp);
         let back = online && waits_for_it;
         self.online = online;
+        if !online && let Some(announced) = self.announced.take() {
+            // It was never sent, so this is no failed try.
+            let transition = transitions::failing(announced.transition.to);
+            self.leave_authenticating(&announced, now);
+            self.tell(Event::Failed(transition, TransportFailure::Unreachable));
+        }
         if back && self.backoff.was_by_network() {
             self.try_again();
             self.backoff = Backoff::default();
@@ -255,12 +267,32 @@ impl Driver {
         if let Some(id) = given_up {
             self.abandon(id);
         }
-        if let Step::Moved(transition) = self.step(Input::Stop, now) {
+        let ended = match self.announced.take() {
+            Some(announced) if self.leave_authenticating(&announced, now) => {
+                Some(transitions::STOPPED_AUTHENTICATING)
+            }
+            _ => match self.step(Input::Stop, now) {
+                Step::Moved(transition) => Some(transition),
+                _ => None,
+            },
+        };
+        if let Some(transition) = ended {
             self.tell(Event::Moved(transition));
         }
         self.login = Login::Nobody;
         self.backoff = Backoff::default();
         self.standing = Standing::default();
+    }
+
+    /// Ends the authentication that a request announced, and that the session has not begun; the caller
+    /// tells of it. Returns whether there was one: a renewal is none.
+    fn leave_authenticating(&mut self, announced: &Announced, now: Moment) -> bool {
+        let authenticating = announced.transition.to == StateName::Authenticating;
+        if authenticating {
+            // One that had expired is over, too.
+            let _told_by_the_caller = self.step(Input::Stop, now);
+        }
+        authenticating
     }
 
     pub(super) fn abandon(&mut self, id: RequestId) {
@@ -340,11 +372,11 @@ impl fmt::Debug for Driver {
     /// State, epoch, what stalls it, and counters. No token, no credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver")
-            .field("state", &self.session.state())
+            .field("state", &self.state())
             .field("epoch", &self.epoch)
             .field("online", &self.online)
             .field("stalled", &self.stalled())
-            .field("queued", &self.queue.len())
+            .field("queued", &self.queued())
             .field("counters", &self.counters)
             .finish_non_exhaustive()
     }

@@ -20,9 +20,9 @@
 //! let mut now = Moment::from_millis(0, 1_795_492_800_000); // yours comes from two clocks
 //!
 //! driver.start(credentials, now);
-//! let Output::Send(outgoing) = driver.poll(now) else { panic!("it asks for a token") };
-//! let Output::Event(event) = driver.poll(now) else { panic!("and says so") };
+//! let Output::Event(event) = driver.poll(now) else { panic!("it says what it does") };
 //! assert_eq!(event.to_string(), "Unauthenticated -> Authenticating: Started");
+//! let Output::Send(outgoing) = driver.poll(now) else { panic!("and asks for a token") };
 //!
 //! // Whoever does the I/O brings the reply.
 //! let reply = http::Response::builder()
@@ -39,7 +39,9 @@
 //! assert!(wait > Duration::from_secs(8 * 60));
 //!
 //! now = now.after(wait);
-//! let Output::Send(renewal) = driver.poll(now) else { panic!("renewal is due") };
+//! let Output::Event(event) = driver.poll(now) else { panic!("renewal is due") };
+//! assert_eq!(event.to_string(), "Active: RenewalSent");
+//! let Output::Send(renewal) = driver.poll(now) else { panic!("and is sent") };
 //! # let _ = renewal;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

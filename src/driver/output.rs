@@ -9,7 +9,8 @@ use crate::session::{Outgoing, RequestId};
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Output {
-    /// Send this request, and report what became of it under its id.
+    /// Send this request, and report what became of it under its id. The event that announces it came with
+    /// the poll before.
     Send(Outgoing),
     /// Nothing waits for the reply to this request any more: cancel it, if your client can. Not
     /// cancelling does no harm; its reply is stale when it comes.

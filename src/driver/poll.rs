@@ -2,6 +2,9 @@
 
 use core::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::counters::bump;
 use super::event::Event;
 use super::floors::Target;
@@ -10,11 +13,18 @@ use super::machine::Driver;
 use super::output::{Output, Wait, Wake, WakeReason};
 use super::recovery::{Recovery, Standing};
 use crate::exchange::{Credentials, Grant};
-use crate::session::transitions::{StateName, Transition};
-use crate::session::{
-    Active, AnySession, Input, NotSent, Rejection, Session, Step, TransportFailure,
-};
+use crate::session::transitions::{self, StateName, Transition};
+use crate::session::{Active, AnySession, Input, Rejection, Session, Step, TransportFailure};
 use crate::time::{Moment, millis};
+
+/// A request that an event has announced, and that the next poll hands out. Until then the session is as it
+/// was: id, budget, time stamp and deadline are the hand-out's.
+#[derive(Clone)]
+pub(super) struct Announced {
+    pub(super) credentials: Credentials,
+    request: Request<Bytes>,
+    pub(super) transition: Transition,
+}
 
 /// What follows when nothing is queued.
 enum Plan {
@@ -28,14 +38,18 @@ impl Driver {
     /// late or twice does no harm.
     pub fn poll(&mut self, now: Moment) -> Output {
         let ticks = self.session.observe(now);
-        if self.queue.is_empty() {
-            self.settle(ticks, now);
+        if let Some(queued) = self.queue.pop_front() {
+            return queued.into();
         }
+        if let Some(announced) = self.announced.take() {
+            return self.send(*announced, ticks, now);
+        }
+        self.settle(ticks, now);
         if let Some(queued) = self.queue.pop_front() {
             return queued.into();
         }
         match self.plan(ticks, now) {
-            Plan::Ask => self.ask(ticks, now),
+            Plan::Ask => self.announce(),
             Plan::Wait(wake) => Output::Wait(wake),
         }
     }
@@ -199,31 +213,37 @@ impl Driver {
             .max_by_key(|(wait, _)| *wait)
     }
 
-    /// Asks for a token.
-    fn ask(&mut self, ticks: u64, now: Moment) -> Output {
-        let Login::Renewable(login) = &mut self.login else { return Output::Wait(Wake::OnInput) };
-        let (session, step) =
-            self.session.take().ask(&login.credentials, login.pinned.as_ref(), now);
-        self.session = session;
-        match step {
-            Step::Sent(transition, outgoing) => {
+    /// Builds the request, and says that it is sent next.
+    fn announce(&mut self) -> Output {
+        let transition = transitions::sending(self.session.state());
+        let (Login::Renewable(login), Some(transition)) = (&mut self.login, transition) else {
+            return Output::Wait(Wake::OnInput);
+        };
+        match login.credentials.request() {
+            Ok(request) => {
                 // An exchange may have had no request to offer when it was started with.
-                login.target = login.target.take().or_else(|| Target::at(outgoing.request().uri()));
-                self.budget.spend(&self.policy, ticks);
-                self.note_sent(transition);
-                Output::Send(outgoing)
+                login.target = login.target.take().or_else(|| Target::at(request.uri()));
+                let credentials = login.credentials.clone();
+                self.announced = Some(Box::new(Announced { credentials, request, transition }));
+                Output::Event(Event::Moved(transition))
             }
-            Step::Rejected(Rejection::NotSent(NotSent::Build(error))) => {
+            Err(error) => {
                 login.stalled = Some(Stalled::NoRequest);
                 Output::Event(Event::NotSent(error))
             }
-            _ => Output::Wait(Wake::OnInput),
         }
     }
 
-    fn note_sent(&mut self, transition: Transition) {
+    /// Hands the announced request out.
+    fn send(&mut self, announced: Announced, ticks: u64, now: Moment) -> Output {
+        let Announced { credentials, request, .. } = announced;
+        let pinned = self.login.pinned();
+        let (session, step) = self.session.take().ask(credentials, pinned, request, now);
+        self.session = session;
+        let Step::Sent(_, outgoing) = step else { return Output::Wait(Wake::OnInput) };
+        self.budget.spend(&self.policy, ticks);
         bump(&mut self.counters.requests);
         self.after_401 = self.standing.recovery == Recovery::Wanted;
-        self.tell(Event::Moved(transition));
+        Output::Send(outgoing)
     }
 }

@@ -53,11 +53,11 @@ impl Driver {
         })
     }
 
-    /// The state of the session. One whose token has expired is active until the next poll, and serves
-    /// no token meanwhile.
+    /// Returns the state that the events have led to. A session whose token has expired is active until the
+    /// next poll, and serves no token meanwhile.
     #[must_use]
     pub fn state(&self) -> StateName {
-        self.session.state()
+        self.announced.as_ref().map_or_else(|| self.session.state(), |next| next.transition.to)
     }
 
     /// Why the driver asks for no token by itself; `None` while it does, or would when it is due.
@@ -127,7 +127,8 @@ impl Driver {
         self.online
     }
 
-    /// How many outputs are queued for the next polls, at most [`MOST_QUEUED`](Self::MOST_QUEUED).
+    /// Returns how many events and abandoned requests are queued for the next polls, at most
+    /// [`MOST_QUEUED`](Self::MOST_QUEUED).
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queue.len()
@@ -139,7 +140,8 @@ impl Driver {
         self.counters
     }
 
-    /// The session, to look at.
+    /// The session, to look at. Between the event that announces a request and the poll that hands the
+    /// request out, it is in the state before.
     pub fn session(&self) -> &AnySession {
         &self.session
     }

@@ -3,6 +3,9 @@
 use core::fmt;
 use core::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::authenticating::Authenticating;
 use super::authorization::{Authorization, Authorized, NotAuthorized, authorize};
 use super::core::{Generation, Session, State, sealed};
@@ -55,7 +58,7 @@ impl Session<Active> {
     /// request then has no such header at all, not even one that it came with.
     pub fn authorize<B>(
         &self,
-        request: &mut http::Request<B>,
+        request: &mut Request<B>,
         now: Moment,
     ) -> Result<Authorized, NotAuthorized> {
         authorize(request, &self.core.config, NotAuthorized::OtherOrigin, |origin| {
@@ -197,13 +200,26 @@ impl Session<Active> {
     /// # Errors
     /// [`NotSent`] if a renewal is in flight, or there is nothing to renew with. Nothing changed.
     pub fn renew(&mut self, now: Moment) -> Result<Outgoing, NotSent> {
-        let Some(renewal) = &mut self.state.renewal else {
+        let Some(renewal) = &self.state.renewal else {
             return Err(NotSent::NoCredentials);
         };
         if renewal.flight.is_some() {
             return Err(NotSent::InFlight);
         }
-        let (flight, outgoing) = Flight::launch(&mut self.core, &renewal.credentials, now)?;
+        let request = renewal.credentials.request()?;
+        self.renew_with(request, now)
+    }
+
+    /// Sends `request`, which was made with the session's credentials.
+    pub(super) fn renew_with(
+        &mut self,
+        request: Request<Bytes>,
+        now: Moment,
+    ) -> Result<Outgoing, NotSent> {
+        let Some(renewal) = &mut self.state.renewal else {
+            return Err(NotSent::NoCredentials);
+        };
+        let (flight, outgoing) = Flight::launch(&mut self.core, &renewal.credentials, request, now);
         renewal.flight = Some(flight);
         self.core.stay::<Active, why::RenewalSent>();
         Ok(outgoing)

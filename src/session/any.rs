@@ -5,6 +5,7 @@ use core::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Request;
 
 use super::active::{Active, Advance, NotRenewed};
 use super::authenticating::{Authenticating, NotActive};
@@ -276,23 +277,29 @@ impl AnySession {
         }
     }
 
-    /// Asks for a token, in whichever way the state has for it. `credentials` and the identity that an
-    /// earlier reply named count only for a session that remembers neither.
+    /// Sends `request`, which was made with `credentials`, in whichever way the state has for it. The
+    /// identity that an earlier reply named counts only for a session that remembers none.
     pub(crate) fn ask(
         self,
-        credentials: &Credentials,
+        credentials: Credentials,
         pinned: Option<&Identity>,
+        request: Request<Bytes>,
         now: Moment,
     ) -> (Self, Step) {
         match self {
             Self::Unauthenticated(session) => {
-                match session.authenticate_as(credentials.clone(), pinned.cloned(), now) {
-                    Ok((session, outgoing)) => sent(session, outgoing),
-                    Err(rejected) => reject(rejected.into_parts()),
-                }
+                let (session, outgoing) =
+                    session.authenticate_as(credentials, pinned.cloned(), request, now);
+                sent(session, outgoing)
             }
-            Self::Expired(session) => step_expired(session, Input::Reauthenticate, now),
-            Self::Active(session) => step_active(session, Input::Renew, now),
+            Self::Expired(session) => {
+                let (session, outgoing) = session.reauthenticate_with(credentials, request, now);
+                sent(session, outgoing)
+            }
+            Self::Active(mut session) => match session.renew_with(request, now) {
+                Ok(outgoing) => sent(session, outgoing),
+                Err(reason) => reject((session, reason)),
+            },
             Self::Authenticating(session) => reject((session, NotSent::InFlight)),
         }
     }

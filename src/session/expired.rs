@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::active::{Active, Renewal};
 use super::authenticating::Authenticating;
 use super::core::{Session, State, sealed};
@@ -39,23 +42,28 @@ impl Session<Expired> {
     /// [`NotSent::NoCredentials`] if the expired token had been adopted, or [`NotSent::Build`]. Nothing
     /// changed.
     pub fn reauthenticate(
-        mut self,
+        self,
         now: Moment,
     ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Expired, NotSent>> {
-        let Some(credentials) = self.state.credentials.take() else {
+        let Some(credentials) = self.state.credentials.clone() else {
             return Err(Rejected::new(self, NotSent::NoCredentials));
         };
-        match Flight::launch(&mut self.core, &credentials, now) {
-            Ok((flight, outgoing)) => {
-                let state = Authenticating { flight, credentials, pinned: self.state.pinned };
-                let core = self.core;
-                Ok((core.become_state::<Expired, _, why::Reauthenticated>(state), outgoing))
-            }
-            Err(reason) => {
-                self.state.credentials = Some(credentials);
-                Err(Rejected::new(self, reason.into()))
-            }
+        match credentials.request() {
+            Ok(request) => Ok(self.reauthenticate_with(credentials, request, now)),
+            Err(reason) => Err(Rejected::new(self, reason.into())),
         }
+    }
+
+    /// Sends `request`, which was made with `credentials`.
+    pub(super) fn reauthenticate_with(
+        mut self,
+        credentials: Credentials,
+        request: Request<Bytes>,
+        now: Moment,
+    ) -> (Session<Authenticating>, Outgoing) {
+        let (flight, outgoing) = Flight::launch(&mut self.core, &credentials, request, now);
+        let state = Authenticating { flight, credentials, pinned: self.state.pinned };
+        (self.core.become_state::<Expired, _, why::Reauthenticated>(state), outgoing)
     }
 
     /// Takes a token that came by another way. The credentials at hand, if any, renew it.

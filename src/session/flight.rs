@@ -2,10 +2,13 @@
 
 use core::time::Duration;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::core::Core;
 use super::held::Held;
 use super::outgoing::{Outgoing, RequestId, StaleRequest};
-use crate::exchange::{BuildError, Credentials, Denial, DenialKind, Flaw, Grant, Identity, Reply};
+use crate::exchange::{Credentials, Denial, DenialKind, Flaw, Grant, Identity, Reply};
 use crate::time::{Evidence, Lifetime, Moment, Stamp, Validity, millis};
 
 /// A request in flight.
@@ -20,13 +23,13 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Builds the request and takes off.
+    /// Puts `request`, which was made with `credentials`, in flight.
     pub(super) fn launch(
         core: &mut Core,
         credentials: &Credentials,
+        request: Request<Bytes>,
         now: Moment,
-    ) -> Result<(Self, Outgoing), BuildError> {
-        let request = credentials.request()?;
+    ) -> (Self, Outgoing) {
         core.observe(now);
         let sent = core.clock.stamp();
         let timeout = core.config.request_timeout();
@@ -38,7 +41,7 @@ impl Flight {
             credentials: credentials.clone(),
         };
         let deadline = now.since_start().saturating_add(timeout);
-        Ok((flight, Outgoing::new(id, request, timeout, deadline)))
+        (flight, Outgoing::new(id, request, timeout, deadline))
     }
 
     pub(super) fn id(&self) -> RequestId {

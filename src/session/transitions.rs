@@ -193,6 +193,30 @@ pub(super) const fn require(from: StateName, cause: Cause, to: StateName) -> Tra
     }
 }
 
+/// The transition by which a session in this state sends a request; `None` where one is in flight.
+pub(crate) const fn sending(from: StateName) -> Option<Transition> {
+    use StateName::{Active, Authenticating, Expired, Unauthenticated};
+    match from {
+        Unauthenticated => Some(const { require(Unauthenticated, Cause::Started, Authenticating) }),
+        Authenticating => None,
+        Active => Some(const { require(Active, Cause::RenewalSent, Active) }),
+        Expired => Some(const { require(Expired, Cause::Reauthenticated, Authenticating) }),
+    }
+}
+
+/// The transition by which a request gets no reply, in a state that has one in flight.
+pub(crate) const fn failing(from: StateName) -> Transition {
+    use StateName::{Active, Authenticating, Unauthenticated};
+    match from {
+        Active => const { require(Active, Cause::RenewalFailed, Active) },
+        _ => const { require(Authenticating, Cause::Failed, Unauthenticated) },
+    }
+}
+
+/// The transition by which a login ends while its first request is in flight.
+pub(crate) const STOPPED_AUTHENTICATING: Transition =
+    require(StateName::Authenticating, Cause::Stopped, StateName::Unauthenticated);
+
 impl fmt::Display for StateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)

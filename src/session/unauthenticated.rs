@@ -3,6 +3,9 @@
 use core::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::Request;
+
 use super::active::Active;
 use super::authenticating::Authenticating;
 use super::config::Config;
@@ -52,24 +55,27 @@ impl Session<Unauthenticated> {
         credentials: Credentials,
         now: Moment,
     ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Unauthenticated, BuildError>> {
-        let pinned = credentials.exchange().identity().cloned();
-        self.authenticate_as(credentials, pinned, now)
+        match credentials.request() {
+            Ok(request) => {
+                let pinned = credentials.exchange().identity().cloned();
+                Ok(self.authenticate_as(credentials, pinned, request, now))
+            }
+            Err(reason) => Err(Rejected::new(self, reason)),
+        }
     }
 
-    /// Likewise, for an identity that an earlier reply named: the credentials need not state it.
+    /// Sends `request`, which was made with `credentials`, for an identity that an earlier reply may have
+    /// named: the credentials need not state it.
     pub(super) fn authenticate_as(
         mut self,
         credentials: Credentials,
         pinned: Option<Identity>,
+        request: Request<Bytes>,
         now: Moment,
-    ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Unauthenticated, BuildError>> {
-        match Flight::launch(&mut self.core, &credentials, now) {
-            Ok((flight, outgoing)) => {
-                let state = Authenticating { flight, credentials, pinned };
-                Ok((self.core.become_state::<Unauthenticated, _, why::Started>(state), outgoing))
-            }
-            Err(reason) => Err(Rejected::new(self, reason)),
-        }
+    ) -> (Session<Authenticating>, Outgoing) {
+        let (flight, outgoing) = Flight::launch(&mut self.core, &credentials, request, now);
+        let state = Authenticating { flight, credentials, pinned };
+        (self.core.become_state::<Unauthenticated, _, why::Started>(state), outgoing)
     }
 
     /// Takes a token that came by another way, without any request: a

@@ -18,6 +18,8 @@
 //! let gateway = Gateway::new(ApiToken::new("my-app:my-secret")?, user);
 //! let now = Moment::from_millis(0, 1_795_492_800_000); // yours comes from two clocks
 //! driver.start(Credentials::for_development(gateway).into(), now);
+//! let Output::Event(event) = driver.poll(now) else { panic!("it says what it does") };
+//! println!("{event}");
 //! let Output::Send(outgoing) = driver.poll(now) else { panic!("it asks for a token") };
 //! let reply = http::Response::builder()
 //!     .header("date", "Tue, 24 Nov 2026 04:00:00 GMT")

@@ -28,8 +28,8 @@ fn a_report_says_where_what_and_how_to_mend_it() {
   expected  `stop` at 1.5 s, as the app asked
   instead   it had not called it by 4 s
   change    give every input to the driver at once, in its order: `start`, `stop`, `set_online`
-  before    1 s: polls: Event, Unauthenticated -> Authenticating: Started
-            1 s: hands on: Unauthenticated -> Authenticating: Started
+  before    1 s: polls: Send, request 1
+            1 s: sends request 1
             1 s: polls: Wait, 15 s for Deadline
             1.5 s: takes: a stop
             1.5 s: polls: Wait, 14.5 s for Deadline";

@@ -59,7 +59,7 @@ impl State {
         let now = self.at.mono;
         let due = self.is_due();
         match output {
-            Output::Send(outgoing) => self.shadow.sends(&outgoing, due, now),
+            Output::Send(outgoing) => self.shadow.sends(&outgoing, now),
             Output::Abandon(id) => self.shadow.abandons(id, now + jitter.pause(), now),
             Output::Wait(wake) => {
                 self.shadow.waits(self.driver.state(), due, now)?;
@@ -69,7 +69,7 @@ impl State {
                 None => self.shadow.tells(&event, due),
                 Some(transition) => {
                     let to_adopt = self.shadow.to_adopt.filter(|_| !self.shadow.owes());
-                    self.shadow.moves(transition)?;
+                    self.shadow.moves(transition, due, now)?;
                     match (to_adopt, transition.cause) {
                         (Some(token), Cause::Adopted | Cause::Replaced) => {
                             self.judge_adoption(token)

@@ -90,6 +90,8 @@ pub(crate) struct Shadow {
     /// Whether anything may come late.
     late: bool,
     pub(crate) online: bool,
+    /// What the request is made with that was announced, and is to go out next.
+    announced: Option<(Person, u8)>,
     pub(crate) flight: Option<Flight>,
     /// The last request that is no longer waited for; its reply may still come.
     pub(crate) stale: Option<RequestId>,
@@ -117,6 +119,7 @@ impl Shadow {
             attempts,
             late,
             online: true,
+            announced: None,
             flight: None,
             stale: None,
             token: None,
@@ -143,7 +146,15 @@ impl Shadow {
         });
         let owed: Vec<_> = owed.collect();
         (
-            (self.wish, self.whose(), self.to_adopt, self.stall, self.online, pause),
+            (
+                self.wish,
+                self.whose(),
+                self.to_adopt,
+                self.stall,
+                self.online,
+                pause,
+                self.announced,
+            ),
             (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
             (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
             self.floors.map(left),
@@ -212,6 +223,7 @@ impl Shadow {
 impl Shadow {
     /// The login ends: by a stop, or by another that begins.
     pub(crate) fn end(&mut self, state: StateName) {
+        self.announced = None;
         if let Some(flight) = self.land() {
             self.owe(Owed::Abandon(flight.id));
         }
@@ -250,6 +262,10 @@ impl Shadow {
     pub(crate) fn set_online(&mut self, online: bool) {
         let hears_of_it = !self.online || self.stall == Some(Stall::GaveUp);
         self.online = online;
+        if !online && self.announced.take().is_some() {
+            let active = self.told == StateName::Active;
+            self.owe(Owed::Event(if active { Cause::RenewalFailed } else { Cause::Failed }));
+        }
         if !(online && hears_of_it && self.pause.by_network) {
             return;
         }
@@ -318,9 +334,24 @@ impl Token {
 
 /// What came out of the driver.
 impl Shadow {
-    /// A request comes out. `due` says whether the token at hand asks for one by its age.
-    pub(crate) fn sends(&mut self, outgoing: &Outgoing, due: bool, now: u64) -> Verdict {
-        let (person, secret) = self.may_send(due, now)?;
+    /// A request is announced. `due` says whether the token at hand asks for one by its age.
+    fn announces(&mut self, cause: Cause, due: bool, now: u64) -> Verdict {
+        self.announced = Some(self.may_send(due, now)?);
+        let wakes = match cause {
+            Cause::RenewalSent => self.token.is_some(),
+            _ => self.token.is_none(),
+        };
+        hold(8, wakes, "it announces another request than follows")
+    }
+
+    /// A request comes out.
+    pub(crate) fn sends(&mut self, outgoing: &Outgoing, now: u64) -> Verdict {
+        hold(8, !self.owes(), "something else was to come first")?;
+        let Some((person, secret)) = self.announced.take() else {
+            return hold(8, false, "a request comes out that was not announced");
+        };
+        hold(1, self.flight.is_none(), "two requests are in flight")?;
+        hold(6, self.online, "there is no network")?;
         let header = outgoing.request().headers().get("authorization");
         let mine =
             header.is_some_and(|value| value.as_bytes().ends_with(format!(":{secret}").as_bytes()));
@@ -335,18 +366,14 @@ impl Shadow {
             after_401: self.recovers(),
             slept: false,
         });
-        self.owe(Owed::Event(match self.told {
-            StateName::Active => Cause::RenewalSent,
-            StateName::Expired => Cause::Reauthenticated,
-            StateName::Unauthenticated | StateName::Authenticating => Cause::Started,
-        }));
         Ok(())
     }
 
     /// Whether a request is wanted and allowed, and with what.
     fn may_send(&self, due: bool, now: u64) -> Result<(Person, u8), Broken> {
         hold(8, !self.owes(), "something else was to come first")?;
-        hold(1, self.flight.is_none(), "two requests are in flight")?;
+        let none = self.flight.is_none() && self.announced.is_none();
+        hold(1, none, "two requests are in flight")?;
         hold(1, self.credit(now) >= INTERVAL, "the bucket is empty")?;
         let spaced = self.last_sent.is_none_or(|last| now >= last + SPACING);
         hold(1, spaced, "two requests come too close")?;
@@ -388,7 +415,7 @@ impl Shadow {
     }
 
     /// A transition is told.
-    pub(crate) fn moves(&mut self, transition: Transition) -> Verdict {
+    pub(crate) fn moves(&mut self, transition: Transition, due: bool, now: u64) -> Verdict {
         hold(8, TABLE.contains(&transition), "there is no such transition")?;
         hold(8, transition.from == self.told, "it begins where none ended")?;
         self.told = transition.to;
@@ -400,6 +427,9 @@ impl Shadow {
             );
         }
         match transition.cause {
+            Cause::Started | Cause::RenewalSent | Cause::Reauthenticated => {
+                self.announces(transition.cause, due, now)
+            }
             Cause::Lapsed | Cause::LapsedInFlight => {
                 hold(8, self.token.is_some(), "there was no token to lapse")?;
                 self.drop_token();
@@ -443,6 +473,7 @@ impl Shadow {
         let in_time = self.flight.is_none_or(|flight| now < flight.sent + TIMEOUT);
         hold(9, in_time, "it waits for a reply whose time is over")?;
         hold(8, !self.owes(), "it waits, and had something to tell")?;
+        hold(8, self.announced.is_none(), "it waits, and had announced a request")?;
         hold(8, self.told == state, "a transition was not told")?;
         let rule = if self.recovers() { 5 } else { 9 };
         hold(

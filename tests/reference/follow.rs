@@ -21,6 +21,8 @@ use crate::trial::{kind, same};
 pub(crate) struct Calls {
     pub(crate) reply: Option<(RequestId, Response<Bytes>)>,
     pub(crate) grant: Option<Grant>,
+    /// What the driver's credentials were when it announced the last request.
+    pub(crate) announced: Option<Credentials>,
 }
 
 /// They see the clocks less often than the driver does, so they can only follow where that makes no
@@ -93,7 +95,7 @@ impl Followers {
         let credentials = driver.credentials().cloned().ok_or("no credentials");
         Ok(match cause {
             Cause::Started => Input::Authenticate(
-                ask.and_then(|ask| beginning(ask, driver)).ok_or("no credentials")?,
+                ask.and_then(|ask| self.beginning(ask, driver)).ok_or("no credentials")?,
             ),
             Cause::Reauthenticated => Input::Reauthenticate,
             Cause::RenewalSent => Input::Renew,
@@ -116,22 +118,22 @@ impl Followers {
         })
     }
 
+    /// What a session is to begin with. A driver remembers whom an earlier reply named, and a session that
+    /// begins anew doesn't: it has to be told.
+    fn beginning(&self, ask: &Ask, driver: &Driver) -> Option<Credentials> {
+        let known =
+            driver.identity().and_then(|known| known.as_str().strip_prefix("user-")?.parse().ok());
+        let path = ask.endpoint.as_ref().and_then(|path| path.parse().ok());
+        let (Some(user), Some(path)) = (known, path) else { return self.calls.announced.clone() };
+        let backend = Login::Backend { user: User::Number(user), cookie: ask.secret, path };
+        match backend.start(Before::default()).0 {
+            Start::Exchange(credentials) => Some(credentials),
+            Start::Token(_) => None,
+        }
+    }
+
     /// The driver was handed over, and tells no more of what was before.
     pub(crate) fn hand_over(&mut self) {
         self.denials.clear();
-    }
-}
-
-/// What a session is to begin with. A driver remembers whom an earlier reply named, and a session that
-/// begins anew doesn't: it has to be told.
-fn beginning(ask: &Ask, driver: &Driver) -> Option<Credentials> {
-    let known =
-        driver.identity().and_then(|known| known.as_str().strip_prefix("user-")?.parse().ok());
-    let path = ask.endpoint.as_ref().and_then(|path| path.parse().ok());
-    let (Some(user), Some(path)) = (known, path) else { return driver.credentials().cloned() };
-    let backend = Login::Backend { user: User::Number(user), cookie: ask.secret, path };
-    match backend.start(Before::default()).0 {
-        Start::Exchange(credentials) => Some(credentials),
-        Start::Token(_) => None,
     }
 }

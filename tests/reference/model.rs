@@ -99,6 +99,8 @@ pub(crate) struct Model {
     token: Option<Token>,
     /// Whether the last token expired, and nothing came of it yet.
     expired: bool,
+    /// What the request is made with that was announced, and goes out next. The session knows nothing of it.
+    announced: Option<Ask>,
     /// The number of the request in flight.
     flight: Option<usize>,
     /// In a row; the ceiling of the next pause grows with them.
@@ -132,6 +134,7 @@ impl Model {
             login: None,
             token: None,
             expired: false,
+            announced: None,
             flight: None,
             failures: 0,
             tries: 0,
@@ -191,9 +194,7 @@ impl Model {
             self.bump("abandoned");
             self.tell(Told::Abandoned(flight));
         }
-        if self.state() != StateName::Unauthenticated {
-            self.moved(Cause::Stopped, StateName::Unauthenticated);
-        }
+        self.leave(Cause::Stopped, |from, to| Told::Moved(from, to, Cause::Stopped));
         self.token = None;
         self.expired = false;
         self.flight = None;
@@ -210,6 +211,32 @@ impl Model {
             self.stall = self.stall.filter(|_| !gave_up);
         }
         self.online = online;
+        if !online && self.announced.is_some() {
+            let cause = self.either(Cause::RenewalFailed, Cause::Failed);
+            let why = TransportFailure::Unreachable;
+            let tell = |from, to| Told::Failed(from, to, cause, why);
+            if self.token.is_some() {
+                self.announced = None;
+                self.queue.push_back(tell(StateName::Active, StateName::Active));
+            } else {
+                self.leave(Cause::Stopped, tell);
+            }
+        }
+    }
+
+    /// The session is left unauthenticated, if it isn't. What its followers hear is the session's own: it
+    /// knows nothing of a request that was only announced.
+    fn leave(&mut self, cause: Cause, tell: impl Fn(StateName, StateName) -> Told) {
+        let (seen, to) = (self.state(), StateName::Unauthenticated);
+        self.announced = None;
+        let own = self.state();
+        if seen != to {
+            self.queue.push_back(tell(seen, to));
+        }
+        if own != to {
+            self.news.push(Told::Moved(own, to, cause));
+        }
+        self.expired = false;
     }
 
     pub(crate) fn unauthorized(&mut self, generation: u64) {
@@ -259,6 +286,7 @@ impl Model {
     pub(crate) fn hand_over(&mut self) {
         let known =
             |login: Login| Login { ask: login.given.clone(), new_ask: false, adopt: None, ..login };
+        self.announced = None;
         let anybody = self.state() != StateName::Unauthenticated;
         let token = self.token.take();
         let fresh = |token| Token { refused: Refused::Never, told: false, needed: false, ..token };
@@ -282,13 +310,15 @@ impl Model {
 
     /// Takes what a poll answered, if the rules allow it.
     pub(crate) fn poll(&mut self, answer: Answer) -> Result<(), String> {
-        if self.queue.is_empty() {
+        if self.queue.is_empty() && self.announced.is_none() {
             self.do_what_is_due(answer)?;
         }
         match (self.queue.pop_front(), answer) {
             (Some(told), _) if Answer::Told(told) == answer => Ok(()),
             (Some(told), _) => Err(format!("it should tell {told:?}")),
             (None, Answer::Sent(number)) => self.sends(number),
+            (None, _) if self.announced.is_some() => Err("it has announced a request".into()),
+            (None, Answer::Told(Told::Moved(from, to, cause))) => self.announces(from, to, cause),
             (None, Answer::Wait(wait)) => self.waits(wait),
             (None, Answer::Told(_)) => Err("it has nothing to tell".into()),
         }

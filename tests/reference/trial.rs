@@ -86,6 +86,7 @@ pub(crate) fn foreign(settings: &Settings, seed: u64) -> RequestId {
     let mut other = Driver::new(config(settings), !seed);
     let login = Login::Backend { user: User::Nobody, cookie: 0, path: 0 };
     other.start(login.start(Before::default()).0, Moment::default());
+    assert!(matches!(other.poll(Moment::default()), Output::Event(_)), "it says what it does");
     match other.poll(Moment::default()) {
         Output::Send(outgoing) => outgoing.id(),
         output => panic!("a request is due, not {output:?}"),
@@ -193,6 +194,9 @@ impl Trial {
             Output::Wait(Wake::OnInput) => Answer::Wait(None),
         };
         self.model.poll(answer).map_err(|wrong| format!("a poll answers {answer:?}: {wrong}"))?;
+        if let (Some(followers), Output::Event(Event::Moved(_))) = (&mut self.followers, &output) {
+            followers.calls.announced = self.driver.credentials().cloned();
+        }
         let sent = if let Output::Send(outgoing) = &output { Some(outgoing) } else { None };
         sent.map_or(Ok(()), |outgoing| self.check(outgoing))?;
         self.follow(sent)?;

@@ -99,6 +99,7 @@ fn a_driver_hears_every_input_through_the_trait() {
     Drive::start(&mut driver, login("user-17").into(), now);
     assert_eq!(Drive::poll(&mut driver, now), Output::Wait(Wake::OnInput));
     Drive::set_online(&mut driver, true, now);
+    assert!(matches!(Drive::poll(&mut driver, now), Output::Event(_)), "it says what it does");
     let Output::Send(outgoing) = Drive::poll(&mut driver, now) else { panic!("it asks") };
     let late = Drive::handle_failure(&mut driver, outgoing.id(), TransportFailure::Other, now);
     assert_eq!((late, driver.counters().unanswered), (Delivery::Accepted, 1));

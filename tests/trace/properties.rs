@@ -187,6 +187,7 @@ impl Play {
         let policy = if gives_up { policy.attempts(2) } else { policy };
         let mut other = Driver::new(config(), seed ^ 1);
         other.start(app("anna", 1), Moment::default());
+        assert!(matches!(other.poll(Moment::default()), Output::Event(_)), "it says what it does");
         let Output::Send(outgoing) = other.poll(Moment::default()) else { panic!("a request") };
         Self {
             stage: Stage::with(config(), policy.build().unwrap(), seed),

@@ -75,7 +75,9 @@ impl Loop<'_> {
     fn send_a_foreign_one(&mut self) {
         let mut another = Driver::new(Arc::clone(self.driver.driver().config()), 1);
         another.start(self.login.clone().unwrap(), self.stage.now());
-        let Output::Send(outgoing) = another.poll(self.stage.now()) else { panic!("it asks") };
+        let now = self.stage.now();
+        assert!(matches!(another.poll(now), Output::Event(_)), "it says what it does");
+        let Output::Send(outgoing) = another.poll(now) else { panic!("it asks") };
         let (id, request, timeout) = outgoing.into_parts();
         self.stage.send(id, &request, timeout);
     }

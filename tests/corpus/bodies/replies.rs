@@ -222,6 +222,7 @@ fn check_trace(credentials: Credentials, response: &Response<Bytes>) {
     let now = Moment::from_millis(5_000, 1_795_492_800_000);
     let mut recorder = Recorder::new(Arc::new(config.unwrap()), Policy::default(), 1);
     recorder.start(credentials.into(), now);
+    assert!(matches!(recorder.poll(now), Output::Event(_)), "it says what it does");
     let Output::Send(outgoing) = recorder.poll(now) else { panic!("it asks for a token") };
     assert!(
         recorder.handle_response(outgoing.id(), response, now).is_accepted(),

@@ -8,6 +8,7 @@ use super::jitter::Between;
 use super::words::Told;
 use super::{Model, Refused, Sent};
 use crate::steps::Mark;
+use crate::trial::same;
 
 const DAY: i64 = 24 * 3_600_000;
 const NEVER: i64 = i64::MAX / 4;
@@ -19,28 +20,46 @@ struct Limit {
 }
 
 impl Model {
-    /// The driver sent a request.
-    pub(super) fn sends(&mut self, number: usize) -> Result<(), String> {
+    /// The driver says that it is about to send a request.
+    pub(super) fn announces(
+        &mut self,
+        from: StateName,
+        to: StateName,
+        cause: Cause,
+    ) -> Result<(), String> {
         self.meet_limits()?;
         if self.next_endpoint().is_none() {
             return Err("there is no request to send".into());
         }
-        let ask = self.login.as_ref().and_then(|login| login.ask.clone()).expect("it has limits");
+        let (before, announces) = (self.state(), self.sending());
+        self.announced = self.next_ask().cloned();
+        // Those that come from here on have yet to be given.
+        self.with_login().new_ask = false;
+        same("the announcement", (from, to, cause), (before, self.state(), announces))
+    }
+
+    /// Why the session changes when a request is sent.
+    fn sending(&self) -> Cause {
+        match (&self.token, self.expired) {
+            (Some(_), _) => Cause::RenewalSent,
+            (None, true) => Cause::Reauthenticated,
+            (None, false) => Cause::Started,
+        }
+    }
+
+    /// The driver sent a request.
+    pub(super) fn sends(&mut self, number: usize) -> Result<(), String> {
+        let ask = self.announced.take().ok_or("it sends what it did not announce")?;
         let after_401 = self.token.as_ref().is_some_and(|token| token.refused == Refused::Wanted);
-        self.sends.push(Sent { at: self.readings.now(), ask, after_401 });
+        self.sends.push(Sent { at: self.readings.now(), ask: ask.clone(), after_401 });
         self.spent.push(self.now());
-        let cause = match self.state() {
-            StateName::Active => Cause::RenewalSent,
-            StateName::Expired => Cause::Reauthenticated,
-            _ => Cause::Started,
-        };
-        let before = self.state();
+        let (before, cause) = (self.state(), self.sending());
         self.flight = Some(number);
         self.expired = false;
         if before == StateName::Unauthenticated {
-            self.give();
+            self.with_login().given = Some(ask);
         }
-        self.tell(Told::Moved(before, self.state(), cause));
+        self.news.push(Told::Moved(before, self.state(), cause));
         self.bump("requests");
         Ok(())
     }

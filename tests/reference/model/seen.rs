@@ -12,6 +12,7 @@ impl Model {
         match (&self.token, self.flight) {
             (Some(_), _) => StateName::Active,
             (None, Some(_)) => StateName::Authenticating,
+            (None, None) if self.announced.is_some() => StateName::Authenticating,
             (None, None) if self.expired => StateName::Expired,
             (None, None) => StateName::Unauthenticated,
         }

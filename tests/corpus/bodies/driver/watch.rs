@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use videokit_session::driver::{Policy, Stalled};
-use videokit_session::session::transitions::{StateName, TABLE};
+use videokit_session::session::transitions::{InputName, StateName, TABLE, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step};
 use videokit_session::{Driver, Event, Wake};
@@ -39,6 +39,12 @@ pub(crate) struct Watch {
     needed: BTreeSet<Generation>,
     /// Whether the request in flight was asked for by a 401.
     after_401: bool,
+    /// The transition that announces a request which has not gone out.
+    announced: Option<Transition>,
+    /// The transition that ends such a request, and has yet to be told.
+    unsent: Option<Transition>,
+    /// Whether the last transition ended such a request: the session has no record of it.
+    last_was_unsent: bool,
 }
 
 impl Watch {
@@ -55,6 +61,9 @@ impl Watch {
             owed: BTreeSet::new(),
             needed: BTreeSet::new(),
             after_401: false,
+            announced: None,
+            unsent: None,
+            last_was_unsent: false,
         }
     }
 
@@ -62,6 +71,7 @@ impl Watch {
         self.rule_5_before(turn);
         let other = matches!(turn.step, Step::Start(who) if self.started.replace(who) != Some(who));
         self.note_start(turn, other);
+        self.note_unsent(turn);
         for seen in turn.seen {
             match seen {
                 Seen::Sent(id) => self.on_sent(turn, *id),
@@ -103,10 +113,25 @@ impl Watch {
         }
     }
 
+    /// A request that was announced, and is not to go out any more: the next event of a transition says so.
+    fn note_unsent(&mut self, turn: &Turn<'_>) {
+        let ended = match turn.step {
+            Step::Online(online) => !online,
+            _ => turn.after.epoch != turn.before.epoch || turn.step == Step::Stop,
+        };
+        let Some(announced) = self.announced.take_if(|_| ended) else { return };
+        let from = announced.to;
+        self.unsent = TABLE.iter().copied().find(|row| match turn.step {
+            Step::Online(_) => row.from == from && row.input == InputName::Failure,
+            _ => row.from == from && row.input == InputName::Stop,
+        });
+    }
+
     fn on_sent(&mut self, turn: &Turn<'_>, id: RequestId) {
         let abandoned = |id| turn.seen.contains(&Seen::Abandoned(id));
         let beside = turn.live_before.filter(|live| !abandoned(*live));
         assert_eq!(beside, None, "rule 1: {id} goes out beside another");
+        assert!(self.announced.take().is_some(), "rule 8: {id} goes out, and nobody was told");
         let at = turn.world.ticks();
         self.sent.push(at);
         for (count, from) in (1_u64..).zip(self.sent.iter().rev()) {
@@ -164,6 +189,18 @@ impl Watch {
             assert!(TABLE.contains(&transition), "rule 8: {event} is in no row of the table");
             assert_eq!(transition.from, self.state, "rule 8: {event} doesn't follow");
             self.state = transition.to;
+            let unsent = self.unsent.take();
+            self.last_was_unsent = unsent.is_some();
+            assert_eq!(
+                unsent.unwrap_or(transition),
+                transition,
+                "rule 8: the end of an unsent one"
+            );
+            if let InputName::Authenticate | InputName::Reauthenticate | InputName::Renew =
+                transition.input
+            {
+                self.announced = Some(transition);
+            }
         }
     }
 
@@ -221,7 +258,8 @@ impl Watch {
                 Seen::Event(event) => event.transition(),
                 _ => None,
             });
-            assert!(told.is_none() || told == turn.after.last, "rule 8: not the last one");
+            let known = self.last_was_unsent || told == turn.after.last;
+            assert!(told.is_none() || known, "rule 8: not the last one");
             assert!(matches!(turn.seen.last(), Some(Seen::Wait(Wake::In(..) | Wake::OnInput))));
         }
     }

@@ -113,9 +113,9 @@ driver: Active: Renewed
 app: with token 8 (Valid): 200
 11. The API answers 401 to the renewed token
 app: with token 8 (Valid): 401
-driver: the API refuses token 8, and renewing won't help
+driver: the API refuses token 8, and no renewal follows for now
 app: with token 8 (Valid): 401
-app: sees no request for 0.5 s: renewing won't help
+app: sees no request for 0.5 s: its age is not the cause
 12. Stop
 app: stop
 driver: Active -> Unauthenticated: Stopped

@@ -189,7 +189,7 @@ impl Teller {
         } else if event.get("TokenNeeded").is_some() {
             self.mark(Kind::Event, "needs another token");
         } else if event.get("Unauthorized").is_some() {
-            self.mark(Kind::Event, "renewing won't help");
+            self.mark(Kind::Event, "not renewed for that");
         } else if event == "GaveUp" {
             self.mark(Kind::Event, "gave up");
         } else if let Some(refused) = event.get("NotAdopted") {

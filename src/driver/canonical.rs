@@ -6,10 +6,11 @@ use super::backoff::Backoff;
 use super::budget::Budget;
 use super::event::Event;
 use super::floors::Floors;
+use super::learned_age::LearnedAge;
 use super::login::{Login, Stalled};
 use super::machine::Driver;
 use super::output::Queued;
-use super::recovery::Standing;
+use super::token_status::TokenStatus;
 use crate::exchange::{Grant, Identity};
 use crate::session::CanonicalSession;
 use crate::session::transitions::Transition;
@@ -27,8 +28,9 @@ pub struct Canonical {
     budget: Budget,
     floors: Floors,
     backoff: Backoff,
-    standing: Option<Standing>,
-    after_401: Option<bool>,
+    token: Option<TokenStatus>,
+    learned: LearnedAge,
+    age: u64,
     announced: Option<(u64, Transition)>,
     queue: Vec<CanonicalQueued>,
 }
@@ -73,7 +75,6 @@ impl Driver {
     #[must_use]
     pub fn canonical(&self, now: Moment) -> Canonical {
         let ticks = self.session.ticks_at(now);
-        let in_flight = self.session.in_flight().is_some();
         let holds = self.generation().is_some();
         Canonical {
             login: self.canonical_login(),
@@ -81,8 +82,9 @@ impl Driver {
             budget: self.budget.relative_to(&self.policy, ticks),
             floors: self.floors.relative_to(ticks),
             backoff: self.backoff.relative_to(&self.policy, ticks),
-            standing: holds.then_some(self.standing),
-            after_401: in_flight.then_some(self.after_401),
+            token: holds.then_some(self.token),
+            learned: self.learned.relative_to(&self.policy, ticks),
+            age: self.canonical_age(now),
             announced: self
                 .announced
                 .as_ref()
@@ -105,6 +107,12 @@ impl Driver {
         let drawn = self.backoff.until().saturating_sub(ticks);
         self.backoff.redraw(&self.policy, ticks, longest);
         drawn
+    }
+
+    /// The age of a token that teaches, as far as it matters.
+    fn canonical_age(&self, now: Moment) -> u64 {
+        let age = self.token_age(now).filter(|_| self.token.is_asked_for());
+        age.map_or(0, |age| age.millis.min(self.learned.oldest(&self.policy, age.stated)))
     }
 
     fn canonical_login(&self) -> CanonicalLogin {

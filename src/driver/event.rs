@@ -25,10 +25,10 @@ pub enum Event {
     /// Renewal of this token is due, and there are no credentials to renew it with. Once per token; it
     /// serves until it expires. Start with another token, or with credentials.
     TokenNeeded(Generation),
-    /// The API answered 401 to this token, and renewing it won't help: it was made by a renewal that a
-    /// 401 had asked for, or it can't be renewed now. Once per token. What is wrong is not the token's
-    /// age: the scopes, say, or the account. The token goes on being handed out; start with other
-    /// credentials, or stop.
+    /// The API answered 401 to this token, and it is not renewed for that now: its age doesn't explain the
+    /// 401, so something else may be wrong, the scopes or the account, say; or it can't be renewed now. Once per
+    /// token. The token goes on being handed out, and is renewed on schedule, or after a 401 when it is
+    /// [older](super#tokens-that-die-early).
     Unauthorized(Generation),
     /// As many tries failed in a row as the policy allows. The driver asks no more until it is started
     /// again, or hears that there is a network, if that was what failed.
@@ -79,7 +79,11 @@ impl fmt::Display for Event {
                 )
             }
             Self::Unauthorized(generation) => {
-                write!(f, "the API refuses token {}, and renewing won't help", generation.number())
+                write!(
+                    f,
+                    "the API refuses token {}, and no renewal follows for now",
+                    generation.number()
+                )
             }
             Self::GaveUp => f.write_str("too many tries failed in a row: start again"),
             Self::NotAdopted(denial) => write!(f, "the token was not adopted: {denial}"),

@@ -9,11 +9,12 @@ use super::budget::Budget;
 use super::counters::{Counters, bump};
 use super::event::Event;
 use super::floors::{Floors, Target};
+use super::learned_age::{LearnedAge, TokenAge};
 use super::login::{Login, Relation, Renewable, Stalled, Start};
 use super::output::{Delivery, Queued};
 use super::policy::Policy;
 use super::poll::Announced;
-use super::recovery::Standing;
+use super::token_status::TokenStatus;
 use crate::exchange::{Credentials, Denial};
 use crate::session::transitions::{self, StateName, Transition};
 use crate::session::{AnySession, Config, Generation, Input, RequestId, Step, TransportFailure};
@@ -31,9 +32,8 @@ pub struct Driver {
     pub(super) budget: Budget,
     pub(super) floors: Floors,
     pub(super) backoff: Backoff,
-    pub(super) standing: Standing,
-    /// Whether a 401 asked for the request in flight. Means nothing while none is.
-    pub(super) after_401: bool,
+    pub(super) token: TokenStatus,
+    pub(super) learned: LearnedAge,
     pub(super) announced: Option<Box<Announced>>,
     pub(super) queue: VecDeque<Queued>,
     pub(super) epoch: u64,
@@ -82,8 +82,8 @@ impl Driver {
             budget,
             floors: Floors::default(),
             backoff: Backoff::default(),
-            standing: Standing::default(),
-            after_401: false,
+            token: TokenStatus::default(),
+            learned: LearnedAge::new(&policy),
             announced: None,
             queue: VecDeque::new(),
             epoch: 0,
@@ -126,6 +126,7 @@ impl Driver {
     /// credentials again that were refused and now are good.
     pub fn start(&mut self, start: impl Into<Start>, now: Moment) {
         self.session.observe(now);
+        self.observe_age(now);
         match self.login.relation(start.into(), &self.session) {
             Relation::Joined => self.try_again(),
             Relation::Rotated(credentials) => {
@@ -133,7 +134,8 @@ impl Driver {
                 let adopt_first = self.login.take_pending();
                 self.login = Login::Renewable(Renewable { unset: true, adopt_first, ..login });
                 self.backoff = Backoff::default();
-                self.standing.reopen();
+                self.token.reopen();
+                self.learned.renew_trust(&self.policy);
             }
             Relation::Replaced(grant) => self.login = Login::Pending(grant),
             Relation::Other(start) => {
@@ -157,6 +159,7 @@ impl Driver {
         let ticks = self.session.observe(now);
         let asked_with = self.session.asks_with().cloned();
         let up_to_date = self.asks_up_to_date();
+        let retiring = self.token_age(now);
         let (session, step) = self.session.take().receive(id, reply, now);
         self.session = session;
         match step {
@@ -166,7 +169,10 @@ impl Driver {
                 self.tell(Event::Denied(transition, denial));
                 self.tell_if(gave_up, Event::GaveUp);
             }
-            Step::Moved(transition) => self.granted(transition, up_to_date, ticks, now),
+            Step::Moved(transition) => {
+                let after_401 = self.retire(retiring) && up_to_date;
+                self.granted(transition, after_401, ticks, now);
+            }
             Step::Rejected(_) | Step::Unchanged | Step::Sent(..) => {
                 bump(&mut self.counters.stale);
                 return Delivery::Stale;
@@ -200,17 +206,22 @@ impl Driver {
     /// Reports that an API call, made with the token of this generation, was answered 401. (Not 403:
     /// that is about what a good token may do.)
     ///
-    /// The token is renewed, once, and serves meanwhile. If the API refuses the new one too, renewing
-    /// isn't the cure, and [`Event::Unauthorized`] says so; a renewal on schedule allows for another try.
-    /// The same event comes at once for a token that can't be renewed now; it is renewed when it can be.
+    /// The token is renewed, and serves meanwhile. If the API refuses the new one soon, too, age was not the
+    /// cause: [`Event::Unauthorized`] says so, and the next renewal for a 401 takes an older token. The same
+    /// event comes at once for a token that can't be renewed now; it is renewed when it can be.
     /// A generation that isn't the one that serves changes nothing: authorize again.
     pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
-        self.session.observe(now);
+        let ticks = self.session.observe(now);
         if self.generation() != Some(generation) {
             return;
         }
-        let to_be_told = self.standing.refused(self.login.can_renew());
-        self.tell_if(to_be_told, Event::Unauthorized(generation));
+        self.observe_age(now);
+        let Some(age) = self.token_age(now) else { return };
+        self.learned.refused(&self.policy, &mut self.token, age, ticks);
+        let answered = self.token.wants_renewal() && self.login.can_renew();
+        if !answered && !core::mem::replace(&mut self.token.unauthorized_emitted, true) {
+            self.tell(Event::Unauthorized(generation));
+        }
     }
 
     /// Says whether there is a network. A driver that is offline sends nothing, and its token serves on.
@@ -281,7 +292,8 @@ impl Driver {
         }
         self.login = Login::Nobody;
         self.backoff = Backoff::default();
-        self.standing = Standing::default();
+        self.token = TokenStatus::default();
+        self.learned = LearnedAge::new(&self.policy);
     }
 
     /// Ends the authentication that a request announced, and that the session has not begun; the caller
@@ -317,9 +329,30 @@ impl Driver {
         self.session.asks_with() == Some(&login.credentials)
     }
 
-    fn granted(&mut self, transition: Transition, up_to_date: bool, ticks: u64, now: Moment) {
+    /// Returns the current token's age.
+    pub(super) fn token_age(&self, now: Moment) -> Option<TokenAge> {
+        let AnySession::Active(session) = &self.session else { return None };
+        Some(TokenAge { millis: session.age(now), stated: session.stated_age() })
+    }
+
+    /// A token that has lived long enough shows that the renewal before it cured.
+    pub(super) fn observe_age(&mut self, now: Moment) {
+        if let Some(age) = self.token_age(now) {
+            self.learned.observe(&self.policy, &self.token, age.millis);
+        }
+    }
+
+    /// The token gives way to its successor, or has expired. Returns whether a 401 asked for that.
+    pub(super) fn retire(&mut self, retiring: Option<TokenAge>) -> bool {
+        retiring.is_some_and(|age| self.learned.retire(&self.policy, &self.token, age))
+    }
+
+    fn granted(&mut self, transition: Transition, after_401: bool, ticks: u64, now: Moment) {
         self.counters.count_grant(transition.cause);
-        self.standing = Standing::granted(self.after_401 && up_to_date);
+        if !after_401 {
+            self.learned.abandon_proof();
+        }
+        self.token = TokenStatus::granted(after_401);
         self.backoff.succeed();
         if let Login::Renewable(login) = &mut self.login {
             login.pinned = self.session.identity().cloned();

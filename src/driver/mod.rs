@@ -61,8 +61,9 @@
 //!    ends a login, nor does a 429 or a 5xx.
 //! 4. **Refused is refused.** A permanent refusal ends the asking until other credentials come. Nothing
 //!    loops.
-//! 5. **401 renews once.** A token that the API refuses is renewed, and serves meanwhile. If the API
-//!    refuses what that gave, an event says so instead. A renewal on schedule allows for another try.
+//! 5. **A 401 renews a token that may have died of age**, once, and the token serves meanwhile. A 401 that age
+//!    doesn't explain is reported as an event instead. The age at which tokens die is learned, and an API that
+//!    refuses everything causes about one renewal an hour: see [below](#tokens-that-die-early). 403 never renews.
 //! 6. **Servers are left alone** as long as their `Retry-After` asks, up to a cap, per endpoint; stop and
 //!    start don't shorten it. (Where more than four endpoints ask at the same time, the others share the
 //!    longest wait.) Between failed tries passes a backoff: exponential, with full jitter from
@@ -79,6 +80,47 @@
 //! Read the clocks while you hold the driver: readings that come in another order than they were taken in
 //! count twice.
 //!
+//! # Tokens that die early
+//!
+//! An API may refuse tokens sooner than their replies state: the statement is wrong, a clock is off, or the
+//! server forgets them. It may also refuse every token, because of a scope or an account, so that renewing
+//! can't help. The driver is told of 401s only, and tells these cases apart by a token's *age*: the time
+//! since its request was sent, sleep included. The *threshold* is [10 s](PolicyBuilder::age_threshold) at
+//! first.
+//!
+//! A 401 on a token that this driver asked for makes **renewal** due in three cases; otherwise it is reported as
+//! [`Event::Unauthorized`], once per token:
+//!
+//! 1. The token is as old as the threshold, or older.
+//! 2. The threshold is at its least, and the token came from no renewal after a 401.
+//! 3. The token came from a renewal after a 401, and this is its first 401, at an age of at least the least
+//!    threshold and three quarters of its predecessor's.
+//!
+//! A renewal after a 401 **cured** if its token reaches its schedule, or the threshold, without a 401, or in the
+//! third case. Then the predecessor's age is **learned**: from here on, this login's tokens are scheduled as if
+//! they lived no longer. An age below the least threshold, or beyond what was stated, teaches nothing.
+//!
+//! A longer age is **tried** after one token that reached the learned schedule without a 401: twice the age. A
+//! trial that holds teaches the age that its token reached, and the next one follows, until what is stated is
+//! reached. After one that fails, the next comes after 2, 4, 8, … tokens, 64 at most.
+//!
+//! A 401 that age doesn't explain is a **strike**: the threshold becomes four times as long, up to an hour.
+//!
+//! 1. A token from a renewal after a 401 is refused before that renewal cured.
+//! 2. Under a learned age, a token is refused for the first time at less than half of that age, or below the
+//!    least threshold. What was learned is forgotten, and this 401 teaches nothing. (Where the token came from a
+//!    renewal that cured, the age that was learned was only too long: it is forgotten without a strike.)
+//!
+//! The threshold falls back to its least once no 401 came for four times the longest gap between two 401s (of
+//! which no more than an hour counts), and four times the threshold.
+//!
+//! Learning moves the schedule only: a token is Valid, Unsure or Expired by what was stated, and
+//! [`Event::TokenNeeded`] goes by that, too. New credentials for the same login keep the learned age, and take
+//! the threshold back; another login forgets both. An app that calls its API in bursts, with hours between them,
+//! pays about one refused call a burst where tokens die early: an idle app can't see that they do.
+//!
+//! # Lifetimes
+//!
 //! A token whose end nobody stated counts as valid for the [assumed
 //! lifetime](crate::session::ConfigBuilder::assumed_lifetime), is renewed toward the end of it, and serves
 //! on if that fails. A token that is already unsure when it comes is taken, and the next request waits for
@@ -92,6 +134,7 @@ mod counters;
 mod drive;
 mod event;
 mod floors;
+mod learned_age;
 mod login;
 mod machine;
 mod not_authorized;
@@ -99,7 +142,7 @@ mod output;
 mod policy;
 mod poll;
 mod reading;
-mod recovery;
+mod token_status;
 
 #[cfg(feature = "_model")]
 #[doc(hidden)]

@@ -20,6 +20,8 @@ use crate::time::millis;
 /// | [`backoff`](PolicyBuilder::backoff), base | 1 s | a gateway that restarts is back in seconds |
 /// | [`backoff`](PolicyBuilder::backoff), cap | 60 s | the default renewal margin: room for a second try in it |
 /// | [`retry_after_cap`](PolicyBuilder::retry_after_cap) | 1 h | longer waits are a slip of a unit, or an attack |
+/// | [`age_threshold`](PolicyBuilder::age_threshold) | 10 s | the interval: tokens that die sooner can't be renewed in time |
+/// | [`age_threshold`](PolicyBuilder::age_threshold), cap | 1 h | an API that refuses everything gets one token an hour |
 /// | [`attempts`](PolicyBuilder::attempts) | no limit | sessions outlive outages; a login with a person waiting may want 3 |
 ///
 /// ```
@@ -40,8 +42,19 @@ pub struct Policy {
     backoff_base: u64,
     backoff_cap: u64,
     retry_after_cap: u64,
+    age_threshold: u64,
+    age_threshold_cap: u64,
+    most_tokens_before_trial: u32,
     attempts: Option<NonZeroU32>,
 }
+
+/// By how much a strike raises the age threshold: to four times what it was. A simulation of APIs that refuse
+/// everything at any rate of calls gave at most 100 renewals in two days with 4, and 112 with 2.
+const STRIKE: u64 = 4;
+
+/// The most tokens that pass between two trials of a longer age than the one learned: 64. Each failed trial
+/// costs a refused call, so at most one token in 65 meets one.
+const MOST_TOKENS_BEFORE_TRIAL: u32 = 64;
 
 /// The default of b: 5.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
@@ -65,6 +78,9 @@ pub enum PolicyError {
     /// The cap of `Retry-After` is out of range.
     #[error("the cap of Retry-After is not from 1 s to 7 days")]
     RetryAfterCap,
+    /// The age threshold is out of range.
+    #[error("the age threshold is not from 1 s to its cap, or the cap is over 24 h")]
+    AgeThreshold,
     /// No attempts at all.
     #[error("the number of attempts is 0: allow at least one, or set no limit")]
     Attempts,
@@ -80,6 +96,9 @@ pub struct PolicyBuilder {
     backoff_base: Duration,
     backoff_cap: Duration,
     retry_after_cap: Duration,
+    age_threshold: Duration,
+    age_threshold_cap: Duration,
+    most_tokens_before_trial: u32,
     attempts: Option<u32>,
 }
 
@@ -92,6 +111,9 @@ impl Default for Policy {
             backoff_base: 1_000,
             backoff_cap: 60_000,
             retry_after_cap: 3_600_000,
+            age_threshold: 10_000,
+            age_threshold_cap: 3_600_000,
+            most_tokens_before_trial: MOST_TOKENS_BEFORE_TRIAL,
             attempts: None,
         }
     }
@@ -108,6 +130,9 @@ impl Policy {
             backoff_base: Duration::from_millis(defaults.backoff_base),
             backoff_cap: Duration::from_millis(defaults.backoff_cap),
             retry_after_cap: Duration::from_millis(defaults.retry_after_cap),
+            age_threshold: Duration::from_millis(defaults.age_threshold),
+            age_threshold_cap: Duration::from_millis(defaults.age_threshold_cap),
+            most_tokens_before_trial: defaults.most_tokens_before_trial,
             attempts: None,
         }
     }
@@ -154,6 +179,25 @@ impl Policy {
         millis(retry_after).min(self.retry_after_cap)
     }
 
+    /// Returns the age from which a 401 is put down to the token's age, in milliseconds.
+    pub(crate) fn age_threshold(&self) -> u64 {
+        self.age_threshold
+    }
+
+    /// Returns the most that the threshold can be raised to, in milliseconds.
+    pub(crate) fn age_threshold_cap(&self) -> u64 {
+        self.age_threshold_cap
+    }
+
+    /// Returns the threshold after one more strike.
+    pub(super) fn raised_age_threshold(&self, threshold: u64) -> u64 {
+        threshold.saturating_mul(STRIKE).min(self.age_threshold_cap)
+    }
+
+    pub(super) fn most_tokens_before_trial(&self) -> u32 {
+        self.most_tokens_before_trial
+    }
+
     /// The least number of failures that has the same consequences as this one.
     #[cfg(feature = "_model")]
     pub(super) fn significant(&self, failures: u32) -> u32 {
@@ -176,8 +220,16 @@ impl Policy {
 
     /// All times, in the order of the builder's methods, in milliseconds.
     #[cfg(feature = "trace")]
-    pub(crate) fn millis(&self) -> [u64; 5] {
-        [self.interval, self.spacing, self.backoff_base, self.backoff_cap, self.retry_after_cap]
+    pub(crate) fn millis(&self) -> [u64; 7] {
+        [
+            self.interval,
+            self.spacing,
+            self.backoff_base,
+            self.backoff_cap,
+            self.retry_after_cap,
+            self.age_threshold,
+            self.age_threshold_cap,
+        ]
     }
 
     /// Whether so many failures in a row are all that are allowed.
@@ -215,6 +267,20 @@ impl PolicyBuilder {
         Self { retry_after_cap: cap, ..self }
     }
 
+    /// Sets the age from which a 401 is put down to the token's age, from 1 s to the cap, and the cap, at most
+    /// 24 h. Each renewal after a 401 that cured nothing makes it four times as long, up to the cap; so an API
+    /// that refuses everything causes about one renewal in this time.
+    pub fn age_threshold(self, threshold: Duration, cap: Duration) -> Self {
+        Self { age_threshold: threshold, age_threshold_cap: cap, ..self }
+    }
+
+    /// Sets the most tokens that pass between two trials of a longer age, to keep a search small.
+    #[cfg(feature = "_model")]
+    #[doc(hidden)]
+    pub fn most_tokens_before_trial(self, tokens: u32) -> Self {
+        Self { most_tokens_before_trial: tokens, ..self }
+    }
+
     /// Sets how many tries in a row may fail before the driver [gives up](super::Stalled::GaveUp); at least
     /// 1. A token that comes, though its life is in doubt, is no failed try.
     pub fn attempts(self, attempts: u32) -> Self {
@@ -233,6 +299,7 @@ impl PolicyBuilder {
         };
         let burst = NonZeroU32::new(self.burst).filter(|burst| burst.get() <= 1_000);
         let backoff_cap = within(self.backoff_cap, 1..=DAY, PolicyError::Backoff)?;
+        let threshold_cap = within(self.age_threshold_cap, 1..=DAY, PolicyError::AgeThreshold)?;
         Ok(Policy {
             burst: burst.ok_or(PolicyError::Burst)?,
             interval: within(self.interval, 1..=DAY, PolicyError::Interval)?,
@@ -244,6 +311,13 @@ impl PolicyBuilder {
                 1_000..=7 * DAY,
                 PolicyError::RetryAfterCap,
             )?,
+            age_threshold: within(
+                self.age_threshold,
+                1_000..=threshold_cap,
+                PolicyError::AgeThreshold,
+            )?,
+            age_threshold_cap: threshold_cap,
+            most_tokens_before_trial: self.most_tokens_before_trial,
             attempts: match self.attempts {
                 Some(attempts) => Some(NonZeroU32::new(attempts).ok_or(PolicyError::Attempts)?),
                 None => None,

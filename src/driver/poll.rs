@@ -11,7 +11,7 @@ use super::floors::Target;
 use super::login::{Login, Stalled};
 use super::machine::Driver;
 use super::output::{Output, Wait, Wake, WakeReason};
-use super::recovery::{Recovery, Standing};
+use super::token_status::TokenStatus;
 use crate::exchange::{Credentials, Grant};
 use crate::session::transitions::{self, StateName, Transition};
 use crate::session::{Active, AnySession, Input, Rejection, Session, Step, TransportFailure};
@@ -38,6 +38,7 @@ impl Driver {
     /// late or twice does no harm.
     pub fn poll(&mut self, now: Moment) -> Output {
         let ticks = self.session.observe(now);
+        self.observe_age(now);
         if let Some(queued) = self.queue.pop_front() {
             return queued.into();
         }
@@ -89,7 +90,8 @@ impl Driver {
     fn adopt(&mut self, grant: Grant, now: Moment) -> bool {
         match self.step(Input::Adopt(grant), now) {
             Step::Moved(transition) => {
-                self.standing = Standing::default();
+                self.token = TokenStatus::default();
+                self.learned.abandon_proof();
                 bump(&mut self.counters.adoptions);
                 self.tell(Event::Moved(transition));
                 true
@@ -117,11 +119,11 @@ impl Driver {
     fn tell_token_needed(&mut self, now: Moment) -> bool {
         let AnySession::Active(session) = &self.session else { return false };
         let needed = self.login == Login::Adopted && session.renewal_due_in(now).is_zero();
-        if !needed || self.standing.token_needed_told {
+        if !needed || self.token.token_needed_emitted {
             return false;
         }
         let generation = session.generation();
-        self.standing.token_needed_told = true;
+        self.token.token_needed_emitted = true;
         self.tell(Event::TokenNeeded(generation));
         true
     }
@@ -131,9 +133,12 @@ impl Driver {
         if session.lapses_in(now) != Some(Duration::ZERO) {
             return false;
         }
+        let expiring = self.token_age(now);
         if let Step::Moved(transition) = self.step(Input::Advance, now) {
+            self.retire(expiring);
             // What was known of this token is no reason to doubt the next one.
-            self.standing = Standing::default();
+            self.learned.abandon_proof();
+            self.token = TokenStatus::default();
             self.tell(Event::Moved(transition));
         }
         true
@@ -184,15 +189,33 @@ impl Driver {
 
     /// When renewal is both due and allowed, or due to be told about.
     fn renewal(&self, session: &Session<Active>, ticks: u64, now: Moment) -> Option<Wait> {
-        let due = (millis(session.renewal_due_in(now)), WakeReason::Renewal);
         if self.login == Login::Adopted {
-            return (!self.standing.token_needed_told).then_some(due);
+            let due = (millis(session.renewal_due_in(now)), WakeReason::Renewal);
+            return (!self.token.token_needed_emitted).then_some(due);
         }
-        let wanted = self.standing.recovery == Recovery::Wanted;
-        let due = if wanted { (0, due.1) } else { due };
+        let due = (self.renewal_due_in(session, now), WakeReason::Renewal);
         let allowed = self.may_ask_in(ticks)?;
         // The later of the two; of equals, that it is due says more.
         [allowed, due].into_iter().max_by_key(|(wait, _)| *wait)
+    }
+
+    /// Returns in how many milliseconds renewal is due: at once after a 401; otherwise by what is stated and
+    /// what was learned, and by what will have been learned by then.
+    fn renewal_due_in(&self, session: &Session<Active>, now: Moment) -> u64 {
+        if self.token.wants_renewal() {
+            return 0;
+        }
+        if !self.token.is_asked_for() {
+            return session.renewal_due_within(None, now);
+        }
+        let due = session.renewal_due_within(self.learned.limit(), now);
+        match self.learned.cure(&self.policy, &self.token) {
+            Some((proven_at, limit)) => {
+                let proven_in = proven_at.saturating_sub(session.age(now));
+                due.min(proven_in.max(session.renewal_due_within(limit, now)))
+            }
+            None => due,
+        }
     }
 
     /// When a request may be made, as far as anything but the token's age has a say in it; `None` for
@@ -243,7 +266,6 @@ impl Driver {
         let Step::Sent(_, outgoing) = step else { return Output::Wait(Wake::OnInput) };
         self.budget.spend(&self.policy, ticks);
         bump(&mut self.counters.requests);
-        self.after_401 = self.standing.recovery == Recovery::Wanted;
         Output::Send(outgoing)
     }
 }

@@ -157,6 +157,31 @@ impl Session<Active> {
         )
     }
 
+    /// Returns how many milliseconds have passed since the token's request was sent, as far as either clock
+    /// shows.
+    pub(crate) fn age(&self, now: Moment) -> u64 {
+        self.state.held.lifetime.age_at(self.core.clock.advanced(now).stamp())
+    }
+
+    /// Returns the age, in milliseconds, at which the token would be scheduled to die if nothing but its
+    /// statement were known.
+    pub(crate) fn stated_age(&self) -> u64 {
+        u64::try_from(self.state.held.lifetime.scheduled()).unwrap_or(0)
+    }
+
+    /// Returns in how many milliseconds renewal is due, if the token is scheduled as one that lives no longer
+    /// than `limit` milliseconds from its sending.
+    pub(crate) fn renewal_due_within(&self, limit: Option<u64>, now: Moment) -> u64 {
+        let Held { lifetime, margin, generation, .. } = &self.state.held;
+        let at = self.core.clock.advanced(now).stamp();
+        let Some(limit) = limit.filter(|limit| *limit < self.stated_age()) else {
+            return lifetime.until_at_least(*margin, at);
+        };
+        let shortened = lifetime.shortened(limit);
+        let margin = self.core.config.margin(shortened.initial(), self.core.seed(), *generation);
+        shortened.until_at_least(margin, at)
+    }
+
     /// How long until the token has certainly expired, and [`advance`](Self::advance) lapses it;
     /// `None` if its expiry is unknown.
     #[must_use]

@@ -11,9 +11,9 @@ use http::Response;
 use http::header::{AUTHORIZATION, COOKIE, DATE, RETRY_AFTER};
 
 use super::report::Promise;
-use crate::driver::{Driver, Event, Policy, Stalled};
+use crate::driver::{Driver, Event, Policy, Stalled, Wake, WakeReason};
 use crate::exchange::DenialKind;
-use crate::session::transitions::{Cause, StateName, TABLE, Transition};
+use crate::session::transitions::{StateName, TABLE, Transition};
 use crate::session::{Generation, Outgoing, RequestId};
 use crate::time::{Moment, Remaining};
 
@@ -26,14 +26,6 @@ const LEAP: u64 = 1 << 40;
 /// The most that is certain of a token's life when it is renewed on schedule, in milliseconds: the
 /// default margin, and half of it again.
 const SCHEDULED: i64 = 90_000;
-
-/// How far the recovery of one token from a 401 has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Recovery {
-    Untried,
-    Wanted,
-    Spent,
-}
 
 /// What a start was to the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +54,15 @@ pub(super) struct Referee {
     state: StateName,
     running: bool,
     refused: Option<u64>,
-    recoveries: BTreeMap<Generation, Recovery>,
+    /// Tokens that the API refused.
+    unauthorized: BTreeSet<Generation>,
+    /// Whether it refused one of this login's: from then on a shorter life may have been learned.
+    has_been_unauthorized: bool,
     told: BTreeSet<Generation>,
-    after_401: bool,
+    /// The token whose 401 has to be told of.
     expected_to_tell: Option<Generation>,
+    /// The first token of a login to be refused: it has to be renewed.
+    expected_to_renew: Option<Generation>,
     floors: BTreeMap<String, u64>,
 }
 
@@ -94,10 +91,11 @@ impl Referee {
             state: StateName::Unauthenticated,
             running: false,
             refused: None,
-            recoveries: BTreeMap::new(),
+            unauthorized: BTreeSet::new(),
+            has_been_unauthorized: false,
             told: BTreeSet::new(),
-            after_401: false,
             expected_to_tell: None,
+            expected_to_renew: None,
             floors: BTreeMap::new(),
         }
     }
@@ -138,11 +136,9 @@ impl Referee {
     }
 
     fn renewal_is_asked_for(&mut self, id: RequestId, driver: &Driver, now: Moment) -> Verdict {
-        let generation = driver.generation();
-        let wanted = generation.map(|generation| self.recovery(generation));
-        self.after_401 = wanted == Some(Recovery::Wanted);
+        let holds = driver.generation().is_some();
         let certain = driver.remaining(now).map_or(0, Remaining::at_least_millis);
-        if wanted.is_some() && !self.after_401 && certain > SCHEDULED {
+        if holds && !self.has_been_unauthorized && certain > SCHEDULED {
             let what =
                 format!("renewal {id} goes {certain} ms before the end, and no 401 asked for it");
             return broken(Promise::UnauthorizedRenewsOnce, what);
@@ -224,33 +220,26 @@ impl Referee {
         ended: Option<RequestId>,
         driver: &Driver,
     ) -> Verdict {
-        if let Event::Unauthorized(generation) = event
-            && self.expected_to_tell.take() != Some(*generation)
-        {
-            let what = format!("an event of a 401 that was not to be told: {event}");
-            return broken(Promise::UnauthorizedRenewsOnce, what);
+        if let Event::Unauthorized(generation) = event {
+            self.expected_to_tell.take_if(|expected| expected == generation);
+            let renewed = self.expected_to_renew == Some(*generation);
+            let refused = self.unauthorized.contains(generation);
+            if renewed || !refused || !self.told.insert(*generation) {
+                let what = format!("an event of a 401 that was not to be told: {event}");
+                return broken(Promise::UnauthorizedRenewsOnce, what);
+            }
         }
         let Some(transition) = event.transition() else { return Ok(()) };
         self.follow(event, transition)?;
-        match (event, transition.cause) {
-            (Event::Denied(_, denial), _) => {
-                if denial.kind() != DenialKind::Refused
-                    && driver.stalled() == Some(Stalled::Refused)
-                {
-                    let what = format!("taken for a refusal: {denial}");
-                    return broken(Promise::FailureDoesNoHarm, what);
-                }
-                if denial.is_permanent() {
-                    let asked = ended.and_then(|id| self.asked.get(&id));
-                    self.refused = asked.map(|asked| asked.credentials);
-                }
+        if let Event::Denied(_, denial) = event {
+            if denial.kind() != DenialKind::Refused && driver.stalled() == Some(Stalled::Refused) {
+                let what = format!("taken for a refusal: {denial}");
+                return broken(Promise::FailureDoesNoHarm, what);
             }
-            (_, Cause::Granted | Cause::Renewed) if self.after_401 => {
-                if let Some(generation) = driver.generation() {
-                    self.recoveries.insert(generation, Recovery::Spent);
-                }
+            if denial.is_permanent() {
+                let asked = ended.and_then(|id| self.asked.get(&id));
+                self.refused = asked.map(|asked| asked.credentials);
             }
-            _ => {}
         }
         Ok(())
     }
@@ -265,7 +254,7 @@ impl Referee {
     }
 
     /// The driver waits: nothing is queued, so everything has been told.
-    pub(super) fn waits(&mut self, driver: &Driver) -> Verdict {
+    pub(super) fn waits(&mut self, driver: &Driver, wake: Wake) -> Verdict {
         if self.state != driver.state() {
             let what =
                 format!("{} without an event: the last one said {}", driver.state(), self.state);
@@ -275,6 +264,25 @@ impl Referee {
             let what = format!("nobody was told of the 401 on token {}", generation.number());
             return broken(Promise::UnauthorizedRenewsOnce, what);
         }
+        self.renewal_is_on_its_way(driver, wake)
+    }
+
+    /// A token whose 401 was not told of is renewed: a request is in flight, or about to be.
+    fn renewal_is_on_its_way(&self, driver: &Driver, wake: Wake) -> Verdict {
+        let Some(generation) = driver.generation() else { return Ok(()) };
+        let answered = self.unauthorized.contains(&generation) && !self.told.contains(&generation);
+        let may_ask = driver.stalled().is_none() && driver.is_online() && self.live.is_none();
+        let held_back = matches!(
+            wake,
+            Wake::In(_, WakeReason::Backoff | WakeReason::RetryAfter | WakeReason::Budget)
+        );
+        if answered && may_ask && !held_back && driver.credentials().is_some() {
+            // The end of the token may come before that.
+            if !matches!(wake, Wake::In(_, WakeReason::Expiry)) {
+                let what = format!("a 401 on token {} led to nothing", generation.number());
+                return broken(Promise::UnauthorizedRenewsOnce, what);
+            }
+        }
         Ok(())
     }
 
@@ -283,39 +291,28 @@ impl Referee {
         if driver.generation() != Some(generation) {
             return;
         }
-        if self.recovery(generation) == Recovery::Untried {
-            self.recoveries.insert(generation, Recovery::Wanted);
-        }
         let renewable = driver.stalled().is_none() && driver.credentials().is_some();
-        let answered = self.recovery(generation) == Recovery::Wanted && renewable;
-        if !answered && self.told.insert(generation) {
+        let first = !self.has_been_unauthorized && renewable;
+        self.expected_to_renew = first.then_some(generation);
+        self.unauthorized.insert(generation);
+        self.has_been_unauthorized = true;
+        if !renewable && !self.told.contains(&generation) {
             self.expected_to_tell = Some(generation);
         }
     }
 
     /// A start was made.
-    pub(super) fn started(&mut self, start: Started, driver: &Driver) {
+    pub(super) fn started(&mut self, start: Started) {
         self.running = true;
         match start {
             Started::Again => {}
             // What was in flight is abandoned, and said to be so with the next polls.
-            Started::Another => self.refused = None,
-            Started::WithNewSecret => {
+            Started::Another => {
                 self.refused = None;
-                // What the old secret gives is no recovery that the new one has to answer for.
-                self.after_401 = false;
-                self.reopen(driver);
+                self.has_been_unauthorized = false;
+                self.expected_to_renew = None;
             }
-        }
-    }
-
-    /// New credentials give a token that the API refused another chance.
-    fn reopen(&mut self, driver: &Driver) {
-        let Some(generation) = driver.generation() else { return };
-        if self.recovery(generation) == Recovery::Spent {
-            let told = self.told.contains(&generation);
-            let next = if told { Recovery::Wanted } else { Recovery::Untried };
-            self.recoveries.insert(generation, next);
+            Started::WithNewSecret => self.refused = None,
         }
     }
 
@@ -327,10 +324,6 @@ impl Referee {
             return broken(Promise::StopStops, format!("{} after a stop", driver.state()));
         }
         Ok(())
-    }
-
-    fn recovery(&self, generation: Generation) -> Recovery {
-        self.recoveries.get(&generation).copied().unwrap_or(Recovery::Untried)
     }
 }
 

@@ -136,6 +136,28 @@ impl Lifetime {
         }
     }
 
+    /// Returns how many milliseconds have passed since sending, as far as either clock shows.
+    pub(crate) fn age_at(&self, at: Stamp) -> u64 {
+        let ticks = signed(at.ticks().saturating_sub(self.sent.ticks()));
+        let ahead = at.ahead().saturating_sub(self.sent.ahead());
+        u64::try_from(ticks.saturating_add(ahead)).unwrap_or(0)
+    }
+
+    /// Returns the bound that the schedule counts from, in milliseconds since sending.
+    pub(crate) fn scheduled(&self) -> i64 {
+        self.at_least
+    }
+
+    /// Returns this lifetime with a schedule that counts from no more than `limit` milliseconds.
+    pub(crate) fn shortened(self, limit: u64) -> Self {
+        Self { at_least: self.at_least.min(signed(limit)), ..self }
+    }
+
+    /// Returns what the schedule had left when the reply came in.
+    pub(crate) fn initial(&self) -> Remaining {
+        self.remaining(self.received)
+    }
+
     /// Where in the rounding of `lo` and `hi` the stamp `at` lies: with what remains at `at`, this says
     /// what will remain at every later stamp.
     #[cfg(feature = "_model")]

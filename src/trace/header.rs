@@ -62,6 +62,8 @@ struct PolicyNote {
     backoff_base_ms: u64,
     backoff_cap_ms: u64,
     retry_after_cap_ms: u64,
+    age_threshold_ms: u64,
+    age_threshold_cap_ms: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     attempts: Option<u32>,
 }
@@ -165,8 +167,15 @@ impl ConfigNote {
 impl PolicyNote {
     fn of(policy: &Policy) -> Self {
         let (burst, attempts) = policy.counts();
-        let [interval_ms, spacing_ms, backoff_base_ms, backoff_cap_ms, retry_after_cap_ms] =
-            policy.millis();
+        let [
+            interval_ms,
+            spacing_ms,
+            backoff_base_ms,
+            backoff_cap_ms,
+            retry_after_cap_ms,
+            age_threshold_ms,
+            age_threshold_cap_ms,
+        ] = policy.millis();
         Self {
             burst,
             interval_ms,
@@ -174,6 +183,8 @@ impl PolicyNote {
             backoff_base_ms,
             backoff_cap_ms,
             retry_after_cap_ms,
+            age_threshold_ms,
+            age_threshold_cap_ms,
             attempts,
         }
     }
@@ -186,7 +197,11 @@ impl PolicyNote {
             .interval(Duration::from_millis(self.interval_ms))
             .spacing(Duration::from_millis(self.spacing_ms))
             .backoff(base, cap)
-            .retry_after_cap(Duration::from_millis(self.retry_after_cap_ms));
+            .retry_after_cap(Duration::from_millis(self.retry_after_cap_ms))
+            .age_threshold(
+                Duration::from_millis(self.age_threshold_ms),
+                Duration::from_millis(self.age_threshold_cap_ms),
+            );
         let builder = match self.attempts {
             Some(attempts) => builder.attempts(attempts),
             None => builder,
@@ -197,7 +212,7 @@ impl PolicyNote {
                 PolicyError::Interval => "policy.interval_ms",
                 PolicyError::Spacing => "policy.spacing_ms",
                 // One of two.
-                PolicyError::Backoff => "policy",
+                PolicyError::Backoff | PolicyError::AgeThreshold => "policy",
                 PolicyError::RetryAfterCap => "policy.retry_after_cap_ms",
                 PolicyError::Attempts => "policy.attempts",
             };

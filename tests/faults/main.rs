@@ -6,6 +6,7 @@ mod replies;
 mod robustness;
 mod simulator;
 mod time;
+mod unauthorized;
 mod words;
 
 #[path = "../scenarios/world.rs"]

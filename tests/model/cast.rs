@@ -45,6 +45,10 @@ pub(crate) const TIMEOUT: u64 = UNIT;
 /// What is made of the `Retry-After` of [`Answer::Throttle`].
 pub(crate) const FLOOR: u64 = 2 * UNIT;
 
+/// The age from which a 401 counts as age, and its cap; and the most tokens between two trials.
+pub(crate) const THRESHOLD: (u64, u64) = (UNIT, 2 * UNIT);
+pub(crate) const MOST_BETWEEN_TRIALS: u32 = 2;
+
 /// Two people, and whoever a backend takes a caller for; each has an endpoint of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Person {
@@ -122,6 +126,16 @@ impl Answer {
         Self::Redirect,
     ];
 
+    /// The age at which a token is scheduled to die: `L - 1000 - σ`, or the assumed lifetime.
+    pub(crate) fn stated(self) -> i64 {
+        match self {
+            Self::Grant | Self::OthersGrant | Self::UndatedGrant => {
+                (ONE_UNIT + 1_000).cast_signed()
+            }
+            _ => 0,
+        }
+    }
+
     /// For whom it has a token that lives, if it has one.
     pub(crate) fn grants(self, asked: Person) -> Option<Person> {
         match self {
@@ -197,7 +211,9 @@ impl Cast {
             .interval(ms(INTERVAL))
             .spacing(ms(SPACING))
             .backoff(ms(PAUSE), ms(PAUSE))
-            .retry_after_cap(ms(FLOOR));
+            .retry_after_cap(ms(FLOOR))
+            .age_threshold(ms(THRESHOLD.0), ms(THRESHOLD.1))
+            .most_tokens_before_trial(MOST_BETWEEN_TRIALS);
         let policy = match attempts {
             Some(attempts) => policy.attempts(attempts),
             None => policy,

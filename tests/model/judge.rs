@@ -48,7 +48,7 @@ impl State {
             }
             (Action::LateUnauthorized, _) => self.judge_unchanged(before),
             (Action::Unauthorized, _) => {
-                self.shadow.refuse_token();
+                self.shadow.refuse_token(self.at);
                 Ok(())
             }
             _ => Ok(()),
@@ -57,19 +57,21 @@ impl State {
 
     fn judge_output(&mut self, output: Output, jitter: Jitter) -> Verdict {
         let now = self.at.mono;
-        let due = self.is_due();
+        self.shadow.live(self.at);
+        let stated = self.is_due();
+        let due = stated || self.shadow.is_learned_due(self.at);
         match output {
-            Output::Send(outgoing) => self.shadow.sends(&outgoing, now),
+            Output::Send(outgoing) => self.shadow.sends(&outgoing, self.at),
             Output::Abandon(id) => self.shadow.abandons(id, now + jitter.pause(), now),
             Output::Wait(wake) => {
                 self.shadow.waits(self.driver.state(), due, now)?;
                 self.judge_wake(wake)
             }
             Output::Event(event) => match event.transition() {
-                None => self.shadow.tells(&event, due),
+                None => self.shadow.tells(&event, stated),
                 Some(transition) => {
                     let to_adopt = self.shadow.to_adopt.filter(|_| !self.shadow.owes());
-                    self.shadow.moves(transition, due, now)?;
+                    self.shadow.moves(transition, due, self.at)?;
                     match (to_adopt, transition.cause) {
                         (Some(token), Cause::Adopted | Cause::Replaced) => {
                             self.judge_adoption(token)
@@ -103,12 +105,14 @@ impl State {
         };
         let shadow = &mut self.shadow;
         shadow.to_adopt = None;
+        shadow.give_up_suspicion();
         shadow.drop_token();
-        shadow.token = Some(Token::new(generation, wish.person(), true));
+        shadow.token = Some(Token::brought(generation, wish.person()));
         Ok(())
     }
 
     fn judge_start(&mut self, wish: Wish, before: &Self) -> Verdict {
+        self.shadow.live(self.at);
         let shadow = &mut self.shadow;
         let at_hand = shadow.wish.and_then(Wish::person);
         let same_person = at_hand.is_some() && at_hand == wish.person();
@@ -151,7 +155,7 @@ impl State {
         }
         if let Some(named) = answer.grants(asked) {
             if self.shadow.accepts(asked, named) {
-                return self.judge_grant(named, jitter, up_to_date);
+                return self.judge_grant(answer, named, jitter, up_to_date);
             }
             let kept = before.driver.generation() == self.driver.generation();
             hold(2, kept, "a token for somebody else was taken")?;
@@ -173,7 +177,13 @@ impl State {
         )
     }
 
-    fn judge_grant(&mut self, person: Person, jitter: Jitter, up_to_date: bool) -> Verdict {
+    fn judge_grant(
+        &mut self,
+        answer: Answer,
+        person: Person,
+        jitter: Jitter,
+        up_to_date: bool,
+    ) -> Verdict {
         let Some(generation) = self.driver.generation() else {
             return hold(9, false, "a token was granted, and isn't there");
         };
@@ -183,8 +193,11 @@ impl State {
             None => Cause::Granted,
         };
         self.shadow.owe(Owed::Event(cause));
-        let recovers = !(flight.after_401 && up_to_date);
-        let token = Token::new(generation, Some(person), recovers);
+        let after_401 = self.shadow.end_token(self.at) && up_to_date;
+        if !after_401 {
+            self.shadow.give_up_suspicion();
+        }
+        let token = Token::granted(generation, person, flight, answer, after_401);
         self.shadow.named = self.shadow.named.or(Some(person));
         let pause = self.at.mono + jitter.pause();
         let served = self.is_served();

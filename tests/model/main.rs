@@ -23,6 +23,8 @@
 //! `cargo test --release --test model -- --ignored --nocapture` searches deeper.
 
 mod cast;
+#[path = "../oracle/early.rs"]
+mod early;
 mod futures;
 mod judge;
 mod search;
@@ -57,9 +59,9 @@ const NOTHING: Bounds = Bounds {
     beside: Beside::Left,
 };
 
-/// Everything at once, on the grid alone.
+/// Everything but 401s at once, on the grid alone.
 const ALL: Bounds = Bounds {
-    name: "everything, on the grid",
+    name: "everything but 401s, on the grid",
     starts: &[ANN, ANN_ROTATED, BEN, ANNS_TOKEN, ANNS_SHORT_TOKEN, Wish::BareToken],
     // Other failures are as good as a dead grant, and other late replies as a late grant.
     answers: &[
@@ -74,12 +76,32 @@ const ALL: Bounds = Bounds {
     late_answers: &[Answer::Grant],
     network: true,
     sleep: true,
+    ..NOTHING
+};
+
+/// What 401s teach, in a login that sleeps.
+const LEARNING: Bounds = Bounds {
+    name: "401s and learned ages, on the grid",
+    starts: &[ANN],
+    answers: &[Answer::Grant, Answer::UndatedGrant],
+    late_answers: &[Answer::Grant],
+    sleep: true,
+    calls: true,
+    ..NOTHING
+};
+
+/// 401s on tokens of every origin.
+const REFUSED: Bounds = Bounds {
+    name: "401s on tokens of every origin, on the grid",
+    starts: &[ANN, ANN_ROTATED, ANNS_TOKEN],
+    answers: &[Answer::Grant, Answer::Refuse],
+    late_answers: &[],
     calls: true,
     ..NOTHING
 };
 
 /// In the test command, in a minute on two cores.
-const SMALL: [Bounds; 4] = [
+const SMALL: [Bounds; 6] = [
     Bounds {
         name: "one login, beside the grid too",
         starts: &[ANN],
@@ -101,6 +123,8 @@ const SMALL: [Bounds; 4] = [
         answers: &[Answer::Grant, Answer::OthersGrant, Answer::Fail],
         ..NOTHING
     },
+    LEARNING,
+    REFUSED,
     ALL,
 ];
 
@@ -168,6 +192,7 @@ fn exhaust_all(all: &[Bounds]) {
     let mut rows = BTreeSet::new();
     for bounds in all {
         let began = Instant::now();
+        eprintln!("searching: {}", bounds.name);
         let exhausted = exhaust(*bounds).unwrap_or_else(|story| panic!("{story}"));
         let Exhausted { states, transitions, rows: seen } = exhausted;
         let time = began.elapsed().as_secs_f64();

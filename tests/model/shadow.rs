@@ -8,7 +8,11 @@ use videokit_session::session::transitions::{Cause, StateName, TABLE, Transition
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::{Event, Outgoing};
 
-use crate::cast::{BURST, FLOOR, INTERVAL, Instant, Person, SPACING, TIMEOUT, Wish, owner};
+use crate::cast::{
+    Answer, BURST, FLOOR, INTERVAL, Instant, MOST_BETWEEN_TRIALS, Person, SPACING, THRESHOLD,
+    TIMEOUT, Wish, owner,
+};
+use crate::early::{Early, Refused, Standing};
 
 /// Which rule was broken, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,7 +33,8 @@ pub(crate) struct Flight {
     pub(crate) id: RequestId,
     pub(crate) asked: (Person, u8),
     pub(crate) sent: u64,
-    pub(crate) after_401: bool,
+    /// For how long the device had slept until then.
+    slept_before: u64,
     /// Whether the device slept meanwhile.
     pub(crate) slept: bool,
 }
@@ -39,9 +44,11 @@ pub(crate) struct Flight {
 pub(crate) struct Token {
     pub(crate) generation: Generation,
     pub(crate) of: Option<Person>,
-    pub(crate) got_401: bool,
-    /// Whether a 401 is answered by a renewal: not if the token came of such a one.
-    pub(crate) recovers: bool,
+    standing: Standing,
+    /// When it was asked for, and for how long the device had slept until then.
+    sent: (u64, u64),
+    /// The age at which it is scheduled to die by what is stated.
+    stated: i64,
     told: Told,
 }
 
@@ -96,6 +103,7 @@ pub(crate) struct Shadow {
     /// The last request that is no longer waited for; its reply may still come.
     pub(crate) stale: Option<RequestId>,
     pub(crate) token: Option<Token>,
+    early: Early,
     /// The last token that serves no longer; calls made with it may still be answered.
     pub(crate) previous: Option<Generation>,
     owed: VecDeque<Owed>,
@@ -123,6 +131,7 @@ impl Shadow {
             flight: None,
             stale: None,
             token: None,
+            early: new_early(),
             previous: None,
             owed: VecDeque::new(),
             told: StateName::Unauthenticated,
@@ -133,11 +142,20 @@ impl Shadow {
     }
 
     /// All of it that matters for what follows, relative to now.
-    pub(crate) fn key(&self, now: u64) -> impl std::hash::Hash + use<> {
+    pub(crate) fn key(&self, at: Instant) -> impl std::hash::Hash + use<> {
+        let now = at.mono;
         let left = |until: u64| until.saturating_sub(now);
         let pause = Pause { until: left(self.pause.until), ..self.pause };
-        let token = self.token.map(|t| (t.of, t.got_401, t.recovers, t.told));
-        let flight = self.flight.map(|f| (f.asked, now - f.sent, f.after_401, f.slept));
+        // An age beyond all of these is one.
+        let early = self.early.relative_to(now.cast_signed());
+        let known = [early.age(), early.known, early.suspected].into_iter().flatten().max();
+        let token = self.token.map(|t| {
+            let oldest = known.unwrap_or(0).max(t.stated).max(THRESHOLD.1.cast_signed());
+            let age = if t.standing.own { t.age(at).min(oldest) } else { 0 };
+            (t.of, t.standing, age, t.stated, t.told)
+        });
+        let flight =
+            self.flight.map(|f| (f.asked, now - f.sent, at.slept - f.slept_before, f.slept));
         let owed = self.owed.iter().map(|owed| match owed {
             Owed::Abandon(_) => (0, None),
             Owed::Event(cause) => (1, Some(*cause)),
@@ -157,7 +175,7 @@ impl Shadow {
             ),
             (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
             (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
-            self.floors.map(left),
+            (self.floors.map(left), early),
         )
     }
 
@@ -231,6 +249,7 @@ impl Shadow {
             self.owe(Owed::Event(Cause::Stopped));
         }
         self.drop_token();
+        self.early = new_early();
         self.wish = None;
         self.named = None;
         self.to_adopt = None;
@@ -242,8 +261,40 @@ impl Shadow {
         self.wish = Some(wish);
         self.start_over();
         if let Some(token) = &mut self.token {
-            token.recovers = true;
+            token.standing.after_401 = false;
+            if token.standing.refused == Refused::Reported {
+                token.standing.refused = Refused::Wanted(None);
+            }
         }
+        self.early.trust();
+    }
+
+    /// Time has passed for the token: it may show that the renewal before it cured.
+    pub(crate) fn live(&mut self, at: Instant) {
+        if let Some(token) = self.token {
+            self.early.lived(token.standing, token.age(at));
+        }
+    }
+
+    /// The token gives way to another, or is over. Says whether a 401 asked for that.
+    pub(crate) fn end_token(&mut self, at: Instant) -> bool {
+        let Some(token) = self.token else { return false };
+        self.early.end(token.standing, token.age(at), token.stated);
+        matches!(token.standing.refused, Refused::Wanted(_))
+    }
+
+    /// What comes next proves nothing about the token before.
+    pub(crate) fn give_up_suspicion(&mut self) {
+        self.early.give_up_suspicion();
+    }
+
+    /// Whether the token asks to be replaced by its age, as 401s have taught it.
+    pub(crate) fn is_learned_due(&self, at: Instant) -> bool {
+        let Some(token) = self.token.filter(|token| token.standing.own) else { return false };
+        let limit = self.early.age().filter(|age| *age < token.stated);
+        let ran = (at.mono - token.sent.0).cast_signed();
+        // The margin is one millisecond.
+        limit.is_some_and(|limit| limit - token.age(at) - ran / 1_024 - 1_000 <= 1)
     }
 
     fn start_over(&mut self) {
@@ -313,11 +364,13 @@ impl Shadow {
     }
 
     /// The API answered 401 to the token at hand.
-    pub(crate) fn refuse_token(&mut self) {
+    pub(crate) fn refuse_token(&mut self, at: Instant) {
+        self.live(at);
         let renewable = self.is_renewable();
         let Some(token) = &mut self.token else { return };
-        token.got_401 = true;
-        let answered = renewable && token.recovers;
+        let (age, now) = (token.age(at), at.mono.cast_signed());
+        token.standing.refused = self.early.refuse(token.standing, age, token.stated, now);
+        let answered = renewable && matches!(token.standing.refused, Refused::Wanted(_));
         if !answered && !token.told.refused {
             token.told.refused = true;
             let generation = token.generation;
@@ -326,9 +379,36 @@ impl Shadow {
     }
 }
 
+/// Nothing is learned yet.
+fn new_early() -> Early {
+    let (least, cap) = THRESHOLD;
+    Early::new((least.cast_signed(), cap.cast_signed()), MOST_BETWEEN_TRIALS)
+}
+
 impl Token {
-    pub(crate) fn new(generation: Generation, of: Option<Person>, recovers: bool) -> Self {
-        Self { generation, of, got_401: false, recovers, told: Told::default() }
+    /// One that the caller brought.
+    pub(crate) fn brought(generation: Generation, of: Option<Person>) -> Self {
+        let standing = Standing { own: false, after_401: false, refused: Refused::Never };
+        Self { generation, of, standing, sent: (0, 0), stated: 0, told: Told::default() }
+    }
+
+    /// One that a reply gave to this request.
+    pub(crate) fn granted(
+        generation: Generation,
+        of: Person,
+        flight: Flight,
+        answer: Answer,
+        after_401: bool,
+    ) -> Self {
+        let standing = Standing { own: true, after_401, refused: Refused::Never };
+        let sent = (flight.sent, flight.slept_before);
+        let told = Told::default();
+        Self { generation, of: Some(of), standing, sent, stated: answer.stated(), told }
+    }
+
+    /// How long ago it was asked for, sleep included.
+    fn age(&self, at: Instant) -> i64 {
+        (at.mono - self.sent.0 + at.slept - self.sent.1).cast_signed()
     }
 }
 
@@ -345,7 +425,8 @@ impl Shadow {
     }
 
     /// A request comes out.
-    pub(crate) fn sends(&mut self, outgoing: &Outgoing, now: u64) -> Verdict {
+    pub(crate) fn sends(&mut self, outgoing: &Outgoing, at: Instant) -> Verdict {
+        let now = at.mono;
         hold(8, !self.owes(), "something else was to come first")?;
         let Some((person, secret)) = self.announced.take() else {
             return hold(8, false, "a request comes out that was not announced");
@@ -363,7 +444,7 @@ impl Shadow {
             id: outgoing.id(),
             asked: (person, secret),
             sent: now,
-            after_401: self.recovers(),
+            slept_before: at.slept,
             slept: false,
         });
         Ok(())
@@ -393,7 +474,7 @@ impl Shadow {
 
     /// Whether a 401 asks for a renewal.
     fn recovers(&self) -> bool {
-        self.token.is_some_and(|token| token.got_401 && token.recovers)
+        self.token.is_some_and(|token| matches!(token.standing.refused, Refused::Wanted(_)))
     }
 
     /// A request is given up: as was to come, or since its time is over.
@@ -415,7 +496,7 @@ impl Shadow {
     }
 
     /// A transition is told.
-    pub(crate) fn moves(&mut self, transition: Transition, due: bool, now: u64) -> Verdict {
+    pub(crate) fn moves(&mut self, transition: Transition, due: bool, at: Instant) -> Verdict {
         hold(8, TABLE.contains(&transition), "there is no such transition")?;
         hold(8, transition.from == self.told, "it begins where none ended")?;
         self.told = transition.to;
@@ -428,10 +509,12 @@ impl Shadow {
         }
         match transition.cause {
             Cause::Started | Cause::RenewalSent | Cause::Reauthenticated => {
-                self.announces(transition.cause, due, now)
+                self.announces(transition.cause, due, at.mono)
             }
             Cause::Lapsed | Cause::LapsedInFlight => {
                 hold(8, self.token.is_some(), "there was no token to lapse")?;
+                self.end_token(at);
+                self.give_up_suspicion();
                 self.drop_token();
                 Ok(())
             }

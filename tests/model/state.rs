@@ -117,7 +117,7 @@ impl State {
     }
 
     fn hash(&self) -> u64 {
-        let shadow = self.shadow.key(self.at.mono);
+        let shadow = self.shadow.key(self.at);
         hash_of(&(self.canonical, shadow, self.at.phase(), self.broken))
     }
 

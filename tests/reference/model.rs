@@ -5,6 +5,8 @@
 mod asking;
 pub(crate) mod clock;
 mod due;
+#[path = "../oracle/early.rs"]
+mod early;
 pub(crate) mod jitter;
 mod login;
 mod outcomes;
@@ -18,16 +20,18 @@ use videokit_session::driver::Stalled;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use self::clock::{Elapsed, Life, Readings, Trust};
+use self::early::{Early, Refused, Standing};
 use self::jitter::Between;
 use self::words::{Answer, Ask, Bearer, Kind, Reply, Settings, Told, Wish};
+
+/// The most tokens that pass between two trials of a longer age.
+const MOST_BETWEEN_TRIALS: u32 = 64;
 
 /// A request that went out.
 #[derive(Debug, Clone)]
 struct Sent {
     at: Elapsed,
     ask: Ask,
-    /// Whether a 401 asked for it.
-    after_401: bool,
 }
 
 /// The token at hand.
@@ -36,23 +40,13 @@ struct Token {
     generation: u64,
     bearer: Bearer,
     life: Life,
-    /// Renewal is due when `lo` has fallen to it.
-    margin: Between,
-    refused: Refused,
+    /// Renewal is due when `lo` has fallen to it: for each learned age that it was scheduled by.
+    margins: BTreeMap<Option<i64>, Between>,
+    standing: Standing,
     /// Whether the caller was told that the API refuses it.
     told: bool,
     /// Whether the caller was told that another is needed.
     needed: bool,
-}
-
-/// What the API said of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refused {
-    Never,
-    /// It is to be renewed for it.
-    Wanted,
-    /// It came by such a renewal.
-    Spent,
 }
 
 /// Who is to be logged in, with what.
@@ -97,6 +91,7 @@ pub(crate) struct Model {
     others: i64,
     login: Option<Login>,
     token: Option<Token>,
+    early: Early,
     /// Whether the last token expired, and nothing came of it yet.
     expired: bool,
     /// What the request is made with that was announced, and goes out next. The session knows nothing of it.
@@ -133,6 +128,7 @@ impl Model {
             others: i64::MIN,
             login: None,
             token: None,
+            early: Early::new(set.threshold, MOST_BETWEEN_TRIALS),
             expired: false,
             announced: None,
             flight: None,
@@ -176,11 +172,15 @@ impl Model {
                 login.new_ask = true;
                 self.forget_failures();
                 self.stall = None;
-                if let Some(token) = &mut self.token
-                    && token.refused == Refused::Spent
-                {
-                    token.refused = if token.told { Refused::Wanted } else { Refused::Never };
+                let age = self.token_age();
+                if let (Some(token), Some((age, _))) = (&mut self.token, age) {
+                    self.early.lived(token.standing, age);
+                    token.standing.after_401 = false;
+                    if token.standing.refused == Refused::Reported {
+                        token.standing.refused = Refused::Wanted(None);
+                    }
                 }
+                self.early.trust();
             }
             Wish::Token(token) => {
                 login.identity = token.identity.or(login.identity);
@@ -199,6 +199,7 @@ impl Model {
         self.expired = false;
         self.flight = None;
         self.login = None;
+        self.early = Early::new(self.set.threshold, MOST_BETWEEN_TRIALS);
         self.stall = None;
         self.forget_failures();
     }
@@ -241,13 +242,14 @@ impl Model {
 
     pub(crate) fn unauthorized(&mut self, generation: u64) {
         let renewable = self.has_ask() && self.stall.is_none();
+        let (age, now) = (self.token_age(), self.now());
         let Some(token) = self.token.as_mut().filter(|token| token.generation == generation) else {
             return;
         };
-        if token.refused == Refused::Never {
-            token.refused = Refused::Wanted;
-        }
-        let answered = token.refused == Refused::Wanted && renewable;
+        let (age, stated) = age.expect("there is a token");
+        self.early.lived(token.standing, age);
+        token.standing.refused = self.early.refuse(token.standing, age, stated, now);
+        let answered = matches!(token.standing.refused, Refused::Wanted(_)) && renewable;
         if !answered && !token.told {
             token.told = true;
             self.tell(Told::Unauthorized(generation));
@@ -289,11 +291,9 @@ impl Model {
         self.announced = None;
         let anybody = self.state() != StateName::Unauthenticated;
         let token = self.token.take();
-        let fresh = |token| Token { refused: Refused::Never, told: false, needed: false, ..token };
+        let standing = Standing { own: false, after_401: false, refused: Refused::Never };
+        let fresh = |token| Token { standing, told: false, needed: false, ..token };
         let empty = vec![self.now(); usize::try_from(self.set.burst).expect("few")];
-        for sent in &mut self.sends {
-            sent.after_401 = false;
-        }
         *self = Self {
             readings: self.readings.clone(),
             spent: if self.sends.is_empty() { Vec::new() } else { empty },
@@ -327,6 +327,20 @@ impl Model {
 
 /// Words for what is asked often.
 impl Model {
+    /// How old the token is, and how old it would become by what is stated.
+    fn token_age(&self) -> Option<(i64, i64)> {
+        let now = self.readings.now();
+        self.token.as_ref().map(|token| (token.life.age(now), token.life.stated()))
+    }
+
+    /// The token gives way to another, or is over. Says whether a 401 asked for that.
+    fn end_token(&mut self) -> bool {
+        let Some((age, stated)) = self.token_age() else { return false };
+        let Some(token) = &self.token else { return false };
+        self.early.end(token.standing, age, stated);
+        matches!(token.standing.refused, Refused::Wanted(_))
+    }
+
     pub(crate) fn now(&self) -> i64 {
         self.readings.now().ticks
     }

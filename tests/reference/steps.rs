@@ -65,6 +65,14 @@ pub(crate) enum Mark {
     Pause,
     Floor,
     Budget,
+    /// The token is as old as the threshold of 401s.
+    Threshold,
+    /// It is as old as the age that is learned.
+    Learned,
+    /// It is half as old.
+    HalfLearned,
+    /// It is three quarters as old as its predecessor became.
+    Similar,
 }
 
 /// What a driver is made with, and what the steps so far suggest for the next one.
@@ -243,6 +251,9 @@ fn settings() -> impl Strategy<Value = Settings> {
                 [..],
         ),
         select(&[3_600_000_i64, 30_000, 7 * 24 * 3_600_000][..]),
+        select(
+            &[(10_000_i64, 3_600_000_i64), (1_000, 1_000), (1_000, 20_000), (30_000, 300_000)][..],
+        ),
         prop_oneof![3 => Just(None), 2 => (1_u32..4).prop_map(Some)],
     );
     let config = (
@@ -252,7 +263,7 @@ fn settings() -> impl Strategy<Value = Settings> {
         (select(&[60_000_i64, 0, 86_400_000][..]), select(&[25_i64, 1, 50][..])),
     );
     (policy, config).prop_map(|(policy, config)| {
-        let ((burst, interval, spacing), backoff, retry_after_cap, attempts) = policy;
+        let ((burst, interval, spacing), backoff, retry_after_cap, threshold, attempts) = policy;
         let (timeout, skews, assumed, (margin, percent)) = config;
         let (gateway_skew, backend_skew, wall_error) = skews;
         Settings {
@@ -261,6 +272,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             spacing,
             backoff,
             retry_after_cap,
+            threshold,
             attempts,
             timeout,
             gateway_skew,
@@ -318,6 +330,11 @@ fn honest_time() -> impl Strategy<Value = Step> {
         Mark::Pause,
         Mark::Floor,
         Mark::Budget,
+        Mark::Threshold,
+        Mark::Threshold,
+        Mark::Learned,
+        Mark::HalfLearned,
+        Mark::Similar,
     ][..];
     let pass = prop_oneof![4 => 0_u32..2_000, 4 => 2_000_u32..100_000, 1 => Just(100_000_000)];
     prop_oneof![

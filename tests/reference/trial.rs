@@ -63,7 +63,8 @@ fn policy(settings: &Settings) -> Policy {
         .interval(ms(settings.interval))
         .spacing(ms(settings.spacing))
         .backoff(ms(base), ms(cap))
-        .retry_after_cap(ms(settings.retry_after_cap));
+        .retry_after_cap(ms(settings.retry_after_cap))
+        .age_threshold(ms(settings.threshold.0), ms(settings.threshold.1));
     if let Some(attempts) = settings.attempts {
         policy = policy.attempts(attempts);
     }

@@ -1,16 +1,18 @@
 //! Rules whose point is what happens to a token that lives long: 401s, and how long pauses are.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use videokit_session::driver::{Policy, WakeReason};
 use videokit_session::session::Generation;
+use videokit_session::session::transitions::{Cause, Transition};
 use videokit_session::sim::strategies::{self, script};
 use videokit_session::sim::{Answer, Harness, Login, SECRET, Seen, Step, To};
 use videokit_session::{Driver, Event, Wake};
 
-use crate::shadow::{Recoveries, Recovery};
+use crate::early::{Early, Refused, Standing};
 use crate::view::Turn;
 use crate::world::{play, world};
 
@@ -37,47 +39,76 @@ fn refusing() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Holds each step against a record of what every token's 401s should have led to.
-#[derive(Default)]
+/// The token that serves, and what follows from 401s.
+#[derive(Debug, Clone, Copy)]
+struct Token {
+    generation: Generation,
+    standing: Standing,
+    /// When it was asked for, in ticks.
+    sent: i64,
+}
+
+/// Checks each step against what every token's 401s lead to: the clocks are calm, so that ages are ticks.
 struct Watch {
-    recoveries: Recoveries,
-    /// Whether the request in flight was asked for by a 401.
-    after_401: bool,
+    early: Early,
+    token: Option<Token>,
+    /// When the request in flight went out.
+    sent: i64,
+    told: BTreeSet<Generation>,
     /// 401s that have to be told, and were not yet.
     owed: Vec<Generation>,
     started: Option<Login>,
 }
 
+/// The age at which tokens are scheduled to die by what is stated: `L - 1000 - σ`.
+const STATED: i64 = LONG as i64 * 1_000 - 2_000;
+
+/// The default policy's.
+const THRESHOLD: (i64, i64) = (10_000, 3_600_000);
+
+const NEVER_REFUSED: Standing = Standing { own: false, after_401: false, refused: Refused::Never };
+
 impl Watch {
-    fn follow(&mut self, turn: &Turn<'_>) -> Checked {
-        let (before, after) = (&turn.before, &turn.after);
-        if let [Seen::Unauthorized(generation)] = *turn.seen {
-            let serves = before.generation == Some(generation);
-            let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
-            let expected = serves && self.recoveries.refused(generation, renewable);
-            self.owed.extend(Some(generation).filter(|_| expected));
-            let queued = after.queued - before.queued;
-            prop_assert_eq!(queued, usize::from(expected), "a 401 on {:?}", generation);
-            prop_assert_eq!(&after.token, &before.token, "the token serves meanwhile");
+    fn new() -> Self {
+        Self {
+            early: Early::new(THRESHOLD, 64),
+            token: None,
+            sent: 0,
+            told: BTreeSet::new(),
+            owed: Vec::new(),
+            started: None,
         }
-        if let Step::Start(who) = turn.step {
-            let another = self.started.replace(who) != Some(who);
-            if another && before.epoch == after.epoch && matches!(who, Login::App { .. }) {
-                after.generation.into_iter().for_each(|at_hand| self.recoveries.reopen(at_hand));
-            }
+    }
+
+    fn follow(&mut self, turn: &Turn<'_>) -> Checked {
+        let now = turn.world.ticks().cast_signed();
+        let age = self.token.map_or(0, |token| now - token.sent);
+        if let Some(token) = self.token {
+            self.early.lived(token.standing, age);
+        }
+        self.note_start(turn);
+        if let [Seen::Unauthorized(generation)] = *turn.seen {
+            self.refuse(turn, generation, age, now)?;
         }
         for seen in turn.seen {
             match seen {
-                Seen::Sent(_) => {
-                    let wanted = after.generation.map(|generation| self.recoveries.of(generation));
-                    self.after_401 = wanted == Some(Recovery::Wanted);
-                    let asked_for = wanted.is_none() || self.after_401;
-                    prop_assert!(asked_for, "{:?} is renewed, and nobody asked", after.generation);
+                Seen::Sent(id) => {
+                    prop_assert!(self.may_renew(age), "{} renews, and nobody asked", id);
+                    self.sent = now;
                 }
                 Seen::Event(Event::Unauthorized(generation)) => {
                     let owed = self.owed.iter().position(|owed| owed == generation);
                     prop_assert!(owed.is_some(), "nobody had to be told of {:?}", generation);
                     self.owed.remove(owed.unwrap_or(0));
+                }
+                Seen::Event(event) if event.transition().is_some_and(is_adoption) => {
+                    self.early.give_up_suspicion();
+                    let generation = turn.after.generation;
+                    self.token = generation.map(|generation| Token {
+                        generation,
+                        standing: NEVER_REFUSED,
+                        sent: now,
+                    });
                 }
                 _ => {}
             }
@@ -85,14 +116,73 @@ impl Watch {
         if turn.step == Step::Drain {
             prop_assert!(self.owed.is_empty(), "nobody was told of {:?}", self.owed);
         }
-        if let (Step::Answer(..), Some(generation)) = (turn.step, after.generation)
-            && before.generation != Some(generation)
-            && self.after_401
-            && self.was_up_to_date(turn)
-        {
-            self.recoveries.set(generation, Recovery::Spent);
+        let (Step::Answer(..), Some(generation)) = (turn.step, turn.after.generation) else {
+            return Ok(());
+        };
+        if turn.before.generation != Some(generation) {
+            self.grant(turn, generation, age);
         }
         Ok(())
+    }
+
+    fn note_start(&mut self, turn: &Turn<'_>) {
+        let Step::Start(who) = turn.step else { return };
+        let another = self.started.replace(who) != Some(who);
+        if turn.before.epoch != turn.after.epoch {
+            (self.early, self.token) = (Early::new(THRESHOLD, 64), None);
+        } else if another && matches!(who, Login::App { .. }) {
+            self.early.trust();
+            if let Some(Token { standing, .. }) = &mut self.token {
+                standing.after_401 = false;
+                if standing.refused == Refused::Reported {
+                    standing.refused = Refused::Wanted(None);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, turn: &Turn<'_>, generation: Generation, age: i64, now: i64) -> Checked {
+        let (before, after) = (&turn.before, &turn.after);
+        let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
+        let mut expected = false;
+        if let Some(token) = self.token.as_mut().filter(|token| token.generation == generation) {
+            token.standing.refused = self.early.refuse(token.standing, age, STATED, now);
+            let wanted = matches!(token.standing.refused, Refused::Wanted(_));
+            expected = !(wanted && renewable) && self.told.insert(generation);
+        }
+        self.owed.extend(Some(generation).filter(|_| expected));
+        let queued = after.queued - before.queued;
+        prop_assert_eq!(queued, usize::from(expected), "a 401 on {:?} at {} ms", generation, age);
+        prop_assert_eq!(&after.token, &before.token, "the token serves meanwhile");
+        Ok(())
+    }
+
+    /// Whether a 401 asks for a renewal, or what was learned may.
+    fn may_renew(&self, age: i64) -> bool {
+        let Some(token) = self.token else { return true };
+        if matches!(token.standing.refused, Refused::Wanted(_)) {
+            return true;
+        }
+        let learned = self.early.age().filter(|limit| token.standing.own && *limit < STATED);
+        // The margin is at most a minute or a quarter, and half of that again by chance.
+        learned.is_some_and(|limit| {
+            let margin = (limit - 1_000).clamp(0, 240_000) / 4;
+            age + age / 1_024 + 1_000 >= limit - margin - margin / 2
+        })
+    }
+
+    fn grant(&mut self, turn: &Turn<'_>, generation: Generation, age: i64) {
+        let mut after_401 = false;
+        if let Some(token) = self.token {
+            self.early.end(token.standing, age, STATED);
+            after_401 = matches!(token.standing.refused, Refused::Wanted(_));
+        }
+        after_401 &= self.was_up_to_date(turn);
+        if !after_401 {
+            self.early.give_up_suspicion();
+        }
+        let standing = Standing { own: true, after_401, refused: Refused::Never };
+        self.token = Some(Token { generation, standing, sent: self.sent });
     }
 
     /// Whether the request that was answered had been made with the credentials that are the latest now:
@@ -104,13 +194,17 @@ impl Watch {
     }
 }
 
+fn is_adoption(transition: Transition) -> bool {
+    matches!(transition.cause, Cause::Adopted | Cause::Replaced)
+}
+
 proptest! {
     #![proptest_config(crate::cases(256))]
 
-    /// A 401 renews its token once; what that gives is not renewed for a 401.
+    /// A 401 renews a token that may have died of age, and is told otherwise; the age is learned.
     #[test]
-    fn rule_05_a_401_renews_once(script in script(refusing()), seed: u64) {
-        let mut watch = Watch::default();
+    fn rule_05_a_401_renews_what_may_have_died_of_age(script in script(refusing()), seed: u64) {
+        let mut watch = Watch::new();
         play(&script, world(Policy::default(), seed), |turn| watch.follow(turn))?;
     }
 

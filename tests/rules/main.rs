@@ -3,6 +3,8 @@
 //! plays more of them.
 
 mod calm;
+#[path = "../oracle/early.rs"]
+mod early;
 mod rules;
 mod shadow;
 mod view;

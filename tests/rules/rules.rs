@@ -432,7 +432,7 @@ fn the_queue_reaches_its_bound() {
         [
             "Active: RenewalFailed: no connection could be made",
             "too many tries failed in a row: start again",
-            "the API refuses token 1, and renewing won't help",
+            "the API refuses token 1, and no renewal follows for now",
             "Active -> Unauthenticated: Stopped",
         ]
     );

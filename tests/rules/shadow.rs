@@ -1,9 +1,6 @@
-//! What the rules say, once more and naively: a token bucket, and the recovery from a 401.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What the rules say, once more and naively: a token bucket.
 
 use videokit_session::driver::Policy;
-use videokit_session::session::Generation;
 
 /// A token bucket as a textbook has it: tokens that come back one by one. Times in milliseconds.
 pub(crate) struct Bucket {
@@ -61,46 +58,4 @@ pub(crate) fn densest_window_is_within(sent: &[u64], policy: &Policy) -> Result<
         }
     }
     Ok(())
-}
-
-/// How far the recovery of one token has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recovery {
-    Untried,
-    Wanted,
-    Spent,
-}
-
-/// The recovery of every token so far.
-#[derive(Debug, Default)]
-pub(crate) struct Recoveries {
-    of: BTreeMap<Generation, Recovery>,
-    told: BTreeSet<Generation>,
-}
-
-impl Recoveries {
-    pub(crate) fn of(&self, generation: Generation) -> Recovery {
-        self.of.get(&generation).copied().unwrap_or(Recovery::Untried)
-    }
-
-    pub(crate) fn set(&mut self, generation: Generation, recovery: Recovery) {
-        self.of.insert(generation, recovery);
-    }
-
-    /// A 401 came for the token that serves. Says whether it has to be told: once, if it isn't answered.
-    pub(crate) fn refused(&mut self, generation: Generation, renewable: bool) -> bool {
-        if self.of(generation) == Recovery::Untried {
-            self.set(generation, Recovery::Wanted);
-        }
-        let answered = self.of(generation) == Recovery::Wanted && renewable;
-        !answered && self.told.insert(generation)
-    }
-
-    /// New credentials give a token another chance.
-    pub(crate) fn reopen(&mut self, generation: Generation) {
-        if self.of(generation) == Recovery::Spent {
-            let told = self.told.contains(&generation);
-            self.set(generation, if told { Recovery::Wanted } else { Recovery::Untried });
-        }
-    }
 }

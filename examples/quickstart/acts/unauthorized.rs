@@ -24,5 +24,5 @@ pub(super) fn surfaced(player: &mut Player<'_>) -> Done {
     player.call(StatusCode::UNAUTHORIZED)?;
     player.until_told(|event| matches!(event, Event::Unauthorized(_)), "the event Unauthorized")?;
     player.call(StatusCode::UNAUTHORIZED)?;
-    player.sends_nothing(requests, "renewing won't help")
+    player.sends_nothing(requests, "its age is not the cause")
 }

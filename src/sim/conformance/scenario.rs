@@ -187,7 +187,8 @@ fn unauthorized(script: Script) -> Script {
         .at(2 * MINUTE, Act::Call { status: Some(401), takes: 200 })
         // At the moment of the reply to the request that this leads to.
         .at(2 * MINUTE + 200 + ROUND_TRIP, Act::call())
-        .at(3 * MINUTE, Act::Call { status: Some(401), takes: 200 })
+        // So soon that age is not the cause.
+        .at(2 * MINUTE + 5 * SECOND, Act::Call { status: Some(401), takes: 200 })
         // Made before a renewal that is due by then, and answered after it.
         .at(10 * MINUTE, Act::Call { status: Some(401), takes: 200 * SECOND })
         .until(25 * MINUTE)

@@ -39,7 +39,7 @@ impl Play {
             (false, true) => Started::Again,
             (false, false) => Started::WithNewSecret,
         };
-        client.referee.started(start, &client.driver);
+        client.referee.started(start);
         client.named.take_if(|_| another);
         self.pump(app)
     }
@@ -101,7 +101,7 @@ impl Play {
                     self.heed(app, &event);
                 }
                 Output::Wait(wake) => {
-                    client.referee.waits(&client.driver)?;
+                    client.referee.waits(&client.driver, wake)?;
                     self.wait(app, wake);
                     return Ok(());
                 }

@@ -1,5 +1,7 @@
 //! A referee that blames nobody proves nothing: here drivers are said to do what none does.
 
+use core::time::Duration;
+
 use super::*;
 use crate::driver::{Output, Start};
 use crate::exchange::{AllowedOrigin, Credentials, Gateway, Grant, Identity};
@@ -67,16 +69,16 @@ fn answered(reply: &Response<Bytes>) -> (Driver, Vec<Event>, Outgoing) {
 }
 
 /// A referee that knows of a login.
-fn watching(driver: &Driver) -> Referee {
+fn watching() -> Referee {
     let mut referee = Referee::new(Policy::default(), at(0));
-    referee.started(Started::Another, driver);
+    referee.started(Started::Another);
     referee
 }
 
 /// One that has also seen the first request go out, when there was no token yet.
 fn seen(outgoing: &Outgoing) -> Referee {
     let (driver, _) = asking(1);
-    let mut referee = watching(&driver);
+    let mut referee = watching();
     referee.sent(outgoing, &driver, at(0)).unwrap();
     referee
 }
@@ -110,7 +112,7 @@ fn two_requests_at_once_and_two_in_a_row_break_the_budget() {
 #[test]
 fn a_bucket_that_is_empty_stays_so_for_an_interval() {
     let (driver, _) = asking(1);
-    let mut referee = watching(&driver);
+    let mut referee = watching();
     let mut next = {
         let mut seed = 1;
         move || {
@@ -137,13 +139,13 @@ fn what_is_stale_is_not_taken_and_changes_nothing() {
     let (driver, outgoing) = asking(1);
     let id = outgoing.id();
     let stale = |verdict, how| blames(verdict, Promise::StaleIsStale, how);
-    let taken = |taken, tokens| watching(&driver).reported(id, None, taken, tokens);
+    let taken = |taken, tokens| watching().reported(id, None, taken, tokens);
     stale(taken(true, NO_TOKEN), "was taken: true; in flight: false");
     stale(taken(false, (Some("a"), Some("b"))), "changed the token");
     assert_eq!(taken(false, (Some("a"), Some("a"))), Ok(()));
     let lost = seen(&outgoing).reported(id, None, false, NO_TOKEN);
     stale(lost, "was taken: false; in flight: true");
-    stale(watching(&driver).abandoned(id), "not in flight");
+    stale(watching().abandoned(id), "not in flight");
     assert_eq!(seen(&outgoing).abandoned(id), Ok(()));
 }
 
@@ -166,7 +168,7 @@ fn a_failure_is_no_refusal_and_a_refusal_is_final() {
     let asks_again = referee.sent(&again, &refused, at(60_000));
     blames(asks_again, Promise::RefusedIsRefused, "asks again");
     referee.live = None;
-    referee.started(Started::WithNewSecret, &refused);
+    referee.started(Started::WithNewSecret);
     referee.read(at(120_000));
     assert_eq!(referee.sent(&again, &refused, at(120_000)), Ok(()), "another secret may");
 }
@@ -197,14 +199,48 @@ fn a_401_that_no_renewal_answers_is_told_once() {
     let told = Event::Unauthorized(generation);
     let of_401 = |verdict, how| blames(verdict, Promise::UnauthorizedRenewsOnce, how);
 
-    let mut referee = watching(&driver);
+    let mut referee = watching();
     referee.event(&adopted[0], None, &driver).unwrap();
     of_401(referee.event(&told, None, &driver), "was not to be told");
     referee.unauthorized(generation, &driver);
-    of_401(referee.waits(&driver), "nobody was told of the 401 on token 1");
+    of_401(referee.waits(&driver, Wake::OnInput), "nobody was told of the 401 on token 1");
     assert_eq!(referee.event(&told, None, &driver), Ok(()));
+    of_401(referee.event(&told, None, &driver), "was not to be told");
     referee.unauthorized(generation, &driver);
-    assert_eq!(referee.waits(&driver), Ok(()), "once is enough");
+    assert_eq!(referee.waits(&driver, Wake::OnInput), Ok(()), "once is enough");
+}
+
+#[test]
+fn the_first_401_of_a_login_leads_to_a_renewal() {
+    let (active, told, first) = answered(&granted());
+    let generation = active.generation().unwrap();
+    let of_401 = |verdict, how| blames(verdict, Promise::UnauthorizedRenewsOnce, how);
+    let refused = || {
+        let mut referee = seen(&first);
+        referee.reported(first.id(), None, true, NO_TOKEN).unwrap();
+        referee.state = StateName::Authenticating;
+        referee.event(&told[0], None, &active).unwrap();
+        referee.unauthorized(generation, &active);
+        referee
+    };
+    let reported = refused().event(&Event::Unauthorized(generation), None, &active);
+    of_401(reported, "was not to be told");
+    let second = Duration::from_secs(1);
+    for (wake, goes_on) in [
+        (Wake::OnInput, false),
+        (Wake::In(second, WakeReason::Renewal), false),
+        (Wake::In(second, WakeReason::Budget), true),
+        (Wake::In(second, WakeReason::Backoff), true),
+        (Wake::In(second, WakeReason::RetryAfter), true),
+        (Wake::In(second, WakeReason::Expiry), true),
+    ] {
+        let waits = refused().waits(&active, wake);
+        if goes_on {
+            assert_eq!(waits, Ok(()), "{wake:?}");
+        } else {
+            of_401(waits, "led to nothing");
+        }
+    }
 }
 
 #[test]
@@ -231,7 +267,7 @@ fn a_server_that_named_a_time_is_left_alone_until_then() {
 #[test]
 fn nothing_goes_on_after_a_stop() {
     let (mut driver, outgoing) = asking(1);
-    let mut referee = watching(&driver);
+    let mut referee = watching();
     blames(referee.stopped(None, &driver), Promise::StopStops, "Authenticating after a stop");
     let late = referee.sent(&outgoing, &driver, at(0));
     blames(late, Promise::StopStops, "after the stop");
@@ -245,12 +281,12 @@ fn each_transition_is_told_and_none_is_made_up() {
     let (active, told, outgoing) = answered(&granted());
     let mut referee = seen(&outgoing);
     let untold = format!("{} without an event", StateName::Active);
-    blames(referee.waits(&active), Promise::OneEventEach, &untold);
+    blames(referee.waits(&active, Wake::OnInput), Promise::OneEventEach, &untold);
     let early = referee.event(&told[0], None, &active);
     blames(early, Promise::OneEventEach, "though the session was Unauthenticated");
     referee.state = StateName::Authenticating;
     assert_eq!(referee.event(&told[0], None, &active), Ok(()));
-    assert_eq!(referee.waits(&active), Ok(()));
+    assert_eq!(referee.waits(&active, Wake::OnInput), Ok(()));
     let Event::Moved(transition) = told[0] else { panic!("a grant moves") };
     referee.state = StateName::Expired;
     let no_row = Event::Moved(Transition { from: StateName::Expired, ..transition });

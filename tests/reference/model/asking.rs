@@ -3,10 +3,12 @@
 use videokit_session::driver::WakeReason;
 use videokit_session::session::transitions::{Cause, StateName};
 
-use super::clock::Elapsed;
+use super::clock::{Elapsed, Life};
+use super::early::Refused;
 use super::jitter::Between;
+use super::words::Settings;
 use super::words::Told;
-use super::{Model, Refused, Sent};
+use super::{Model, Sent, Token};
 use crate::steps::Mark;
 use crate::trial::same;
 
@@ -17,6 +19,23 @@ const NEVER: i64 = i64::MAX / 4;
 struct Limit {
     why: WakeReason,
     until: Between,
+}
+
+impl Token {
+    /// Its life, where it is scheduled by this age.
+    fn scheduled(&self, age: Option<i64>) -> Life {
+        age.map_or(self.life, |age| self.life.until(age))
+    }
+
+    /// What is known of its margin then.
+    fn margin(&self, age: Option<i64>, set: &Settings) -> Between {
+        if let Some(margin) = self.margins.get(&age) {
+            return *margin;
+        }
+        let lo = self.scheduled(age).begins_with().max(0);
+        let margin = set.margin.min(lo * set.percent / 100);
+        Between::new(margin, margin + margin / 2)
+    }
 }
 
 impl Model {
@@ -50,8 +69,7 @@ impl Model {
     /// The driver sent a request.
     pub(super) fn sends(&mut self, number: usize) -> Result<(), String> {
         let ask = self.announced.take().ok_or("it sends what it did not announce")?;
-        let after_401 = self.token.as_ref().is_some_and(|token| token.refused == Refused::Wanted);
-        self.sends.push(Sent { at: self.readings.now(), ask: ask.clone(), after_401 });
+        self.sends.push(Sent { at: self.readings.now(), ask: ask.clone() });
         self.spent.push(self.now());
         let (before, cause) = (self.state(), self.sending());
         self.flight = Some(number);
@@ -129,14 +147,40 @@ impl Model {
     fn due(&self) -> Limit {
         let at_once = Between::exactly(i64::MIN);
         let until = match &self.token {
-            Some(token) if token.refused != Refused::Wanted || !self.has_ask() => {
-                let now = self.readings.now();
-                let when = |margin| token.life.when_lo_is(margin, now);
-                Between::new(when(token.margin.most), when(token.margin.least))
+            Some(token) if !self.has_ask() => self.due_by(token, None),
+            Some(token) if !matches!(token.standing.refused, Refused::Wanted(_)) => {
+                let due = self.due_by(token, self.limit(token));
+                match self.cure(token) {
+                    Some((shown_at, age)) => {
+                        let cured = self.due_by(token, age);
+                        let least = due.least.min(cured.least.max(shown_at));
+                        Between::new(least, due.most.min(cured.most.max(shown_at)))
+                    }
+                    None => due,
+                }
             }
             _ => at_once,
         };
         Limit { why: WakeReason::Renewal, until }
+    }
+
+    /// The age that a token is scheduled by, where that is less than what is stated.
+    fn limit(&self, token: &Token) -> Option<i64> {
+        self.early.age().filter(|age| token.standing.own && *age < token.life.stated())
+    }
+
+    /// When, in ticks, a token shows that the renewal before it cured, and what it is scheduled by then.
+    fn cure(&self, token: &Token) -> Option<(i64, Option<i64>)> {
+        let (shown_at, age) = self.early.cure(token.standing).filter(|_| token.standing.own)?;
+        let left = shown_at - token.life.age(self.readings.now());
+        Some((self.now() + left, age.filter(|age| *age < token.life.stated())))
+    }
+
+    /// When renewal is due for a token that is scheduled by this age.
+    fn due_by(&self, token: &Token, age: Option<i64>) -> Between {
+        let (now, life) = (self.readings.now(), token.scheduled(age));
+        let margin = token.margin(age, &self.set);
+        Between::new(life.when_lo_is(margin.most, now), life.when_lo_is(margin.least, now))
     }
 
     /// The earliest that the budget allows the next request: no window that ends with it, and begins with
@@ -166,13 +210,20 @@ impl Model {
         let said = |wrong| format!("{:?}: {wrong}", limit.why);
         let until = limit.until.and(least, most).map_err(said)?;
         let now = self.readings.now();
+        let age =
+            self.token.as_ref().and_then(|token| self.limit(token).filter(|_| self.has_ask()));
+        // Two schedules may be behind it, and it isn't known which.
+        let certain = self.token.as_ref().is_some_and(|token| self.cure(token).is_none());
+        let set = self.set;
         match (limit.why, &mut self.token, &mut self.pause) {
             (WakeReason::Backoff, _, Some(pause)) => pause.until = until,
-            (WakeReason::Renewal, Some(token), _) if limit.until != until => {
+            (WakeReason::Renewal, Some(token), _) if limit.until != until && certain => {
                 // Due at some time is a margin of at least what `lo` is then, and of less than it was.
-                let lo = |ticks| token.life.at(Elapsed { ticks, ..now }).0;
+                let life = token.scheduled(age);
+                let lo = |ticks| life.at(Elapsed { ticks, ..now }).0;
                 let most = if least > now.ticks { lo(until.least - 1) - 1 } else { i64::MAX };
-                token.margin = token.margin.and(lo(until.most), most).map_err(said)?;
+                let margin = token.margin(age, &set).and(lo(until.most), most).map_err(said)?;
+                token.margins.insert(age, margin);
             }
             _ => {}
         }
@@ -206,6 +257,16 @@ impl Model {
             Mark::Pause => self.pause.as_ref().map(|pause| pause.until.most),
             Mark::Floor => floors(),
             Mark::Budget => Some(self.budget()),
+            Mark::Threshold | Mark::Learned | Mark::HalfLearned | Mark::Similar => {
+                let (age, _) = self.token_age()?;
+                let at = match mark {
+                    Mark::Threshold => Some(self.early.threshold),
+                    Mark::Learned => self.early.age(),
+                    Mark::HalfLearned => self.early.known.map(|known| known / 2),
+                    _ => self.early.suspected.map(|died| (died * 3 + 3) / 4),
+                };
+                Some(self.now() + at? - age)
+            }
         }
         .filter(|at| *at > i64::MIN)
     }

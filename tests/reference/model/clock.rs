@@ -123,6 +123,27 @@ impl Life {
         )
     }
 
+    /// How much time has passed since sending, by either clock.
+    pub(crate) fn age(&self, now: Elapsed) -> i64 {
+        (now.ticks - self.sent.ticks + now.ahead - self.sent.ahead).max(0)
+    }
+
+    /// The age at which the schedule lets the token die.
+    pub(crate) fn stated(&self) -> i64 {
+        self.at_first.0.max(0)
+    }
+
+    /// The same, scheduled as if the token lived no longer than to this age.
+    pub(crate) fn until(&self, age: i64) -> Self {
+        let (lo, hi) = self.at_first;
+        Self { at_first: (lo.min(age), hi), ..*self }
+    }
+
+    /// `lo` when the reply came in.
+    pub(crate) fn begins_with(&self) -> i64 {
+        self.at(self.received).0
+    }
+
     /// When, in ticks, `lo` will have fallen to `level`, if the wall clock keeps step.
     pub(crate) fn when_lo_is(&self, level: i64, now: Elapsed) -> i64 {
         first(now.ticks, |ticks| self.at(Elapsed { ticks, ..now }).0 <= level)

@@ -4,9 +4,10 @@ use videokit_session::TransportFailure;
 use videokit_session::driver::Stalled;
 use videokit_session::session::transitions::{Cause, StateName};
 
+use super::Model;
 use super::clock::Life;
+use super::early::{Refused, Standing};
 use super::words::{Answer, Kind, Told};
-use super::{Model, Refused};
 
 /// What follows by itself.
 impl Model {
@@ -53,6 +54,8 @@ impl Model {
             (Cause::Lapsed, StateName::Expired)
         };
         self.moved(cause, to);
+        self.end_token();
+        self.early.give_up_suspicion();
         self.token = None;
         self.expired = !in_flight;
     }
@@ -71,6 +74,10 @@ impl Model {
         let cause = if self.token.is_some() { Cause::Replaced } else { Cause::Adopted };
         self.moved(cause, StateName::Active);
         self.bump("adoptions");
-        self.hold(bearer, life, Refused::Never);
+        if let (Some(token), Some((age, _))) = (&self.token, self.token_age()) {
+            self.early.lived(token.standing, age);
+        }
+        self.early.give_up_suspicion();
+        self.hold(bearer, life, Standing { own: false, after_401: false, refused: Refused::Never });
     }
 }

@@ -1,13 +1,16 @@
 //! What becomes of requests: the token or the failure that each ends in, and what follows from that.
 
+use std::collections::BTreeMap;
+
 use videokit_session::TransportFailure;
 use videokit_session::driver::Stalled;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use super::clock::Life;
+use super::early::{Refused, Standing};
 use super::jitter::Between;
 use super::words::{Bearer, Kind, Told};
-use super::{Model, Pause, Refused, Sent, Token};
+use super::{Model, Pause, Sent, Token};
 
 /// What becomes of requests.
 impl Model {
@@ -28,9 +31,11 @@ impl Model {
         self.bump(counter);
         self.landed(cause, StateName::Active, Told::Moved);
         self.with_login().identity = self.identity().or(bearer.identity);
-        let refused =
-            if sent.after_401 && self.is_own(sent) { Refused::Spent } else { Refused::Never };
-        self.hold(bearer, life, refused);
+        let after_401 = self.end_token() && self.is_own(sent);
+        if !after_401 {
+            self.early.give_up_suspicion();
+        }
+        self.hold(bearer, life, Standing { own: true, after_401, refused: Refused::Never });
         self.tries = 0;
         if life.at(self.readings.now()).0 > 0 {
             self.forget_failures();
@@ -128,17 +133,15 @@ impl Model {
         self.paused.extend(self.pause.take());
     }
 
-    pub(super) fn hold(&mut self, bearer: Bearer, life: Life, refused: Refused) {
+    pub(super) fn hold(&mut self, bearer: Bearer, life: Life, standing: Standing) {
         self.generations += 1;
         self.expired = false;
-        let lo = life.at(self.readings.now()).0.max(0);
-        let margin = self.set.margin.min(lo * self.set.percent / 100);
         self.token = Some(Token {
             generation: self.generations,
             bearer,
             life,
-            margin: Between::new(margin, margin + margin / 2),
-            refused,
+            margins: BTreeMap::new(),
+            standing,
             told: false,
             needed: false,
         });

@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) spacing: i64,
     pub(crate) backoff: (i64, i64),
     pub(crate) retry_after_cap: i64,
+    /// The age from which a 401 counts as age, and its cap.
+    pub(crate) threshold: (i64, i64),
     pub(crate) attempts: Option<u32>,
     pub(crate) timeout: i64,
     pub(crate) gateway_skew: i64,

@@ -3,21 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use videokit_session::driver::{Policy, Stalled};
+use videokit_session::driver::{Policy, Stalled, WakeReason};
 use videokit_session::session::transitions::{InputName, StateName, TABLE, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step};
 use videokit_session::{Driver, Event, Wake};
 
 use super::view::{Turn, only_failures};
-
-/// How far the recovery of one token from a 401 has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Recovery {
-    Untried,
-    Wanted,
-    Spent,
-}
 
 /// Everything that the rules have to remember.
 pub(crate) struct Watch {
@@ -31,14 +23,15 @@ pub(crate) struct Watch {
     started: Option<Login>,
     /// Until when each endpoint is to be left alone.
     floors: BTreeMap<String, u64>,
-    recoveries: BTreeMap<Generation, Recovery>,
+    /// Tokens that the API refused.
+    unauthorized: BTreeSet<Generation>,
+    /// Whether it refused one of this login's: from then on a shorter life may have been learned.
+    has_been_unauthorized: bool,
     /// Tokens of which it was told that the API refuses them, or has to be.
     told: BTreeSet<Generation>,
     owed: BTreeSet<Generation>,
     /// Tokens of which it was told that another is needed.
     needed: BTreeSet<Generation>,
-    /// Whether the request in flight was asked for by a 401.
-    after_401: bool,
     /// The transition that announces a request which has not gone out.
     announced: Option<Transition>,
     /// The transition that ends such a request, and has yet to be told.
@@ -56,11 +49,11 @@ impl Watch {
             refused: None,
             started: None,
             floors: BTreeMap::new(),
-            recoveries: BTreeMap::new(),
+            unauthorized: BTreeSet::new(),
+            has_been_unauthorized: false,
             told: BTreeSet::new(),
             owed: BTreeSet::new(),
             needed: BTreeSet::new(),
-            after_401: false,
             announced: None,
             unsent: None,
             last_was_unsent: false,
@@ -96,20 +89,8 @@ impl Watch {
         if other || turn.after.epoch != turn.before.epoch || turn.step == Step::Stop {
             self.refused = None;
         }
-        let rotated = matches!(turn.step, Step::Start(Login::App { .. } | Login::Named { .. }));
-        if other && rotated && turn.before.epoch == turn.after.epoch {
-            self.reopen(turn.after.generation);
-        }
-    }
-
-    /// New credentials give a token that the API refused another chance.
-    fn reopen(&mut self, generation: Option<Generation>) {
-        let Some(generation) = generation else { return };
-        let told = self.told.contains(&generation);
-        if let Some(recovery) = self.recoveries.get_mut(&generation)
-            && *recovery == Recovery::Spent
-        {
-            *recovery = if told { Recovery::Wanted } else { Recovery::Untried };
+        if turn.after.epoch != turn.before.epoch {
+            self.has_been_unauthorized = false;
         }
     }
 
@@ -209,46 +190,54 @@ impl Watch {
         let [Seen::Unauthorized(generation)] = *turn.seen else { return };
         let (before, after) = (turn.before, turn.after);
         let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
-        let mut to_be_told = false;
+        let queued = after.queued - before.queued;
+        let tells = queued == 1;
         if before.generation == Some(generation) {
-            let recovery = self.recoveries.entry(generation).or_insert(Recovery::Untried);
-            if *recovery == Recovery::Untried {
-                *recovery = Recovery::Wanted;
+            let first = !self.has_been_unauthorized;
+            self.has_been_unauthorized = true;
+            self.unauthorized.insert(generation);
+            let known = self.told.contains(&generation);
+            assert!(queued <= usize::from(!known), "rule 5: {generation:?} is told of again");
+            assert!(tells || renewable || known, "rule 5: nobody is told of {generation:?}");
+            assert!(!(tells && first && renewable), "rule 5: a first 401 is not answered");
+            if tells {
+                self.told.insert(generation);
+                self.owed.insert(generation);
             }
-            let answered = *recovery == Recovery::Wanted && renewable;
-            to_be_told = !answered && self.told.insert(generation);
+        } else {
+            assert_eq!(queued, 0, "rule 5: {generation:?} serves no more");
         }
-        if to_be_told {
-            self.owed.insert(generation);
-        }
-        assert_eq!(after.queued - before.queued, usize::from(to_be_told), "rule 5: {generation:?}");
         assert_eq!(after.token, before.token, "rule 5: the token serves meanwhile");
     }
 
-    /// A token that isn't due is renewed only if the API refused it, and wasn't renewed for that before.
-    fn rule_5_sent(&mut self, turn: &Turn<'_>, id: RequestId) {
-        let recovery = turn.after.generation.map(|generation| {
-            self.recoveries.get(&generation).copied().unwrap_or(Recovery::Untried)
-        });
-        self.after_401 = recovery == Some(Recovery::Wanted);
+    /// A token that isn't due is renewed only if the API refused one of this login's.
+    fn rule_5_sent(&self, turn: &Turn<'_>, id: RequestId) {
         let due = turn.after.due.is_none_or(|due| due.is_zero());
-        assert!(due || self.after_401, "rule 5: {id} renews, and nobody asked");
+        assert!(due || self.has_been_unauthorized, "rule 5: {id} renews, and nobody asked");
     }
 
-    fn rule_5_after(&mut self, turn: &Turn<'_>) {
-        if turn.step == Step::Drain {
-            assert!(self.owed.is_empty(), "rule 5: nobody was told of {:?}", self.owed);
-        }
-        let (Step::Answer(..), Some(generation)) = (turn.step, turn.after.generation) else {
+    /// A 401 of which nobody is told leads to a renewal, as soon as one may be made.
+    fn rule_5_after(&self, turn: &Turn<'_>) {
+        if turn.step != Step::Drain {
             return;
-        };
-        // What older credentials gave says nothing about newer ones.
-        let asked_with = turn.live_before.map(|id| find(turn, id).secret);
-        let wanted = self.started.and_then(secret);
-        let up_to_date = asked_with.is_some_and(|asked| wanted.is_some_and(|now| asked == now));
-        if turn.before.generation != Some(generation) && self.after_401 && up_to_date {
-            self.recoveries.insert(generation, Recovery::Spent);
         }
+        assert!(self.owed.is_empty(), "rule 5: nobody was told of {:?}", self.owed);
+        let Some(generation) = turn.after.generation else { return };
+        let answered = self.unauthorized.contains(&generation) && !self.told.contains(&generation);
+        let driver = turn.world.driver();
+        let renewable = turn.after.stalled.is_none() && driver.credentials().is_some();
+        let held_back = match turn.world.wake() {
+            Some(Wake::In(_, why)) => matches!(
+                why,
+                WakeReason::Backoff
+                    | WakeReason::RetryAfter
+                    | WakeReason::Budget
+                    | WakeReason::Expiry
+            ),
+            _ => false,
+        };
+        let waits = driver.session().in_flight().is_none() && driver.is_online() && !held_back;
+        assert!(!(answered && renewable && waits), "rule 5: {generation:?} led to nothing");
     }
 
     fn rule_8_drained(&self, turn: &Turn<'_>) {

@@ -1,0 +1,264 @@
+//! The age at which a login's tokens die, as 401s and their absence teach it.
+//!
+//! A server may accept a token for a shorter time than the reply states. The driver learns this time, and
+//! renews sooner:
+//!
+//! 1. A renewal after a 401 **cured** if its token reaches its schedule, or the threshold, without a 401.
+//!    From then on tokens are scheduled as if they lived no longer than the one that died.
+//! 2. After some tokens that reached this schedule without a 401, twice the age is **tried**. A trial that
+//!    holds is followed by the next, until what is stated is reached again. A trial that fails goes back,
+//!    and the next comes after twice as many tokens.
+//! 3. Where a 401 is not explained by age, a **strike** raises the threshold, so that an API that refuses
+//!    everything causes a bounded number of renewals. The threshold falls back after a time without 401s
+//!    that is long compared with the gaps between them.
+//!
+//! The learned age moves the schedule only. Ages are in milliseconds, since sending.
+
+use super::policy::Policy;
+use super::token_status::{Refusal, TokenStatus};
+
+/// A 401 is explained by age if the token lived at least this share of its predecessor's age: 3 of 4.
+const SIMILAR: (u64, u64) = (3, 4);
+
+/// How many of the longest gaps between 401s have to pass without one until the threshold falls back.
+const QUIET_GAPS: u64 = 4;
+
+/// How old a token is, and how old it may become. In milliseconds since sending.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TokenAge {
+    pub(super) millis: u64,
+    /// The age by which it would be scheduled if nothing were learned.
+    pub(super) stated: u64,
+}
+
+/// What 401s have taught about the tokens of one login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct LearnedAge {
+    /// A token younger than this did not die of age.
+    threshold: u64,
+    limit: Limit,
+    /// How many tokens have to reach the learned schedule before a longer age is tried.
+    trial_after: u32,
+    /// The age of the token that was refused, until its successor shows whether age was the cause.
+    unproven: Option<u64>,
+    /// When the last 401 came.
+    last_refused: Option<u64>,
+    /// The longest time between two 401s since the threshold last fell back, up to its cap.
+    longest_gap: u64,
+}
+
+/// The age that tokens are scheduled by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+enum Limit {
+    /// What is stated.
+    #[default]
+    Stated,
+    /// This age, which so many tokens in a row have reached without a 401.
+    Learned { age: u64, reached: u32 },
+    /// A longer age than the one that is known to hold.
+    Trial { held: u64, age: u64 },
+}
+
+impl LearnedAge {
+    /// Nothing is learned yet.
+    pub(super) fn new(policy: &Policy) -> Self {
+        Self {
+            threshold: policy.age_threshold(),
+            limit: Limit::Stated,
+            trial_after: 1,
+            unproven: None,
+            last_refused: None,
+            longest_gap: 0,
+        }
+    }
+
+    /// Returns the age by which tokens are scheduled, if that is not what is stated.
+    pub(super) fn limit(&self) -> Option<u64> {
+        match self.limit {
+            Limit::Stated => None,
+            Limit::Learned { age, .. } | Limit::Trial { age, .. } => Some(age),
+        }
+    }
+
+    /// Returns the age at which the token proves that its renewal cured, and the limit from then on; `None`
+    /// if there is nothing to prove.
+    pub(super) fn cure(&self, policy: &Policy, token: &TokenStatus) -> Option<(u64, Option<u64>)> {
+        let mut cured = *self;
+        (self.unproven.is_some() && token.refusal == Refusal::None).then(|| {
+            cured.proven(policy);
+            (self.threshold, cured.limit())
+        })
+    }
+
+    /// The token is of this age, and was not refused so far.
+    pub(super) fn observe(&mut self, policy: &Policy, token: &TokenStatus, age: u64) {
+        if self.cure(policy, token).is_some_and(|(proven_at, _)| age >= proven_at) {
+            self.proven(policy);
+        }
+    }
+
+    /// The API refuses the token, at the tick `at`. Decides whether that asks for a renewal.
+    pub(super) fn refused(
+        &mut self,
+        policy: &Policy,
+        token: &mut TokenStatus,
+        age: TokenAge,
+        at: u64,
+    ) {
+        self.note_gap(policy, at);
+        if matches!(token.refusal, Refusal::Renew { .. }) {
+            return;
+        }
+        if !token.is_asked_for() {
+            token.refusal = Refusal::Renew { teaches: None };
+            return;
+        }
+        let TokenAge { millis: age, stated } = age;
+        let first_401 = token.refusal == Refusal::None;
+        let least = policy.age_threshold();
+        let mut explained = false;
+        // One that outlived its statement died of that.
+        let mut teaches = (least..stated).contains(&age);
+        if first_401 && self.held().is_some_and(|held| age < held / 2 || age < least) {
+            if token.is_after_401() && self.unproven.is_none() && teaches {
+                // What was learned is too long; an idle time can look like a long life.
+                self.limit = Limit::Stated;
+            } else {
+                // Tokens die sooner than the learned age, so age is not the cause.
+                self.strike(policy);
+                self.limit = Limit::Stated;
+                self.trial_after = 1;
+                teaches = false;
+            }
+        } else if first_401
+            && age >= least
+            && self.unproven.is_some_and(|died| is_similar(age, died))
+        {
+            self.proven(policy);
+            explained = true;
+        }
+        let untried = self.threshold == least && !token.is_after_401();
+        if explained || untried || age >= self.threshold {
+            token.refusal = Refusal::Renew { teaches: teaches.then_some(age) };
+            return;
+        }
+        token.refusal = Refusal::Reported;
+        if self.unproven.take().is_some() {
+            self.strike(policy);
+        }
+    }
+
+    /// The token is replaced by the one that a renewal brought, or has expired. Returns whether a 401 asked for
+    /// its successor.
+    pub(super) fn retire(&mut self, policy: &Policy, token: &TokenStatus, age: TokenAge) -> bool {
+        if !token.is_asked_for() {
+            return token.wants_renewal();
+        }
+        self.observe(policy, token, age.millis);
+        match token.refusal {
+            Refusal::None => self.reached_schedule(policy, age),
+            Refusal::Reported => self.unproven = None,
+            Refusal::Renew { teaches } => self.unproven = teaches,
+        }
+        token.wants_renewal()
+    }
+
+    /// The token's successor proves nothing: it is not of this login's own asking.
+    pub(super) fn abandon_proof(&mut self) {
+        self.unproven = None;
+    }
+
+    /// There are new credentials: what the old ones met is no evidence any more, but the age stays.
+    pub(super) fn renew_trust(&mut self, policy: &Policy) {
+        *self = Self { limit: self.limit, trial_after: self.trial_after, ..Self::new(policy) };
+    }
+
+    fn held(&self) -> Option<u64> {
+        match self.limit {
+            Limit::Stated => None,
+            Limit::Learned { age, .. } => Some(age),
+            Limit::Trial { held, .. } => Some(held),
+        }
+    }
+
+    /// Age was the cause of the refusal before.
+    fn proven(&mut self, policy: &Policy) {
+        let Some(died) = self.unproven.take() else { return };
+        if let Limit::Trial { .. } = self.limit {
+            let most = policy.most_tokens_before_trial();
+            self.trial_after = self.trial_after.saturating_mul(2).min(most);
+        }
+        let age = self.held().map_or(died, |held| held.min(died));
+        self.limit = Limit::Learned { age, reached: 0 };
+    }
+
+    fn reached_schedule(&mut self, policy: &Policy, TokenAge { millis, stated }: TokenAge) {
+        if self.unproven.is_some() {
+            return self.proven(policy);
+        }
+        // Statements differ: this one may be for less than what is known to hold.
+        let next_trial = |held: u64| {
+            let age = held.saturating_mul(2).min(stated).max(held);
+            Limit::Trial { held, age }
+        };
+        self.limit = match self.limit {
+            Limit::Stated => Limit::Stated,
+            Limit::Trial { age: trial, .. } if trial >= stated => {
+                self.trial_after = 1;
+                Limit::Stated
+            }
+            // The age that was reached, and not the one that was tried, is known to hold.
+            Limit::Trial { held, age: trial } => next_trial(millis.min(trial).max(held)),
+            Limit::Learned { age, reached } => {
+                let reached = reached.saturating_add(1);
+                if reached >= self.trial_after {
+                    next_trial(age)
+                } else {
+                    Limit::Learned { age, reached }
+                }
+            }
+        };
+    }
+
+    /// The same as of `now`, with times that make no difference any more as one time.
+    #[cfg(feature = "_model")]
+    pub(super) fn relative_to(self, policy: &Policy, now: u64) -> Self {
+        let mut longest = policy.age_threshold_cap();
+        if self.threshold > policy.age_threshold() {
+            let quiet = self.longest_gap.max(self.threshold).saturating_mul(QUIET_GAPS);
+            longest = longest.max(quiet);
+        }
+        let since = self.last_refused.map(|last| now.saturating_sub(last).min(longest));
+        Self { last_refused: since, ..self }
+    }
+
+    /// Returns the age beyond which a token is treated as one of this age.
+    #[cfg(feature = "_model")]
+    pub(super) fn oldest(&self, policy: &Policy, stated: u64) -> u64 {
+        let learned = [self.limit(), self.held(), self.unproven].into_iter().flatten().max();
+        learned.unwrap_or(0).max(stated).max(policy.age_threshold_cap())
+    }
+
+    fn strike(&mut self, policy: &Policy) {
+        self.threshold = policy.raised_age_threshold(self.threshold);
+    }
+
+    /// Notes the time between two 401s, after the threshold fell back if it was long.
+    fn note_gap(&mut self, policy: &Policy, at: u64) {
+        let least = policy.age_threshold();
+        if let Some(last) = self.last_refused {
+            let gap = at.saturating_sub(last);
+            let quiet = self.longest_gap.max(self.threshold).saturating_mul(QUIET_GAPS);
+            if self.threshold > least && gap >= quiet {
+                (self.threshold, self.longest_gap) = (least, 0);
+            }
+            self.longest_gap = self.longest_gap.max(gap.min(policy.age_threshold_cap()));
+        }
+        self.last_refused = Some(at);
+    }
+}
+
+fn is_similar(age: u64, died: u64) -> bool {
+    let (share, of) = SIMILAR;
+    age.saturating_mul(of) >= died.saturating_mul(share)
+}

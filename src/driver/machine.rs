@@ -46,14 +46,17 @@ impl Driver {
     /// between them.
     pub const MOST_QUEUED: usize = 4;
 
-    /// A driver with the default policy, and nobody logged in. See
-    /// [`Session::new`](crate::Session::new) for the seed.
+    /// A driver with the default policy, and nobody logged in.
+    ///
+    /// The seed has to be a random number: two drivers with one seed share their request ids, so that one
+    /// user's reply would be accepted as another's. [`Session::new`](crate::Session::new) says where to get
+    /// one.
     #[must_use]
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
         Self::with_policy(config, Policy::default(), seed)
     }
 
-    /// A driver with a policy of your own.
+    /// A driver with a policy of your own. The seed is as for [`new`](Self::new).
     #[must_use]
     pub fn with_policy(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
         Self::from_session(AnySession::new(config, seed), policy)

@@ -41,7 +41,7 @@ use crate::time::Moment;
 ///     }
 /// }
 /// # let config = Arc::new(Config::builder(AllowedOrigin::https("https://api.video.io")?).build()?);
-/// # let mut player = Player { session: AnySession::new(config, 1) };
+/// # let mut player = Player { session: AnySession::new(config, 1) }; // a fixed seed for the example
 /// # let _ = player.handle(Input::Stop, Moment::default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -237,6 +237,16 @@ impl Driver {
         }
     }
 
+    /// Takes a reading of the clocks, and changes nothing else. What has become due since the last reading
+    /// is done by the next [`poll`](Self::poll).
+    ///
+    /// Every other call takes a reading too, so a run loop needs none of these. A test that lets time pass
+    /// can show it to the driver in this way, and a process that makes no calls for a while can keep the
+    /// count of time that way.
+    pub fn observe(&mut self, now: Moment) {
+        self.session.observe(now);
+    }
+
     /// Ends the login, in any state and without any network: the token is forgotten and wiped, a
     /// request in flight is abandoned, and its reply, when it comes, is stale. What remains is the budget
     /// and what servers asked to wait.

@@ -91,7 +91,7 @@ fn a_start_with_the_same_credentials_leaves_the_pause_as_it_is() {
         let until = bench.now.after(ms(pauses(with_backoff(DAY, DAY), 1, 1)[0]));
         bench.pass(SECOND);
         bench.start(gateway_login());
-        let left = millis(until.since_start() - bench.now.since_start());
+        let left = millis(until.since_start().saturating_sub(bench.now.since_start()));
         assert_eq!(bench.wait(), (left, WakeReason::Backoff), "{gave_up:?}");
     }
 }

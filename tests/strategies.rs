@@ -64,6 +64,10 @@ impl Drive for Toy {
         }
     }
 
+    fn observe(&mut self, now: Moment) {
+        self.driver.observe(now);
+    }
+
     fn driver(&self) -> &Driver {
         &self.driver
     }

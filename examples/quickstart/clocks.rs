@@ -1,6 +1,6 @@
 //! The two clocks that the library leaves to its caller, and the seed.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Instant, SystemTime};
 
 use videokit_session::Moment;
@@ -20,8 +20,8 @@ impl Clocks {
     }
 }
 
-/// Another number for each driver, so that no two apps pause alike. The standard library has no other
-/// source of chance.
+/// Returns a random number, another one for each driver: two drivers with one seed share their request
+/// ids, and pause alike. The standard library has no other source of chance.
 pub(crate) fn seed() -> u64 {
-    RandomState::new().hash_one(())
+    RandomState::new().build_hasher().finish()
 }

@@ -18,6 +18,7 @@ use videokit_session::exchange::Endpoint;
 use videokit_session::{ApiToken, Gateway, Identity, Moment, sim};
 
 use crate::SESSIONS;
+use crate::clocks::seed;
 use crate::transport::Transport;
 use crate::weather::{Forecast, Met, Weather};
 
@@ -44,7 +45,8 @@ impl Servers {
     /// Starts both, on a thread of their own.
     pub(crate) fn start(api_token: &'static str, lifetime: Duration) -> std::io::Result<Self> {
         let site = Arc::new(Site {
-            gateway: Mutex::new(sim::Gateway::new(api_token, lifetime, 2_026)),
+            // With a fixed seed, a gateway that is started again would make the same tokens again.
+            gateway: Mutex::new(sim::Gateway::new(api_token, lifetime, seed())),
             forecast: Mutex::default(),
             held: AtomicUsize::new(0),
             gate: Semaphore::new(0),

@@ -63,6 +63,9 @@ pub trait Drive {
     /// See [`Driver::stop`].
     fn stop(&mut self, now: Moment);
 
+    /// See [`Driver::observe`].
+    fn observe(&mut self, now: Moment);
+
     /// The driver inside, to be asked, and to authorize API requests with.
     fn driver(&self) -> &Driver;
 }
@@ -99,6 +102,10 @@ impl Drive for Driver {
 
     fn stop(&mut self, now: Moment) {
         Self::stop(self, now);
+    }
+
+    fn observe(&mut self, now: Moment) {
+        Self::observe(self, now);
     }
 
     fn driver(&self) -> &Driver {

@@ -46,14 +46,17 @@ impl Driver {
     /// between them.
     pub const MOST_QUEUED: usize = 4;
 
-    /// A driver with the default policy, and nobody logged in. See
-    /// [`Session::new`](crate::Session::new) for the seed.
+    /// A driver with the default policy, and nobody logged in.
+    ///
+    /// The seed has to be a random number: two drivers with one seed share their request ids, so that one
+    /// user's reply would be accepted as another's. [`Session::new`](crate::Session::new) says where to get
+    /// one.
     #[must_use]
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
         Self::with_policy(config, Policy::default(), seed)
     }
 
-    /// A driver with a policy of your own.
+    /// A driver with a policy of your own. The seed is as for [`new`](Self::new).
     #[must_use]
     pub fn with_policy(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
         Self::from_session(AnySession::new(config, seed), policy)
@@ -243,6 +246,16 @@ impl Driver {
             self.try_again();
             self.backoff = Backoff::default();
         }
+    }
+
+    /// Takes a reading of the clocks, and changes nothing else. What has become due since the last reading
+    /// is done by the next [`poll`](Self::poll).
+    ///
+    /// Every other call takes a reading too, so a run loop needs none of these. A test that lets time pass
+    /// can show it to the driver in this way, and a process that makes no calls for a while can keep the
+    /// count of time that way.
+    pub fn observe(&mut self, now: Moment) {
+        self.session.observe(now);
     }
 
     /// Ends the login, in any state and without any network: the token is forgotten and wiped, a

@@ -4,7 +4,8 @@
 //! A [`Driver`] owns an [`AnySession`](crate::AnySession) and adds policy to it: of the session's
 //! transitions it repeats none. Its inputs are [`start`](Driver::start), [`stop`](Driver::stop),
 //! [`handle_response`](Driver::handle_response), [`handle_failure`](Driver::handle_failure),
-//! [`handle_unauthorized`](Driver::handle_unauthorized), [`set_online`](Driver::set_online), and time.
+//! [`handle_unauthorized`](Driver::handle_unauthorized), [`set_online`](Driver::set_online), and time
+//! ([`observe`](Driver::observe), and the moment that each call is given).
 //! After each of them, [`poll`](Driver::poll) until it answers [`Output::Wait`]:
 //!
 //! ```
@@ -16,7 +17,7 @@
 //! let config = Config::builder(AllowedOrigin::https("https://api.video.io")?).build()?;
 //! let user = Identity::new("user-17")?;
 //! let credentials = Credentials::for_development(Gateway::new(ApiToken::new("my-app:my-secret")?, user));
-//! let mut driver = Driver::new(Arc::new(config), 42);
+//! let mut driver = Driver::new(Arc::new(config), 42); // a fixed seed for the example: yours is random
 //! let mut now = Moment::from_millis(0, 1_795_492_800_000); // yours comes from two clocks
 //!
 //! driver.start(credentials, now);

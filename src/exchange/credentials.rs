@@ -135,6 +135,23 @@ impl Credentials {
     }
 }
 
+#[cfg(feature = "trace")]
+impl Credentials {
+    /// Returns a number to find these credentials by: equal ones have the same, and others hardly ever do.
+    /// It follows from them alone, since this hasher has fixed keys; for a custom exchange, from where it
+    /// is, and so holds for as long as these credentials or a clone of them live.
+    pub(crate) fn digest(&self) -> u64 {
+        use core::hash::{Hash, Hasher};
+        let mut hasher = std::hash::DefaultHasher::new();
+        match &self.0 {
+            Kind::Gateway(gateway) => gateway.hash_into(&mut hasher),
+            Kind::Backend(backend) => backend.hash_into(&mut hasher),
+            Kind::Custom(exchange) => Arc::as_ptr(exchange).cast::<()>().addr().hash(&mut hasher),
+        }
+        hasher.finish()
+    }
+}
+
 #[cfg(feature = "_model")]
 impl Credentials {
     /// A number for what they ask with: the same for the same.
@@ -143,7 +160,7 @@ impl Credentials {
         let mut hasher = std::hash::DefaultHasher::new();
         if let Kind::Gateway(gateway) = &self.0 {
             // Without a request made for it: a search asks for this millions of times.
-            gateway.hash_for_model(&mut hasher);
+            gateway.hash_into(&mut hasher);
             return hasher.finish();
         }
         let Ok(request) = self.exchange().request() else { return 0 };

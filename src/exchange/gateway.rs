@@ -105,13 +105,11 @@ impl Gateway {
         Self { body_limit: bytes, ..self }
     }
 
-    /// Hashes what it asks with.
-    #[cfg(feature = "_model")]
-    pub(super) fn hash_for_model(&self, hasher: &mut impl core::hash::Hasher) {
+    /// Hashes what it asks with: equal gateways alike.
+    #[cfg(any(feature = "trace", feature = "_model"))]
+    pub(super) fn hash_into(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash;
-        let uri = self.endpoint.uri();
-        let authority = uri.authority().map(http::uri::Authority::as_str);
-        (uri.scheme_str(), authority, uri.path(), uri.query()).hash(hasher);
+        self.endpoint.uri().hash(hasher);
         (self.dialect.accept(), self.token.header(), &self.identity, &self.scopes).hash(hasher);
     }
 

@@ -41,7 +41,7 @@ use crate::time::Moment;
 ///     }
 /// }
 /// # let config = Arc::new(Config::builder(AllowedOrigin::https("https://api.video.io")?).build()?);
-/// # let mut player = Player { session: AnySession::new(config, 1) };
+/// # let mut player = Player { session: AnySession::new(config, 1) }; // a fixed seed for the example
 /// # let _ = player.handle(Input::Stop, Moment::default());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -132,17 +132,24 @@ pub struct Misuse {
 }
 
 impl AnySession {
-    /// A new session, unauthenticated. See [`Session::new`].
+    /// A new session, unauthenticated. See [`Session::new`], also for why no two sessions may share a seed.
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
         Self::Unauthenticated(Session::new(config, seed))
     }
 
-    /// Takes the session out of a field, and leaves a new one, unauthenticated, in its place.
+    /// Takes the session out of a field, and leaves a placeholder until the next state is put in.
     ///
-    /// The one left behind has the same configuration and seed. It is a placeholder until the next
-    /// state is put in; if it is used instead, its request ids repeat those of the session taken out.
+    /// The placeholder is an unauthenticated session without token, credentials, identity or a request in
+    /// flight. It has the same configuration and seed, and it counts on from the session taken out: its
+    /// request ids, its [`Generation`](super::Generation)s and its reading of the clocks. So if the session
+    /// taken out is lost, to a panic in an [`Exchange`](crate::exchange::Exchange) that the caller catches
+    /// for example, the placeholder can be used in its stead: no request id is made twice, a reply to an
+    /// earlier request is stale, and [`Driver::from_session`](crate::Driver::from_session) knows that
+    /// requests were sent.
+    ///
+    /// Don't use both: from here on they would make the same ids.
     pub fn take(&mut self) -> Self {
-        let placeholder = Session::new(Arc::clone(self.config()), self.seed());
+        let placeholder = Session { core: self.core().continued(), state: Unauthenticated(()) };
         mem::replace(self, Self::Unauthenticated(placeholder))
     }
 

@@ -65,6 +65,18 @@ impl Core {
         Self { config, clock: Clock::default(), seed, requests: 0, generations: 0, last: None }
     }
 
+    /// Returns a core that counts on from this one: requests, tokens and time.
+    pub(super) fn continued(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            clock: self.clock,
+            seed: self.seed,
+            requests: self.requests,
+            generations: self.generations,
+            last: None,
+        }
+    }
+
     /// Changes state. There has to be a row of the table for it, or this doesn't compile.
     pub(super) fn become_state<From: State, To: State, Because: Why>(
         mut self,

@@ -38,7 +38,7 @@
 //! let mut now = Moment::from_millis(0, 1_795_492_800_000); // yours comes from two clocks
 //!
 //! // ------------------------------------------------ Unauthenticated
-//! let session = Session::new(Arc::new(config), 42);
+//! let session = Session::new(Arc::new(config), 42); // a fixed seed for the example: yours is random
 //! let credentials = Credentials::for_development(gateway);
 //! let (session, outgoing) = session.authenticate(credentials, now)?;
 //!

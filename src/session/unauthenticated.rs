@@ -36,9 +36,20 @@ impl fmt::Debug for Unauthenticated {
 impl Session<Unauthenticated> {
     /// A new session.
     ///
-    /// `seed` makes its request ids and its jitter. It needs to differ between sessions, not to be secret:
-    /// any source of chance will do, such as `RandomState::new().hash_one(())` of the standard library. The
-    /// same seed and the same inputs give the same outputs.
+    /// `seed` makes its request ids and its jitter. The same seed and the same inputs give the same outputs,
+    /// which is what tests want. Everywhere else, each session needs a random seed, though not a secret one;
+    /// the standard library has a source:
+    ///
+    /// ```
+    /// use std::hash::{BuildHasher, Hasher, RandomState};
+    ///
+    /// let seed = RandomState::new().build_hasher().finish();
+    /// # let _ = seed;
+    /// ```
+    ///
+    /// **Two sessions with one seed share their request ids.** Where the replies of both come in at one
+    /// place, one user's reply would be accepted as another's. Their renewals and retries also fall
+    /// together.
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
         Self { core: Core::new(config, seed), state: Unauthenticated(()) }
     }

@@ -70,7 +70,7 @@ pub(super) fn sharp_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
         fault: Fault::Lost,
     };
     let whole: Vec<_> = [date_off, set, sleep, first].into_iter().chain(outages).collect();
-    whole.into_iter().collect()
+    FaultPlan::cut(whole)
 }
 
 /// A day's worth of everything that can go wrong.
@@ -79,9 +79,9 @@ pub(super) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
     // Every other one comes in a storm: what goes wrong together goes wrong in its own ways.
     let storm = chance.below(lasts);
     let times = (0..incidents).map(|n| (n % 2 == 0, storm));
-    times
-        .filter_map(|(in_storm, storm)| incident(chance, lasts, in_storm.then_some(storm)))
-        .collect()
+    FaultPlan::cut(
+        times.filter_map(|(in_storm, storm)| incident(chance, lasts, in_storm.then_some(storm))),
+    )
 }
 
 fn incident(chance: &mut Chance, lasts: u64, storm: Option<u64>) -> Option<Incident> {

@@ -86,7 +86,7 @@ impl Client {
         let now = device.read(0);
         let mut driver = Driver::with_policy(config, policy, seed);
         // The first reading, so that the referee's time and the driver's begin together.
-        driver.stop(now);
+        driver.observe(now);
         Self {
             referee: Referee::new(Policy::default(), now),
             driver,

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 #[non_exhaustive]
 pub enum Fault {
     /// The network: a reply takes this much longer, in milliseconds. Past the time-out, it is late: it
-    /// comes after its request was given up, and maybe after the reply to the next one.
+    /// comes after its request was given up, and maybe after the reply to the next one. A
+    /// [`Gateway`](super::Gateway) doesn't wait: it hands the delay out, as
+    /// [`DelayedResponse::delay`](super::DelayedResponse::delay).
     Slow {
         /// How much longer.
         ms: u32,
@@ -45,6 +47,10 @@ pub enum Fault {
     },
     /// The gateway: credentials that are good are refused, with 401.
     Refused,
+    /// The gateway: 200 with an `error` that is a string, and no token (wire facts, N).
+    ErrorString,
+    /// The gateway: 200 with an `error` that is an object, and no token (wire facts, N).
+    ErrorObject,
     /// The gateway: the API answers 401 to tokens that are good.
     Distrusted,
     /// The gateway: it grants tokens that expired an hour ago.
@@ -112,6 +118,8 @@ impl Fault {
         Self::Throttled { retry_after: Some(30), as_date: false },
         Self::Unavailable { status: 503, retry_after: None },
         Self::Refused,
+        Self::ErrorString,
+        Self::ErrorObject,
         Self::Distrusted,
         Self::ExpiredToken,
         Self::ExpiryMissing,
@@ -148,6 +156,8 @@ impl Fault {
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
             Self::Refused => "refused",
+            Self::ErrorString => "error_string",
+            Self::ErrorObject => "error_object",
             Self::Distrusted => "distrusted",
             Self::ExpiredToken => "expired_token",
             Self::ExpiryMissing => "expiry_missing",

@@ -19,13 +19,35 @@ const OVERSIZE: usize = crate::exchange::BODY_LIMIT.saturating_add(1_024);
 const PORTAL: &str = "<!doctype html><title>Free Wi-Fi</title><p>Accept our terms to go on.";
 
 #[derive(Serialize)]
-struct Refusal<'a> {
-    error: &'a str,
+struct Refusal<E> {
+    error: E,
 }
 
-/// The reply of a request that doesn't get to its destination, if there is a fault for that.
-/// `for_token` says whether it asks for a session token; `date` is what the gateway's clock shows.
-pub(super) fn in_the_way(faults: &[Fault], for_token: bool, date: i64) -> Option<Response<Bytes>> {
+#[derive(Serialize)]
+struct ErrorObject<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Destination {
+    /// The gateway or the backend: a session token is asked for.
+    Token,
+    /// The API.
+    Api,
+    /// Anything else.
+    Other,
+}
+
+/// Returns the reply to a request that a fault keeps from its destination, if one does. `date` is what the
+/// gateway's clock shows.
+pub(super) fn in_the_way(
+    faults: &[Fault],
+    destination: Destination,
+    date: i64,
+) -> Option<Response<Bytes>> {
+    let for_token = destination == Destination::Token;
     faults.iter().find_map(|fault| match *fault {
         Fault::Portal => {
             let mut response = Response::new(Bytes::from_static(PORTAL.as_bytes()));
@@ -48,7 +70,12 @@ pub(super) fn in_the_way(faults: &[Fault], for_token: bool, date: i64) -> Option
             Some(with_retry_after(refusal(status, "not now"), retry_after, None))
         }
         Fault::Refused if for_token => Some(refusal(StatusCode::UNAUTHORIZED, "refused")),
-        Fault::Distrusted if !for_token => {
+        Fault::ErrorString if for_token => Some(refusal(StatusCode::OK, "internal error")),
+        Fault::ErrorObject if for_token => {
+            let error = ErrorObject { code: "internal", message: "internal error" };
+            Some(json(StatusCode::OK, &Refusal { error }))
+        }
+        Fault::Distrusted if destination == Destination::Api => {
             Some(refusal(StatusCode::UNAUTHORIZED, "no live session token"))
         }
         _ => None,
@@ -81,6 +108,15 @@ pub(super) fn maim(faults: &[Fault], response: &mut Response<Bytes>) {
         };
         *response.body_mut() = maimed;
     }
+}
+
+/// Returns how much longer a reply takes: the sum of all delays.
+pub(super) fn delay(faults: &[Fault]) -> Duration {
+    let delays = faults.iter().map(|fault| match fault {
+        Fault::Slow { ms } => Duration::from_millis(u64::from(*ms)),
+        _ => Duration::ZERO,
+    });
+    delays.fold(Duration::ZERO, Duration::saturating_add)
 }
 
 /// How far the gateway's `Date` is off.

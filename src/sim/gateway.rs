@@ -5,13 +5,14 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, DATE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, DATE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use super::ask::{self, Refused, Scheme, authorization};
 use super::fault::Fault;
-use super::faulty::{date_error, http_date, in_the_way, json, maim, refusal};
+use super::faulty::{Destination, date_error, delay, http_date, in_the_way, json, maim, refusal};
 use crate::session::mix;
 
 /// How long ago a token expired that is dead on arrival, in milliseconds.
@@ -22,10 +23,16 @@ const HOUR: i64 = 3_600_000;
 ///
 /// | request | answer |
 /// |---|---|
-/// | `POST /v1/sessions` with `Authorization: Bearer <API token>` | a session token, with expiry (wire facts, N) |
-/// | `POST /v1/sessions` with `Authorization: App token=<API token>` | a session token, without (wire facts, R) |
-/// | any method on `/token/<identity>`, with a cookie that isn't refused | a session token for that identity, with expiry, as a backend passes it on |
+/// | `POST /v1/sessions` with `Authorization: Bearer <API token>` and a JSON body | a session token, with expiry (wire facts, N) |
+/// | `POST /v1/sessions` with `Authorization: App token=<API token>` and a JSON body or a form | a session token, without (wire facts, R) |
+/// | any method on `/token/<identity>`, with a cookie that isn't refused | a session token for that identity, with expiry, as a backend passes it on (wire facts, A) |
+/// | any method on `/token`, without a cookie that is refused | the same for the identity [set](Gateway::set_backend_identity) for it (wire facts, S) |
+/// | `GET /` | the text `Session Service` (wire facts, S) |
 /// | `GET /v1/videos` with `Authorization: Bearer <session token>` | 200 while that token lives, else 401 |
+///
+/// A request for a token that isn't right is answered with 400 and an `error` that says what is wrong with
+/// it. The identity in a path is percent-decoded; the fields of a form are percent- and plus-decoded.
+/// Authorization schemes are compared without regard to case (RFC 9110, 11.1).
 ///
 /// Headers that it doesn't know, such as those that the vendor's Node SDK sends by mistake, change
 /// nothing. Host and scheme are not looked at. Time is what `now` says: milliseconds since 1970 on the
@@ -33,11 +40,13 @@ const HOUR: i64 = 3_600_000;
 /// [`handle_under`](Gateway::handle_under).
 ///
 /// ```
+/// use std::hash::{BuildHasher, Hasher, RandomState};
 /// use std::time::Duration;
 /// use videokit_session::{ApiToken, Identity};
 /// use videokit_session::sim;
 ///
-/// let mut server = sim::Gateway::new("my-app:my-secret", Duration::from_secs(60), 1);
+/// let seed = RandomState::new().build_hasher().finish();
+/// let mut server = sim::Gateway::new("my-app:my-secret", Duration::from_secs(60), seed);
 /// let client = videokit_session::Gateway::new(ApiToken::new("my-app:my-secret")?, Identity::new("user-17")?);
 ///
 /// let response = server.handle(&client.request(), 1_795_492_800_000);
@@ -45,10 +54,26 @@ const HOUR: i64 = 3_600_000;
 /// assert_eq!(grant.expires_at(), Some("2026-11-24T04:01:00Z"));
 /// assert_eq!(server.counts().granted, 1);
 ///
-/// let response = server.handle_under(&[sim::Fault::Portal], &client.request(), 1_795_492_800_000);
-/// assert!(client.read(&response).is_err());
+/// let slow = sim::Fault::Slow { ms: 2_000 };
+/// let late = server.handle_under(&[sim::Fault::Portal, slow], &client.request(), 1_795_492_800_000);
+/// assert_eq!(late.delay, Duration::from_secs(2));
+/// assert!(client.read(&late.response).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # The seed
+///
+/// The seed makes the tokens: the n-th token of a gateway follows from seed and n. So a gateway that is
+/// made again with the same seed, after a restart for example, hands out the same tokens again, **to
+/// whoever asks then**: one user gets a token that another one had, and the API takes it from both. Use a
+/// fixed seed where a test has to be repeated exactly, and a random one everywhere else.
+///
+/// # Memory
+///
+/// A gateway keeps each token that it made until the token expires or is revoked. Expired ones are dropped
+/// with the next token that is made. So it never keeps more tokens than it made within one lifetime (the
+/// longest, if [`set_lifetime`](Gateway::set_lifetime) has changed it), and one more. What it
+/// [accepts](Gateway::accept) and [refuses](Gateway::refuse), it keeps for good.
 #[derive(Clone)]
 pub struct Gateway {
     api_tokens: BTreeSet<String>,
@@ -56,7 +81,11 @@ pub struct Gateway {
     lifetime: u64,
     whole_seconds: bool,
     seed: u64,
+    /// For whom `GET /token` grants.
+    backend_identity: Option<String>,
     issued: BTreeMap<String, Issued>,
+    /// The same tokens by the ends of their lives.
+    expiring: BTreeSet<(i64, String)>,
     newest: Option<String>,
     counts: Counts,
 }
@@ -78,18 +107,21 @@ pub struct Counts {
     pub served: u64,
     /// API calls that were answered 401.
     pub unauthorized: u64,
-    /// Requests for anything else.
+    /// Requests that were answered with 404.
     pub unknown: u64,
     /// Requests that a fault kept from being processed.
     pub kept_away: u64,
 }
 
-/// A request for a session token, as it was understood.
-#[derive(Deserialize)]
-struct Ask {
-    identity: String,
-    #[serde(default)]
-    scopes: Vec<String>,
+/// A reply, and how late it is. A gateway has no clock to wait on: that is its caller's part.
+#[derive(Debug, Clone)]
+#[must_use]
+#[non_exhaustive]
+pub struct DelayedResponse {
+    /// The reply.
+    pub response: Response<Bytes>,
+    /// How much longer than usual it takes: the sum of all [`Fault::Slow`], none without.
+    pub delay: Duration,
 }
 
 /// How a granting reply is written.
@@ -118,10 +150,9 @@ struct Videos<'a> {
     identity: &'a str,
 }
 
-type Refused = (StatusCode, &'static str);
-
 impl Gateway {
-    /// A gateway that knows one API token, and mints tokens of this lifetime. The seed makes the tokens.
+    /// A gateway that knows one API token, and mints tokens of this lifetime. The seed makes the tokens: two
+    /// gateways with one seed hand out the same ones.
     #[must_use]
     pub fn new(api_token: &str, lifetime: Duration, seed: u64) -> Self {
         Self {
@@ -130,7 +161,9 @@ impl Gateway {
             lifetime: crate::time::millis(lifetime),
             whole_seconds: false,
             seed,
+            backend_identity: None,
             issued: BTreeMap::new(),
+            expiring: BTreeSet::new(),
             newest: None,
             counts: Counts::default(),
         }
@@ -138,21 +171,20 @@ impl Gateway {
 
     /// Answers one request.
     pub fn handle<B: AsRef<[u8]>>(&mut self, request: &Request<B>, now: i64) -> Response<Bytes> {
-        self.handle_under(&[], request, now)
+        self.handle_under(&[], request, now).response
     }
 
-    /// Answers one request, while these faults last. Those of networks, devices and apps change nothing
-    /// here.
+    /// Answers one request, while these faults last. [`Fault::Slow`] is handed out as a delay. Other faults
+    /// of networks, and those of devices and apps, change nothing here.
     pub fn handle_under<B: AsRef<[u8]>>(
         &mut self,
         faults: &[Fault],
         request: &Request<B>,
         now: i64,
-    ) -> Response<Bytes> {
-        let path = request.uri().path();
-        let for_token = path == "/v1/sessions" || path.starts_with("/token/");
+    ) -> DelayedResponse {
+        let destination = destination(request.uri().path());
         let date = now.saturating_add(date_error(faults));
-        let mut response = if let Some(response) = in_the_way(faults, for_token, date) {
+        let mut response = if let Some(response) = in_the_way(faults, destination, date) {
             self.counts.kept_away = self.counts.kept_away.saturating_add(1);
             response
         } else {
@@ -162,7 +194,13 @@ impl Gateway {
         headers.insert(DATE, http_date(date));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         maim(faults, &mut response);
-        response
+        DelayedResponse { response, delay: delay(faults) }
+    }
+
+    /// Sets the identity that a `GET` of `/token` grants for: whoever is logged in at the backend, which
+    /// a request of that kind doesn't say. Without one, such a request is answered with 400.
+    pub fn set_backend_identity(&mut self, identity: &str) {
+        self.backend_identity = Some(identity.to_owned());
     }
 
     /// Knows another API token from now on.
@@ -178,12 +216,15 @@ impl Gateway {
 
     /// Forgets a token: API calls with it are answered 401 from now on. Says whether it was known.
     pub fn revoke(&mut self, token: &str) -> bool {
-        self.issued.remove(token).is_some()
+        let Some((token, issued)) = self.issued.remove_entry(token) else { return false };
+        self.expiring.remove(&(issued.expires_at, token));
+        true
     }
 
     /// Forgets every token, as [`revoke`](Self::revoke) does with one.
     pub fn revoke_all(&mut self) {
         self.issued.clear();
+        self.expiring.clear();
     }
 
     /// Mints tokens of this lifetime from now on. Those that are out keep theirs.
@@ -198,7 +239,7 @@ impl Gateway {
     }
 
     /// When a token expires, in milliseconds since 1970 on the gateway's own clock; `None` for one that
-    /// was never made, or was revoked.
+    /// was never made, was revoked, or has expired and was dropped.
     #[must_use]
     pub fn expires_at(&self, token: &str) -> Option<i64> {
         Some(self.issued.get(token)?.expires_at)
@@ -210,7 +251,7 @@ impl Gateway {
         Some((token, self.expires_at(token)?))
     }
 
-    /// For whom a token is.
+    /// For whom a token is; `None` as for [`expires_at`](Self::expires_at).
     #[must_use]
     pub fn identity_of(&self, token: &str) -> Option<&str> {
         Some(&self.issued.get(token)?.identity)
@@ -228,30 +269,37 @@ impl Gateway {
         request: &Request<B>,
         now: i64,
     ) -> Response<Bytes> {
-        let ask = match (request.method(), request.uri().path()) {
+        let asked = match (request.method(), request.uri().path()) {
             (&Method::POST, "/v1/sessions") => self.check(request),
             (&Method::GET, "/v1/videos") => return self.videos(request, now),
+            (&Method::GET, "/") => return service(),
+            (_, "/token") => self.check_backend(request),
             (_, path) => {
-                let Some(identity) = path.strip_prefix("/token/") else {
+                let Some(rest) = path.strip_prefix("/token/") else {
                     self.counts.unknown = self.counts.unknown.saturating_add(1);
                     return refusal(StatusCode::NOT_FOUND, "no such resource");
                 };
-                self.check_login(request, identity)
+                self.check_login(request, rest)
             }
         };
-        match ask {
-            Ok((ask, dialect)) => self.mint(faults, &ask, dialect, now),
+        match asked {
+            Ok((identity, dialect)) => self.mint(faults, identity, dialect, now),
             Err((status, error)) => {
                 self.counts.refused = self.counts.refused.saturating_add(1);
-                refusal(status, error)
+                refusal(status, &error)
             }
         }
     }
 
-    fn mint(&mut self, faults: &[Fault], ask: &Ask, dialect: Dialect, now: i64) -> Response<Bytes> {
+    fn mint(
+        &mut self,
+        faults: &[Fault],
+        mut identity: String,
+        dialect: Dialect,
+        now: i64,
+    ) -> Response<Bytes> {
         self.counts.granted = self.counts.granted.saturating_add(1);
         let token = format!("st-{:016x}", mix(self.seed ^ mix(self.counts.granted)));
-        let mut identity = ask.identity.clone();
         let mut expires_at = now.saturating_add_unsigned(self.lifetime);
         let mut text = None;
         let mut stated = true;
@@ -279,47 +327,61 @@ impl Gateway {
             }
         };
         let response = json(StatusCode::OK, &grant);
-        self.newest = Some(token.clone());
-        self.issued.insert(token, Issued { identity, expires_at });
+        self.keep(token, Issued { identity, expires_at }, now);
         response
     }
 
-    /// Checks a request for a session token as a strict gateway would. Says in which dialect it is.
-    fn check<B: AsRef<[u8]>>(&self, request: &Request<B>) -> Result<(Ask, Dialect), Refused> {
-        let dialect = match authorization(request) {
-            Some((Scheme::Bearer, token)) if self.api_tokens.contains(token) => Dialect::Current,
-            Some((Scheme::App, token)) if self.api_tokens.contains(token) => Dialect::Older,
-            _ => return Err((StatusCode::UNAUTHORIZED, "unknown API token")),
+    /// Keeps a token until it expires, and drops those that have.
+    fn keep(&mut self, token: String, issued: Issued, now: i64) {
+        while let Some((expires_at, _)) = self.expiring.first()
+            && *expires_at <= now
+            && let Some((_, token)) = self.expiring.pop_first()
+        {
+            self.issued.remove(&token);
+        }
+        self.newest = Some(token.clone());
+        self.expiring.insert((issued.expires_at, token.clone()));
+        self.issued.insert(token, issued);
+    }
+
+    /// Checks a request for a session token as a strict gateway would. Returns the identity and the
+    /// dialect.
+    fn check<B: AsRef<[u8]>>(&self, request: &Request<B>) -> Result<(String, Dialect), Refused> {
+        let scheme = match authorization(request) {
+            Some((scheme, token)) if self.api_tokens.contains(token) => scheme,
+            _ => return Err((StatusCode::UNAUTHORIZED, "unknown API token".into())),
         };
-        let json = request.headers().get(CONTENT_TYPE).is_some_and(|value| {
-            value.as_bytes().to_ascii_lowercase().starts_with(b"application/json")
-        });
-        if !json {
-            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, "the body has to be JSON"));
-        }
-        let ask: Ask = serde_json::from_slice(request.body().as_ref())
-            .map_err(|_| (StatusCode::BAD_REQUEST, "the body has to name an identity"))?;
-        if ask.identity.is_empty() {
-            return Err((StatusCode::BAD_REQUEST, "the identity is empty"));
-        }
-        if ask.scopes.iter().any(String::is_empty) {
-            return Err((StatusCode::BAD_REQUEST, "a scope is empty"));
-        }
-        Ok((ask, dialect))
+        let dialect = match scheme {
+            Scheme::Bearer => Dialect::Current,
+            Scheme::App => Dialect::Older,
+        };
+        Ok((ask::identity(request, scheme)?, dialect))
     }
 
     /// Checks a login at the backend: a cookie, and one that isn't refused.
     fn check_login<B>(
         &self,
         request: &Request<B>,
-        identity: &str,
-    ) -> Result<(Ask, Dialect), Refused> {
-        let cookie = request.headers().get(COOKIE).and_then(|value| value.to_str().ok());
-        if cookie.is_none_or(|cookie| self.refused.contains(cookie)) {
-            return Err((StatusCode::UNAUTHORIZED, "nobody is logged in"));
+        rest: &str,
+    ) -> Result<(String, Dialect), Refused> {
+        if cookie(request).is_none_or(|cookie| self.refused.contains(cookie)) {
+            return Err((StatusCode::UNAUTHORIZED, "nobody is logged in".into()));
         }
-        let ask = Ask { identity: identity.to_owned(), scopes: Vec::new() };
-        Ok((ask, Dialect::Current))
+        Ok((ask::from_path(rest)?, Dialect::Current))
+    }
+
+    /// Checks a request to the backend that doesn't name who is logged in.
+    fn check_backend<B>(&self, request: &Request<B>) -> Result<(String, Dialect), Refused> {
+        if cookie(request).is_some_and(|cookie| self.refused.contains(cookie)) {
+            return Err((StatusCode::UNAUTHORIZED, "nobody is logged in".into()));
+        }
+        let identity = self.backend_identity.clone().ok_or_else(|| {
+            ask::bad_request(
+                "no identity is set for `/token`: call `set_backend_identity`, or ask at \
+                 `/token/<identity>`",
+            )
+        })?;
+        Ok((identity, Dialect::Current))
     }
 
     fn videos<B>(&mut self, request: &Request<B>, now: i64) -> Response<Bytes> {
@@ -344,20 +406,31 @@ impl fmt::Debug for Gateway {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Scheme {
-    Bearer,
-    App,
+fn destination(path: &str) -> Destination {
+    match path {
+        "/v1/sessions" | "/token" => Destination::Token,
+        "/" => Destination::Other,
+        path if path.starts_with("/token/") => Destination::Token,
+        _ => Destination::Api,
+    }
 }
 
-fn authorization<B>(request: &Request<B>) -> Option<(Scheme, &str)> {
-    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
-    let bearer = value.strip_prefix("Bearer ").map(|token| (Scheme::Bearer, token));
-    bearer.or_else(|| value.strip_prefix("App token=").map(|token| (Scheme::App, token)))
+fn cookie<B>(request: &Request<B>) -> Option<&str> {
+    request.headers().get(COOKIE)?.to_str().ok()
+}
+
+/// The backend's answer to `GET /` (wire facts, S).
+fn service() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"Session Service"));
+    let text = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    response
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::AUTHORIZATION;
+
     use super::*;
     use crate::{ApiToken, Identity};
 

@@ -338,9 +338,7 @@ impl<D: Drive> Harness<D> {
         let passed = mono.saturating_sub(self.last_mono).min(LEAP);
         self.ticks = self.ticks.saturating_add(passed);
         self.last_mono = mono;
-        // A call that changes nothing else.
-        let online = self.driver.driver().is_online();
-        self.driver.set_online(online, now);
+        self.driver.observe(now);
     }
 }
 

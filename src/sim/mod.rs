@@ -9,6 +9,7 @@
 //! property tests, and with `arbitrary` fuzzers do. [`conformance`](conformance()) takes a run loop of
 //! yours through everything that may come its way; the chapter [`testing`] is a guide to all of this.
 
+mod ask;
 mod chance;
 mod client;
 pub mod conformance;
@@ -28,9 +29,9 @@ mod world;
 
 pub use conformance::conformance;
 pub use fault::Fault;
-pub use gateway::{Counts, Gateway};
+pub use gateway::{Counts, DelayedResponse, Gateway};
 pub use harness::{Harness, Seen, Sent};
-pub use plan::{FaultPlan, Incident, PlanError};
+pub use plan::{FaultPlan, Incident, OutOfRange, PlanError};
 pub use report::{Broken, Promise, Report};
 pub use step::{Answer, Login, SECRET, Step, To};
 pub use world::World;

@@ -13,20 +13,50 @@ const VERSION: u32 = 1;
 /// The most incidents that a text may have: a plan is read whole.
 const MOST_INCIDENTS: usize = 100_000;
 
+/// The latest and the longest that an incident can be, and the longest that a world can last: 366 days, in
+/// milliseconds. This project's own limit: a simulation of a year still ends, and no clock of it overflows.
+pub(super) const LONGEST: u64 = 366 * 86_400_000;
+
+/// A time of a simulation that is out of range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: expected 0 to {LONGEST} (366 days), found {found_ms}")]
+#[non_exhaustive]
+pub struct OutOfRange {
+    /// The name of the field or the argument.
+    pub field: &'static str,
+    /// What it was, in milliseconds.
+    pub found_ms: u64,
+}
+
+/// Checks that a time, in milliseconds, is one that a simulation can have.
+pub(super) fn in_range(field: &'static str, found_ms: u64) -> Result<u64, OutOfRange> {
+    if found_ms <= LONGEST { Ok(found_ms) } else { Err(OutOfRange { field, found_ms }) }
+}
+
 /// What goes wrong, when, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Incident {
-    /// When it begins, in milliseconds from the start.
+    /// When it begins, in milliseconds from the start. A plan takes 0 to 31,622,400,000: 366 days.
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = arbitrary_time))]
     pub at_ms: u64,
-    /// How long it lasts, in milliseconds. Of no account for what happens at once.
+    /// How long it lasts, in milliseconds; in the same range. Of no account for what happens at once.
+    #[cfg_attr(feature = "arbitrary", arbitrary(with = arbitrary_time))]
     pub lasts_ms: u64,
     /// What it is.
     pub fault: Fault,
 }
 
-/// What goes wrong in a simulation: any number of incidents, in any order, overlapping or not.
+/// Takes any time that a plan can have.
+#[cfg(feature = "arbitrary")]
+fn arbitrary_time(input: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<u64> {
+    let any: u64 = input.arbitrary()?;
+    Ok(any.checked_rem(LONGEST.saturating_add(1)).unwrap_or(0))
+}
+
+/// What goes wrong in a simulation: up to 100,000 incidents, in any order, overlapping or not. Their times
+/// are in the range that [`Incident`] names, so that every simulation ends.
 ///
 /// Its text form has one JSON object a line. The first names the version; each of the others is an
 /// [`Incident`].
@@ -75,7 +105,15 @@ pub enum PlanError {
         /// What was found, and what was expected.
         expected: String,
     },
-    /// There are too many lines.
+    /// A time of an incident is out of range.
+    #[error("line {line}, {time}")]
+    OutOfRange {
+        /// The line, from 1: the one that the incident has in the plan's text form, wherever it came from.
+        line: usize,
+        /// The field, and what it was.
+        time: OutOfRange,
+    },
+    /// There are too many incidents.
     #[error("line {line}: a plan has at most {MOST_INCIDENTS} incidents")]
     TooLong {
         /// The first line that is too many.
@@ -90,6 +128,54 @@ struct Header {
 }
 
 impl FaultPlan {
+    /// Makes a plan of incidents.
+    ///
+    /// # Errors
+    /// [`PlanError::OutOfRange`] for a time over 366 days, [`PlanError::TooLong`] for more than 100,000
+    /// incidents. The line is the one that the incident would have in the text form: 2 for the first.
+    ///
+    /// ```
+    /// use videokit_session::sim::{Fault, FaultPlan, Incident};
+    ///
+    /// let asleep = |lasts_ms| Incident { at_ms: 0, lasts_ms, fault: Fault::Asleep };
+    /// let plan = FaultPlan::new([asleep(3_600_000)])?;
+    /// assert_eq!(plan.incidents().len(), 1);
+    /// let error = FaultPlan::new([asleep(3_600_000), asleep(u64::MAX)]).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "line 3, `lasts_ms`: expected 0 to 31622400000 (366 days), found 18446744073709551615",
+    /// );
+    /// # Ok::<(), videokit_session::sim::PlanError>(())
+    /// ```
+    pub fn new(incidents: impl IntoIterator<Item = Incident>) -> Result<Self, PlanError> {
+        let mut plan = Self::default();
+        for (line, incident) in (2..).zip(incidents) {
+            plan.push(line, incident)?;
+        }
+        Ok(plan)
+    }
+
+    /// Makes a plan of incidents that are in range by their making. One that isn't is cut to the range.
+    pub(super) fn cut(incidents: impl IntoIterator<Item = Incident>) -> Self {
+        let cut = incidents.into_iter().take(MOST_INCIDENTS).map(|incident| Incident {
+            at_ms: incident.at_ms.min(LONGEST),
+            lasts_ms: incident.lasts_ms.min(LONGEST),
+            ..incident
+        });
+        Self(cut.collect())
+    }
+
+    fn push(&mut self, line: usize, incident: Incident) -> Result<(), PlanError> {
+        if self.0.len() == MOST_INCIDENTS {
+            return Err(PlanError::TooLong { line });
+        }
+        for (field, millis) in [("at_ms", incident.at_ms), ("lasts_ms", incident.lasts_ms)] {
+            in_range(field, millis).map_err(|time| PlanError::OutOfRange { line, time })?;
+        }
+        self.0.push(incident);
+        Ok(())
+    }
+
     /// The incidents, as they were given.
     #[must_use]
     pub fn incidents(&self) -> &[Incident] {
@@ -100,7 +186,7 @@ impl FaultPlan {
     #[must_use]
     pub fn without(&self, index: usize) -> Self {
         let kept = self.0.iter().enumerate().filter(|(at, _)| *at != index);
-        kept.map(|(_, incident)| *incident).collect()
+        Self(kept.map(|(_, incident)| *incident).collect())
     }
 
     /// The faults that last at this time, in milliseconds from the start.
@@ -112,12 +198,6 @@ impl FaultPlan {
                 since.is_some_and(|since| since < incident.lasts_ms)
             })
             .map(|incident| incident.fault)
-    }
-}
-
-impl FromIterator<Incident> for FaultPlan {
-    fn from_iter<I: IntoIterator<Item = Incident>>(incidents: I) -> Self {
-        Self(incidents.into_iter().collect())
     }
 }
 
@@ -145,18 +225,18 @@ impl core::str::FromStr for FaultPlan {
         if header.fault_plan > VERSION {
             return Err(PlanError::Newer { found: header.fault_plan });
         }
-        let mut incidents = Vec::new();
+        let mut plan = Self::default();
         for (index, text) in lines.enumerate() {
             let line = index.saturating_add(2);
             if text.trim().is_empty() {
                 continue;
             }
-            if incidents.len() == MOST_INCIDENTS {
+            if plan.0.len() == MOST_INCIDENTS {
                 return Err(PlanError::TooLong { line });
             }
-            incidents.push(read_line(text, line)?);
+            plan.push(line, read_line(text, line)?)?;
         }
-        Ok(Self(incidents))
+        Ok(plan)
     }
 }
 
@@ -236,7 +316,7 @@ mod tests {
     #[test]
     fn every_kind_of_fault_can_be_written_down() {
         let kinds = Fault::KINDS.iter().map(|&fault| Incident { at_ms: 1, lasts_ms: 2, fault });
-        let plan: FaultPlan = kinds.collect();
+        let plan = FaultPlan::new(kinds).unwrap();
         assert_eq!(plan.to_string().parse(), Ok(plan.clone()));
         for (line, fault) in plan.to_string().lines().skip(1).zip(Fault::KINDS) {
             assert!(line.contains(&format!("\"{}\"", fault.name())), "{line}");
@@ -250,5 +330,9 @@ mod tests {
         assert!(text.parse::<FaultPlan>().is_ok());
         let longer = format!("{text}{line}").parse::<FaultPlan>();
         assert_eq!(longer, Err(PlanError::TooLong { line: MOST_INCIDENTS + 2 }));
+        let incident = Incident { at_ms: 0, lasts_ms: 0, fault: Fault::Lost };
+        let built = |count| FaultPlan::new(core::iter::repeat_n(incident, count));
+        assert!(built(MOST_INCIDENTS).is_ok());
+        assert_eq!(built(MOST_INCIDENTS + 1), longer);
     }
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::chance::{Chance, mixed_plan, sharp_plan};
-use super::plan::FaultPlan;
+use super::plan::{FaultPlan, OutOfRange, in_range};
 use super::play::Play;
 use super::report::{Broken, Report};
 use crate::driver::Policy;
@@ -48,10 +48,17 @@ impl World {
     }
 
     /// A world in which nothing goes wrong but what is planned here.
-    #[must_use]
-    pub fn new(seed: u64, apps: usize, lasts: Duration, plan: FaultPlan) -> Self {
-        let policy = Policy::default();
-        Self { seed, plan, lasts: millis(lasts), apps, sharp: false, policy }
+    ///
+    /// # Errors
+    /// [`OutOfRange`] if it `lasts` for more than 366 days.
+    pub fn new(
+        seed: u64,
+        apps: usize,
+        lasts: Duration,
+        plan: FaultPlan,
+    ) -> Result<Self, OutOfRange> {
+        let lasts = in_range("lasts", millis(lasts))?;
+        Ok(Self { seed, plan, lasts, apps, sharp: false, policy: Policy::default() })
     }
 
     /// What is planned to go wrong.
@@ -66,7 +73,8 @@ impl World {
         Self { plan, ..*self }
     }
 
-    /// Plays the world to its end.
+    /// Plays the world to its end. It has one, whatever the plan: every time in it is in range, and an app
+    /// lets time pass between any two things that it does.
     ///
     /// # Errors
     /// The first promise that was broken.

@@ -25,7 +25,34 @@ pub(super) struct StandIns {
     /// The ways to write each date: what is written otherwise is not the same grant.
     dates: BTreeMap<i64, Numbers<Box<str>>>,
     endpoints: Numbers<(Box<str>, Box<str>)>,
-    credentials: Vec<Credentials>,
+    credentials: CredentialsIndex,
+}
+
+/// Credentials and their numbers, from 1. They have no order, so they are found by their digest; those that
+/// share one are compared.
+#[derive(Default)]
+struct CredentialsIndex {
+    by_digest: BTreeMap<u64, Vec<(usize, Credentials)>>,
+    count: usize,
+}
+
+impl CredentialsIndex {
+    /// The number of `credentials`. They are known from then on.
+    fn of(&mut self, credentials: &Credentials) -> usize {
+        let alike = self.by_digest.entry(credentials.digest()).or_default();
+        if let Some((number, _)) = alike.iter().find(|(_, known)| known == credentials) {
+            return *number;
+        }
+        self.count = self.count.saturating_add(1);
+        alike.push((self.count, credentials.clone()));
+        self.count
+    }
+
+    /// The most that are compared to find one.
+    #[cfg(test)]
+    fn most_compared(&self) -> usize {
+        self.by_digest.values().map(Vec::len).max().unwrap_or(0)
+    }
 }
 
 /// Things and their numbers, from 1.
@@ -106,14 +133,8 @@ impl StandIns {
         format!("endpoint-{}", self.endpoints.of(endpoint))
     }
 
-    /// These have no order, and only the app brings new ones in.
     pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
-        let known = self.credentials.iter().position(|known| known == credentials);
-        let at = known.unwrap_or_else(|| {
-            self.credentials.push(credentials.clone());
-            self.credentials.len().saturating_sub(1)
-        });
-        format!("credentials-{}", at.saturating_add(1))
+        format!("credentials-{}", self.credentials.of(credentials))
     }
 }
 
@@ -148,7 +169,82 @@ fn jwt(token: &SessionToken, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
+
     use super::*;
+    use crate::exchange::{Backend, Endpoint, Gateway};
+    use crate::secret::ApiToken;
+
+    /// 8,000 different credentials of each kind.
+    fn different_credentials() -> Vec<Credentials> {
+        let gateway = |n: usize, identity: &str| {
+            let token = ApiToken::new(format!("app:{n}")).unwrap();
+            Gateway::new(token, Identity::new(identity).unwrap())
+        };
+        let backend = |path: &str, cookie: usize| {
+            let endpoint = Endpoint::https(format!("https://app.example/{path}")).unwrap();
+            Backend::new(endpoint).header(COOKIE, HeaderValue::from(cookie))
+        };
+        let all = (0..2_000).flat_map(|n| {
+            [
+                Credentials::for_development(gateway(n, "user-17")),
+                Credentials::for_development(gateway(0, &format!("user-{n}-else"))),
+                Credentials::backend(backend("token", n)),
+                Credentials::backend(backend(&format!("token/{n}"), 0)),
+            ]
+        });
+        let custom = |n| Credentials::custom(Arc::new(gateway(n, "user-17")));
+        all.chain((0..2_000).map(custom)).collect()
+    }
+
+    #[test]
+    fn s3_credentials_are_found_in_one_comparison_however_many_they_are() {
+        let different = different_credentials();
+        assert_eq!(different.len(), 10_000);
+        let mut known = StandIns::default();
+        for _ in 0..2 {
+            for (n, credentials) in (1..).zip(&different) {
+                assert_eq!(known.credentials(credentials), format!("credentials-{n}"));
+            }
+        }
+        assert_eq!(known.credentials.most_compared(), 1);
+    }
+
+    #[test]
+    fn s3_equal_credentials_have_equal_digests() {
+        let backend = |host: &str, headers: [(HeaderName, u8); 2]| {
+            let endpoint = Endpoint::https(format!("https://{host}/token")).unwrap();
+            let set = |backend: Backend, (name, value): (HeaderName, u8)| {
+                backend.header(name, HeaderValue::from(u16::from(value)))
+            };
+            Credentials::backend(headers.into_iter().fold(Backend::new(endpoint), set))
+        };
+        let gateway = |uri: &str| {
+            let token = ApiToken::new("app:hush").unwrap();
+            let gateway = Gateway::new(token, Identity::new("user-17").unwrap());
+            Credentials::for_development(gateway.endpoint(Endpoint::https(uri).unwrap()))
+        };
+        let custom = Credentials::custom(Arc::new(Backend::new(
+            Endpoint::https("https://app.example/token").unwrap(),
+        )));
+        let rows = [
+            (
+                backend("app.example", [(COOKIE, 1), (AUTHORIZATION, 2)]),
+                backend("APP.example", [(AUTHORIZATION, 2), (COOKIE, 1)]),
+            ),
+            (gateway("https://a.example/x?y"), gateway("https://A.example/x?y")),
+            (custom.clone(), custom),
+        ];
+        for (one, other) in rows {
+            assert_eq!(one, other);
+            assert_eq!(one.digest(), other.digest(), "{one:?}");
+        }
+        let [one, other] = [[(COOKIE, 1), (AUTHORIZATION, 2)], [(COOKIE, 2), (AUTHORIZATION, 1)]]
+            .map(|headers| backend("app.example", headers).digest());
+        assert_ne!(one, other, "which header has which value counts");
+    }
 
     #[test]
     fn every_date_that_is_read_has_a_canonical_form() {

@@ -49,6 +49,7 @@ pub(super) enum Input {
     },
     Online(bool),
     Stop,
+    Observe,
 }
 
 /// What a call answered. `ok` and `stale` answer a response and a failure, the others a poll.

@@ -12,6 +12,7 @@
 //! use videokit_session::*;
 //!
 //! let config = Config::builder(AllowedOrigin::https("https://api.video.io")?).build()?;
+//! // A fixed seed for the example: yours is random.
 //! let mut driver = Recorder::new(Arc::new(config), Policy::default(), 42);
 //!
 //! let user = Identity::new("user-17")?;
@@ -58,7 +59,7 @@
 //! |---|---|
 //! | `n` | the line's number, counted from the one after the first |
 //! | `mono`, `wall` | the moment of the call: milliseconds since the caller's start, and since 1970 |
-//! | `in` | a call: `start`, `poll`, `response`, `failure`, `unauthorized`, `online` or `stop` |
+//! | `in` | a call: `start`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop` or `observe` |
 //! | or `out` | what it answered: `send`, `abandon`, `event` or `wait` to a poll, `ok` or `stale` to a response and a failure; the other calls answer nothing |
 //! | `state` | the session's state, on the last line of a call that changed it. It begins as Unauthenticated |
 //! | `token` | the token's generation, its [validity](crate::Validity) and its [remaining lifetime](crate::time::Remaining), on the last line of a call that changed one of the first two; `none` when it is gone. It begins as that |

@@ -47,7 +47,8 @@ impl Seen {
 }
 
 impl Recorder {
-    /// Makes a driver, as [`Driver::with_policy`] does, and records it from its beginning.
+    /// Makes a driver, as [`Driver::with_policy`] does, and records it from its beginning. The seed has to
+    /// be random, as there.
     #[must_use]
     pub fn new(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
         Self::with_naming(config, policy, seed, Naming::Hide(StandIns::default()))
@@ -270,6 +271,11 @@ impl Drive for Recorder {
     fn stop(&mut self, now: Moment) {
         self.driver.stop(now);
         self.record(now, Input::Stop, None);
+    }
+
+    fn observe(&mut self, now: Moment) {
+        self.driver.observe(now);
+        self.record(now, Input::Observe, None);
     }
 
     fn driver(&self) -> &Driver {

@@ -103,6 +103,7 @@ fn play(again: &mut Recorder, step: Step) -> Option<Difference> {
         Call::Unauthorized(generation) => again.handle_unauthorized(generation, now),
         Call::Online(online) => again.set_online(online, now),
         Call::Stop => again.stop(now),
+        Call::Observe => again.observe(now),
     }
     let replayed = again.take_lines();
     let mut replayed = replayed.lines().map(unsealed);

@@ -33,6 +33,7 @@ pub(super) enum Call {
     Unauthorized(Generation),
     Online(bool),
     Stop,
+    Observe,
 }
 
 /// Everybody who was on stage so far.
@@ -73,6 +74,7 @@ impl Troupe {
         Ok(match input {
             Input::Poll => Call::Poll,
             Input::Stop => Call::Stop,
+            Input::Observe => Call::Observe,
             Input::Online(online) => Call::Online(online),
             Input::Unauthorized { generation } => {
                 Call::Unauthorized(Generation::from_number(generation))

@@ -66,6 +66,8 @@ fn take<D: Drive>(happening: Happening, driver: &mut D, stage: &Stage) -> bool {
 fn play(mut driver: Probe, stage: &Stage, inbox: &mut Inbox, length: Duration, polls: Polls) {
     for number in 0_u32.. {
         stage.pass_to(length * number);
+        // A game reads its clocks once a frame, whether there is anything to do or not.
+        driver.observe(stage.now());
         while let Some(happening) = inbox.take_due() {
             if !take(happening, &mut driver, stage) {
                 return;

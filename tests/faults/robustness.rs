@@ -1,11 +1,20 @@
 //! Misuse, and inputs that nobody sends by accident.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use videokit_session::driver::Policy;
+use videokit_session::exchange::{BuildError, Denial, Exchange, Reply};
 use videokit_session::session::transitions::StateName;
-use videokit_session::{Driver, Output, TransportFailure, Wake};
+use videokit_session::session::{Generation, RequestId};
+use videokit_session::{
+    Credentials, Driver, Grant, Moment, Output, SessionToken, TransportFailure, Wake,
+};
 
-use crate::world::{HOUR, SECOND, World, login};
+use crate::world::{HOUR, SECOND, T0, World, config, login, says};
 
 /// A loop ignores it with a semicolon, and `?` has nothing to end a loop with.
 #[test]
@@ -119,4 +128,127 @@ fn r12_a_session_taken_out_knows_nothing_of_an_announced_request() {
     driver.start(login("user-17"), now);
     assert!(matches!(driver.poll(now), Output::Event(_)));
     assert!(matches!(driver.poll(now), Output::Send(_)), "the budget was not touched");
+}
+
+/// A user's endpoint whose replies can't be read without a panic, where they say so.
+struct Panicking(&'static str);
+
+impl Exchange for Panicking {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        let uri = format!("https://login.example/{}", self.0);
+        Ok(http::Request::post(uri).body(Bytes::new()).unwrap())
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        assert_ne!(reply.body(), b"panic", "this reply is not foreseen");
+        Ok(Grant::new(SessionToken::new(format!("{}-token", self.0)).unwrap()))
+    }
+}
+
+fn user(name: &'static str) -> Credentials {
+    Credentials::custom(Arc::new(Panicking(name)))
+}
+
+/// Gives the driver a reply over which its exchange panics, as a framework does that catches panics.
+fn panics(driver: &mut Driver, id: RequestId, now: Moment) {
+    let reply = says(200, "panic");
+    let caught = catch_unwind(AssertUnwindSafe(|| driver.handle_response(id, &reply, now)));
+    assert!(caught.is_err());
+}
+
+/// When the next request goes, and its id.
+fn next_request(driver: &mut Driver, mut now: Moment) -> (Moment, RequestId) {
+    loop {
+        match driver.poll(now) {
+            Output::Send(outgoing) => return (now, outgoing.id()),
+            Output::Event(_) | Output::Abandon(_) => {}
+            Output::Wait(Wake::In(wait, _)) => now = now.after(wait),
+            Output::Wait(Wake::OnInput) => panic!("it asks no more: {driver:?}"),
+        }
+    }
+}
+
+#[test]
+fn r1_ids_and_budget_run_on_after_a_panic_in_an_exchange() {
+    let mut driver = Driver::new(config(|config| config), 1);
+    let mut now = Moment::from_millis(5_000, T0);
+    driver.start(user("first"), now);
+    let (mut seen, mut sent_at) = (Vec::new(), Vec::new());
+    for n in 0..20 {
+        let (at, id) = next_request(&mut driver, now);
+        assert!(!seen.contains(&id), "request {n} has the id of an earlier one: {id}");
+        seen.push(id);
+        sent_at.push(at.since_start());
+        now = at;
+        panics(&mut driver, id, now);
+    }
+    for (n, first) in sent_at.iter().enumerate() {
+        for (count, last) in (1..).zip(&sent_at[n..]) {
+            let window = last.saturating_sub(*first);
+            let most = driver.policy().most_requests_in(window);
+            assert!(count <= most, "{count} requests within {window:?}, and the most is {most}");
+        }
+    }
+}
+
+#[test]
+fn r1_after_a_panic_a_late_reply_is_not_anothers() {
+    let mut driver = Driver::new(config(|config| config), 1);
+    let now = Moment::from_millis(5_000, T0);
+    driver.start(user("first"), now);
+    let (now, first) = next_request(&mut driver, now);
+    panics(&mut driver, first, now);
+    driver.start(user("second"), now);
+    let (now, second) = next_request(&mut driver, now);
+    let late = says(200, "the first user's");
+    assert!(driver.handle_response(first, &late, now).is_stale(), "{first} and {second}");
+    assert!(driver.handle_response(second, &late, now).is_accepted());
+}
+
+#[test]
+fn r1_what_take_leaves_behind_counts_on() {
+    let (config, now) = (config(|config| config), Moment::from_millis(5_000, T0));
+    let mut driver = Driver::new(config, 1);
+    driver.start(user("first"), now);
+    let (now, first) = next_request(&mut driver, now);
+    driver.handle_response(first, &says(200, ""), now);
+    let mut session = driver.into_session();
+    let taken = session.take();
+    assert_eq!((session.state(), session.in_flight()), (StateName::Unauthenticated, None));
+    assert_eq!(session.last_transition(), None);
+    drop(taken);
+
+    let mut driver = Driver::from_session(session, Policy::default());
+    driver.start(user("second"), now);
+    let (at, second) = next_request(&mut driver, now);
+    assert_ne!(second, first);
+    let due = now.since_start() + 10 * SECOND;
+    assert_eq!(at.since_start(), due, "a driver that doesn't know what was sent waits an interval");
+    driver.handle_response(second, &says(200, ""), at);
+    assert_eq!(driver.generation().map(Generation::number), Some(2), "generations run on");
+}
+
+#[test]
+fn r7_seeds_from_the_standard_library_give_different_ids() {
+    let seed = || RandomState::new().build_hasher().finish();
+    let first_id = |seed| {
+        let mut driver = Driver::new(config(|config| config), seed);
+        driver.start(login("user-17"), Moment::default());
+        next_request(&mut driver, Moment::default()).1
+    };
+    assert_ne!(first_id(seed()), first_id(seed()));
+}
+
+/// By rule 10 they have to: the documentation of `Session::new` says what follows.
+#[test]
+fn r7_equal_seeds_give_equal_ids() {
+    let [mut first, mut second] = ["first", "second"].map(|name| {
+        let mut driver = Driver::new(config(|config| config), 42);
+        driver.start(user(name), Moment::default());
+        driver
+    });
+    let ids = [&mut first, &mut second].map(|driver| next_request(driver, Moment::default()).1);
+    assert_eq!(ids[0], ids[1]);
+    let of_the_first = says(200, "");
+    assert!(second.handle_response(ids[0], &of_the_first, Moment::default()).is_accepted());
 }

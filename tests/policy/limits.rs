@@ -220,3 +220,23 @@ fn a_token_in_doubt_breaks_the_row_of_failed_tries() {
     }
     assert_eq!(tries(&mut bench, 1), 2);
 }
+
+#[test]
+fn a_request_says_its_deadline_on_the_callers_clock() {
+    let mut bench =
+        Bench::new(config(|config| config.request_timeout(ms(7_000))), open().build().unwrap(), 1);
+    bench.pass(5_000);
+    bench.start(gateway_login());
+    for _ in 0..3 {
+        let Output::Send(outgoing) = bench.next() else { panic!("a request is due") };
+        assert_eq!(outgoing.timeout(), ms(7_000));
+        assert_eq!(outgoing.deadline(), bench.now.since_start() + ms(7_000));
+        // And that is when the driver gives it up.
+        bench.pass(6_999);
+        assert_eq!(bench.wait(), (1, WakeReason::Deadline));
+        bench.pass(1);
+        assert_eq!(bench.driver.poll(bench.now), Output::Abandon(outgoing.id()));
+        assert!(matches!(bench.driver.poll(bench.now), Output::Event(Event::Failed(..))));
+        bench.pass(1);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use videokit_session::driver::WakeReason;
+use videokit_session::driver::{PolicyBuilder, Stalled, WakeReason};
 use videokit_session::{Validity, Wake};
 
 use crate::bench::*;
@@ -54,6 +54,46 @@ fn a_valid_token_ends_the_row_of_failures_and_an_unsure_one_does_not() {
     assert!((900..=1_000).contains(&valid), "{valid}");
     let unsure = most(2 * SECOND);
     assert!((54_000..=60_000).contains(&unsure), "{unsure}");
+}
+
+/// The pause, and the row of failures that made it long, are the old secret's.
+#[test]
+fn a_rotation_ends_the_backoff() {
+    let login = |cookie| backend_login("https://app.example/token", cookie);
+    for seed in 0..20 {
+        let mut bench = Bench::new(config(|config| config), with_backoff(60_000, DAY), seed);
+        bench.start(login("login=old"));
+        let mut id = bench.sent();
+        for _ in 0..8 {
+            bench.fail(id, 1);
+            (_, _, id) = bench.until_sent();
+        }
+        bench.fail(id, 1);
+        assert_eq!(bench.wait().1, WakeReason::Backoff);
+        bench.start(login("login=new"));
+        let id = bench.sent();
+        bench.fail(id, 1);
+        let (pause, ..) = bench.until_sent();
+        assert!(pause <= 60_000, "the pause after the first failure is {pause} ms");
+    }
+}
+
+#[test]
+fn a_start_with_the_same_credentials_leaves_the_pause_as_it_is() {
+    for attempts in [None, Some(1)] {
+        let policy = open().backoff(ms(DAY), ms(DAY));
+        let policy = attempts.into_iter().fold(policy, PolicyBuilder::attempts).build().unwrap();
+        let mut bench = Bench::started(policy, 1);
+        let id = bench.sent();
+        bench.fail(id, 0);
+        let gave_up = attempts.map(|_| Stalled::GaveUp);
+        assert_eq!(bench.driver.stalled(), gave_up);
+        let until = bench.now.after(ms(pauses(with_backoff(DAY, DAY), 1, 1)[0]));
+        bench.pass(SECOND);
+        bench.start(gateway_login());
+        let left = millis(until.since_start().saturating_sub(bench.now.since_start()));
+        assert_eq!(bench.wait(), (left, WakeReason::Backoff), "{gave_up:?}");
+    }
 }
 
 #[test]

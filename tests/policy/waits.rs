@@ -9,7 +9,10 @@ use videokit_session::Grant;
 use videokit_session::driver::{Policy, Stalled, WakeReason};
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Exchange, Reply};
 use videokit_session::session::RequestId;
-use videokit_session::{Credentials, Driver, Moment, Output, Session, SessionToken, Wake};
+use videokit_session::session::transitions::StateName;
+use videokit_session::{
+    AnySession, Credentials, Driver, Moment, Output, Session, SessionToken, Wake,
+};
 
 use crate::bench::*;
 
@@ -336,4 +339,23 @@ fn a_wait_is_the_endpoints_that_was_asked() {
         let (wait, ..) = bench.until_sent();
         assert_eq!(wait >= 3_600 * SECOND, waits, "{asked}, then {next}: {wait}");
     }
+}
+
+#[test]
+fn the_end_of_a_token_is_waited_for_while_its_renewal_is_in_flight() {
+    let config = config(|config| config.request_timeout(ms(300 * SECOND)));
+    let mut bench = Bench::new(config, open().build().unwrap(), 1);
+    bench.start(gateway_login());
+    let id = bench.sent();
+    bench.grant(id, 60 * SECOND);
+    let (_, why, _) = bench.until_sent();
+    assert_eq!(why, Some(WakeReason::Renewal));
+    let AnySession::Active(session) = bench.driver.session() else { panic!("a token serves") };
+    let left = millis(session.lapses_in(bench.now).unwrap());
+    assert!(left < 60 * SECOND, "{left}");
+    assert_eq!(bench.wait(), (left, WakeReason::Expiry));
+    bench.pass(left);
+    let (left, why) = bench.wait();
+    assert_eq!(why, WakeReason::Deadline, "{left}");
+    assert_eq!(bench.driver.state(), StateName::Authenticating, "it lapsed in flight");
 }

@@ -12,10 +12,13 @@ use videokit_session::driver::{Policy, Stalled, Start};
 use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Reply};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{
-    AnySession, Backend, Credentials, Driver, Event, Grant, Identity, Scopes, Session, SessionToken,
+    AnySession, ApiToken, Backend, Credentials, Driver, Event, Gateway, Grant, Identity, Scope,
+    Scopes, Session, SessionToken,
 };
 
-use crate::world::{GRANT, HOUR, MINUTE, Server, World, config, login, login_with, says};
+use crate::world::{
+    API_TOKEN, GRANT, HOUR, MINUTE, Server, World, config, login, login_with, says,
+};
 
 fn nameless(token: &str) -> Start {
     SessionToken::new(token).unwrap().into()
@@ -185,5 +188,49 @@ fn each_reason_to_start_says_what_to_do() {
     ];
     for (stalled, cure) in rows {
         assert!(stalled.to_string().ends_with(cure), "{stalled}");
+    }
+}
+
+#[test]
+fn other_scopes_begin_another_login_whatever_the_secret() {
+    let asking = |token: &str, scope: Scope| {
+        let gateway =
+            Gateway::new(ApiToken::new(token).unwrap(), Identity::new("user-17").unwrap());
+        Credentials::for_development(gateway.scopes([scope].into_iter().collect()))
+    };
+    let rows = [
+        (asking(API_TOKEN, Scope::VIDEOS_READ), 1),
+        (asking("app:other", Scope::VIDEOS_READ), 1),
+        (asking(API_TOKEN, Scope::VIDEOS_EDIT), 2),
+        (asking("app:other", Scope::VIDEOS_EDIT), 2),
+    ];
+    for (next, epoch) in rows {
+        let mut world = World::new(HOUR);
+        world.driver.start(asking(API_TOKEN, Scope::VIDEOS_READ), world.now());
+        world.settle();
+        assert!(world.header().is_some());
+        world.driver.start(next.clone(), world.now());
+        assert_eq!(world.driver.epoch(), epoch, "{next:?}");
+        assert_eq!(
+            world.header().is_some(),
+            epoch == 1,
+            "a token serves with its own scopes alone"
+        );
+    }
+}
+
+#[test]
+fn a_token_to_adopt_outlives_any_number_of_rotations() {
+    for rotations in 1..4 {
+        let mut world = World::new(HOUR);
+        world.driver.start(named("tok-1", "user-17"), world.now());
+        for number in 0..rotations {
+            let login = login_with(&format!("app:hush-{number}"), "user-17");
+            world.driver.start(login, world.now());
+        }
+        world.settle();
+        assert_eq!(world.causes().first(), Some(&Cause::Adopted), "after {rotations} rotations");
+        assert_eq!(world.header().as_deref(), Some("Bearer tok-1"));
+        assert!(world.sent.is_empty(), "no request is needed");
     }
 }

@@ -135,7 +135,7 @@ const INPUTS: &[Row] = &[
     (
         "\"in\":\"poll\"",
         "\"in\":\"pull\"",
-        "in: unknown variant `pull`, expected one of `start`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop`",
+        "in: unknown variant `pull`, expected one of `start`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop`, `observe`",
     ),
     (
         "\"in\":\"poll\"",

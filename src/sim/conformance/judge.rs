@@ -154,6 +154,10 @@ impl Judge {
                 self.pacing.input(drove.call.name(), at);
                 self.app.reported_unauthorized(*generation)
             }
+            Call::Observe => {
+                self.trail.add(at, || drove.call.name());
+                None
+            }
         }
     }
 

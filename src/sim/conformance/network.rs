@@ -9,6 +9,7 @@ use http::{Request, Response, StatusCode};
 
 use super::script::{Act, LIFETIME, Script};
 use crate::session::{Generation, RequestId, TransportFailure};
+use crate::sim::faulty::delay;
 use crate::sim::{Fault, FaultPlan, Gateway};
 use crate::time::millis;
 
@@ -100,11 +101,8 @@ impl Network {
         late: u64,
     ) -> Option<(u64, Item)> {
         let faults: Vec<Fault> = self.plan.lasting(at).collect();
-        let slow = faults.iter().find_map(|fault| match fault {
-            Fault::Slow { ms } => Some(u64::from(*ms)),
-            _ => None,
-        });
-        let back = at.saturating_add(self.round_trip).saturating_add(slow.unwrap_or(0));
+        let slow = millis(delay(&faults));
+        let back = at.saturating_add(self.round_trip).saturating_add(slow);
         let gives_up =
             timeout.map(|timeout| at.saturating_add(millis(timeout)).saturating_add(late));
         let outcome = self.outcome(id, request, &faults, wall).map(|item| (back, item));
@@ -131,7 +129,8 @@ impl Network {
             return failed(TransportFailure::Unreachable);
         }
         let half = i64::try_from(self.round_trip / 2).unwrap_or(0);
-        let mut reply = self.gateway.handle_under(faults, request, wall.saturating_add(half));
+        let wall = wall.saturating_add(half);
+        let mut reply = self.gateway.handle_under(faults, request, wall).response;
         if reply.status().is_success() {
             reply.headers_mut().insert(AGE, AGE_OF_GRANTS);
         }

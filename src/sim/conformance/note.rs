@@ -56,9 +56,18 @@ pub(super) struct Held {
 pub(super) enum Call {
     Poll(Said),
     App(AppInput),
-    Response { id: RequestId, reply: Response<Bytes>, taken: bool },
-    Failure { id: RequestId, taken: bool },
+    Response {
+        id: RequestId,
+        reply: Response<Bytes>,
+        taken: bool,
+    },
+    Failure {
+        id: RequestId,
+        taken: bool,
+    },
     Unauthorized(Generation),
+    /// A reading of the clocks, which makes no poll due.
+    Observe,
 }
 
 /// What an app says to its driver.
@@ -94,6 +103,7 @@ impl Call {
             Self::Response { .. } => "handle_response",
             Self::Failure { .. } => "handle_failure",
             Self::Unauthorized(_) => "handle_unauthorized",
+            Self::Observe => "observe",
         }
     }
 }

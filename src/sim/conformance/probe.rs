@@ -86,6 +86,11 @@ impl Drive for Probe {
         self.note(now, Call::App(AppInput::Stop));
     }
 
+    fn observe(&mut self, now: Moment) {
+        self.driver.observe(now);
+        self.note(now, Call::Observe);
+    }
+
     fn driver(&self) -> &Driver {
         &self.driver
     }

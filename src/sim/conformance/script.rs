@@ -62,7 +62,7 @@ impl Script {
     }
 
     pub(super) fn plan(&self) -> FaultPlan {
-        self.faults.iter().copied().collect()
+        FaultPlan::cut(self.faults.iter().copied())
     }
 }
 

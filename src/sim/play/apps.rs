@@ -51,7 +51,8 @@ impl Play {
         if self.lasting.iter().any(unreachable) {
             return None;
         }
-        let response = self.gateway.handle_under(&self.lasting, &backend.request(), self.date());
+        let request = backend.request();
+        let response = self.gateway.handle_under(&self.lasting, &request, self.date()).response;
         let grant = backend.read(&response).ok()?;
         let client = &mut self.apps[app].client;
         client.learn(&self.gateway, &self.lasting);
@@ -233,7 +234,8 @@ impl Play {
                 }
                 let at = self.now.saturating_add(self.chance.within(20, 200));
                 let reply = self.gateway.handle_under(&self.lasting, &request, self.date());
-                let answer = What::CallAnswered(authorized.generation, reply.status().as_u16());
+                let status = reply.response.status().as_u16();
+                let answer = What::CallAnswered(authorized.generation, status);
                 self.plan_at(at, app, answer);
                 Ok(())
             }

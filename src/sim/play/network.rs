@@ -5,6 +5,7 @@ use http::Request;
 
 use crate::session::{Outgoing, RequestId, TransportFailure};
 use crate::sim::fault::Fault;
+use crate::time::millis;
 
 use super::{Play, What};
 
@@ -29,16 +30,13 @@ impl Play {
 
     pub(super) fn arrive(&mut self, app: usize, id: RequestId, request: &Request<Bytes>) {
         let granted = self.gateway.counts().granted;
-        let response = self.gateway.handle_under(&self.lasting, request, self.date());
+        let late = self.gateway.handle_under(&self.lasting, request, self.date());
+        let (response, delay) = (late.response, millis(late.delay));
         if self.gateway.counts().granted > granted {
             self.apps[app].client.learn(&self.gateway, &self.lasting);
         }
         let back = self.now.saturating_add(self.chance.within(10, 120));
-        let slow = self.lasting.iter().map(|fault| match fault {
-            Fault::Slow { ms } => u64::from(*ms),
-            _ => 0,
-        });
-        let back = slow.fold(back, u64::saturating_add);
+        let back = back.saturating_add(delay);
         for fault in self.lasting.clone() {
             match fault {
                 Fault::Lost => return,

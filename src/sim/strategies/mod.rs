@@ -33,7 +33,7 @@ use proptest::prelude::*;
 pub use script::{Script, script};
 
 use super::fault::Fault;
-use super::plan::{FaultPlan, Incident};
+use super::plan::{FaultPlan, Incident, LONGEST};
 use super::step::{Answer, Login, Step, To};
 use crate::driver::Start;
 use crate::exchange::{Grant, Identity, Scope, Scopes};
@@ -196,13 +196,14 @@ pub fn fault() -> impl Strategy<Value = Fault> + Clone {
     )
 }
 
-/// A plan of up to `most` faults within so many milliseconds. It shrinks to fewer, earlier and shorter
-/// ones.
+/// A plan of up to `most` faults within so many milliseconds, 366 days and 100,000 faults at most. It
+/// shrinks to fewer, earlier and shorter ones.
 pub fn fault_plan(most: usize, within_ms: u64) -> impl Strategy<Value = FaultPlan> + Clone {
-    let incident = (0..within_ms.max(1), 0_u64..3_600_000, fault());
+    let within = within_ms.clamp(1, LONGEST.saturating_add(1));
+    let incident = (0..within, 0_u64..3_600_000, fault());
     let incident =
         incident.prop_map(|(at_ms, lasts_ms, fault)| Incident { at_ms, lasts_ms, fault });
-    vec(incident, 0..most.saturating_add(1)).prop_map(|incidents| incidents.into_iter().collect())
+    vec(incident, 0..most.saturating_add(1)).prop_map(FaultPlan::cut)
 }
 
 /// Which request a reply is to: most often the one in flight.

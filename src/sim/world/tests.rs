@@ -10,14 +10,14 @@ const HOUR: u64 = 3_600_000;
 /// another policy than promised.
 fn hours(seed: u64, policy: PolicyBuilder) -> World {
     let incident = |at_ms, lasts_ms, fault| Incident { at_ms, lasts_ms, fault };
-    let plan = FaultPlan::from_iter([
+    let plan = FaultPlan::new([
         incident(0, 60_000, Fault::Slow { ms: 500 }),
         incident(60_000, 0, Fault::Revoked),
         incident(0, HOUR, Fault::Throttled { retry_after: Some(600), as_date: true }),
         incident(HOUR, 0, Fault::Rotated),
         incident(HOUR, HOUR, Fault::Unavailable { status: 503, retry_after: None }),
     ]);
-    let world = World::new(seed, 1, Duration::from_millis(2 * HOUR), plan);
+    let world = World::new(seed, 1, Duration::from_millis(2 * HOUR), plan.unwrap()).unwrap();
     World { policy: policy.build().unwrap(), ..world }
 }
 

@@ -8,7 +8,7 @@ use crate::sim::{FaultPlan, World};
 
 /// An app with a token that has just been granted, and of which this is true.
 fn granted(change: impl FnOnce(&mut Truth, i64)) -> Play {
-    let world = World::new(1, 1, Duration::from_secs(60), FaultPlan::default());
+    let world = World::new(1, 1, Duration::from_secs(60), FaultPlan::default()).unwrap();
     let mut play = Play::new(&world);
     play.start(0).unwrap();
     while play.apps[0].client.held.is_none() {

@@ -258,15 +258,6 @@ fn find(turn: &Turn<'_>, id: RequestId) -> Sent {
     turn.world.sent().iter().find(|sent| sent.id == id).expect("it went out").clone()
 }
 
-/// What requests of a login are authorized with.
-fn secret(login: Login) -> Option<String> {
-    match login {
-        Login::App { secret, .. } => Some(format!("Bearer {SECRET}-{secret}")),
-        Login::Cookie(cookie) | Login::Named { cookie, .. } => Some(format!("{SECRET}={cookie}")),
-        _ => None,
-    }
-}
-
 /// Whether a denial of this status, which has an `error` member, is for good.
 fn is_refusal(status: u16) -> bool {
     matches!(status, 200..=203 | 205..=299) || matches!(status, 400..=499) && !is_passing(status)

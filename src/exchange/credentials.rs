@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 
+use super::BODY_LIMIT;
 use super::backend::Backend;
 use super::denial::Denial;
 use super::gateway::Gateway;
@@ -77,6 +78,12 @@ pub trait Exchange: Send + Sync {
         None
     }
 
+    /// The most bytes of a reply's body that [`read`](Self::read) parses: a client may stop reading once
+    /// it has one more. [`BODY_LIMIT`] unless an exchange sets another.
+    fn body_limit(&self) -> usize {
+        BODY_LIMIT
+    }
+
     /// Whether `Date` and `expiresAt` come from clocks that one operator keeps in step: then the
     /// smaller of the two configured skews applies. `false` unless said otherwise.
     fn issuer_writes_date(&self) -> bool {
@@ -132,6 +139,12 @@ impl Credentials {
         let request = self.exchange().request()?;
         let origin = AllowedOrigin::of(request.uri())?;
         if origin.is_safe() { Ok(request) } else { Err(super::OriginError::Insecure.into()) }
+    }
+}
+
+impl From<Backend> for Credentials {
+    fn from(backend: Backend) -> Self {
+        Self::backend(backend)
     }
 }
 

@@ -232,7 +232,11 @@ fn says_what_is_wrong_with_a_command_line() {
         (&[gateway[0], gateway[1], "--identity", "u"], None, "VIDEOKIT_API_TOKEN is not set"),
         (&[gateway[0], gateway[1], "--identity", "u"], Some("two words"), "VIDEOKIT_API_TOKEN: "),
         (&["--gateway", "gateway.example", "--identity", "u"], None, "--gateway: the URI"),
-        (&["--gateway", "http://gateway.example", "--identity", "u"], None, "not a loopback"),
+        (
+            &["--gateway", "http://gateway.example", "--identity", "u"],
+            None,
+            "loopback address: use https",
+        ),
         (&[gateway[0], gateway[1], "--scope", ""], None, "a scope is"),
         (&[gateway[0], gateway[1], "--older", "--scope", "videos.read"], None, "exclude each"),
     ];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use videokit_session::exchange::{DenialKind, Endpoint, Flaw};
+use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
 use videokit_session::session::transitions::{Cause, InputName, StateName, TABLE, Transition};
 use videokit_session::session::{Input, Misuse, NotSent, Rejection, RequestId, Step};
 use videokit_session::{
@@ -145,6 +145,11 @@ fn expected(state: StateName, may_ask: bool, input: Option<InputName>) -> Option
     (may_ask || !asks).then_some(*row)
 }
 
+/// What a token or credentials are that are not for the identity of the token before.
+fn wrong_identity() -> Flaw {
+    Flaw::WrongIdentity { expected: IdentitySource::EarlierToken }
+}
+
 #[test]
 fn every_state_takes_every_input_as_the_table_says() {
     let mut pairs = 0;
@@ -219,7 +224,7 @@ fn what_is_not_taken_says_why_and_names_the_state() {
         other => panic!("{other:?}"),
     }
     let other = Input::SetCredentials(credentials_of("somebody-else"));
-    assert_eq!(reject(active().into(), other), Rejection::Credentials(Flaw::WrongIdentity));
+    assert_eq!(reject(active().into(), other), Rejection::Credentials(wrong_identity()));
 }
 
 #[test]
@@ -274,7 +279,7 @@ fn a_token_put_in_by_hand_gives_the_renewal_in_flight_up() {
     assert_eq!(session.generation(), generation);
     let stranger = adoptable().with_identity(Identity::new("eve").unwrap());
     let denial = session.replace(stranger, START).unwrap_err();
-    assert_eq!(denial.kind(), DenialKind::Malformed(Flaw::WrongIdentity));
+    assert_eq!(denial.kind(), DenialKind::Malformed(wrong_identity()));
     assert_eq!(session.generation(), generation);
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
-use videokit_session::exchange::{DenialKind, Endpoint, Flaw};
+use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
 use videokit_session::session::{NotActive, NotRenewed};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
@@ -291,7 +291,8 @@ fn the_express_example_s_reply_is_named_for_what_it_is() {
     assert_eq!(
         denial.to_string(),
         "the reply is malformed: the value of `sessionToken` has no quotes around it, so the body \
-         is not JSON (status 200); try again later"
+         is not JSON; more may be wrong after it (status 200); asking again helps only if the server \
+         answers differently"
     );
     let mended = response.map(|_| r#"{"sessionToken": "1nU73GCsMnqT2sudzHPMo6az"}"#);
     assert!(backend("/token").read(&mended).is_ok(), "the content type is not looked at");
@@ -351,7 +352,9 @@ fn another_identity_is_never_accepted() {
             match session.receive(outgoing.id(), &dated(&body), NOW) {
                 Err(NotActive::Denied(rejected)) => assert_eq!(
                     rejected.reason().kind(),
-                    DenialKind::Malformed(Flaw::WrongIdentity),
+                    DenialKind::Malformed(Flaw::WrongIdentity {
+                        expected: IdentitySource::Credentials
+                    }),
                     "{other}"
                 ),
                 result => panic!("{other}: {result:?}"),
@@ -368,7 +371,8 @@ fn another_identity_is_never_accepted_on_renewal() {
     let other = dated(r#"{"sessionToken":"t-2","identity":"user-18"}"#);
     let denial = session.receive(outgoing.id(), &other, NOW).unwrap_err();
     let NotRenewed::Denied(denial) = denial else { panic!("{denial:?}") };
-    assert_eq!(denial.kind(), DenialKind::Malformed(Flaw::WrongIdentity));
+    let flaw = Flaw::WrongIdentity { expected: IdentitySource::EarlierToken };
+    assert_eq!(denial.kind(), DenialKind::Malformed(flaw));
     assert_eq!(session.identity(), Some(&identity("user-17")));
     let mut call = Request::get("https://api.example/v1/videos").body(()).unwrap();
     session.authorize(&mut call, NOW).unwrap();

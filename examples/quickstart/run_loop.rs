@@ -16,6 +16,9 @@ use crate::transport::Transport;
 /// How long an API call may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The most bytes that the body of an API call's answer may have.
+const CALL_BODY_LIMIT: usize = 1 << 20;
+
 /// A driver that any thread may use, and what it needs for I/O. `D` is a [`Driver`], or whatever stands in
 /// for one, such as a recorder.
 pub(crate) struct Runner<D> {
@@ -108,8 +111,9 @@ impl<D: Drive + Send + 'static> Runner<D> {
         (self.listener)(&News::Sends(&outgoing));
         let runner = Arc::clone(self);
         thread::spawn(move || {
+            let body_limit = outgoing.body_limit();
             let (id, request, timeout) = outgoing.into_parts();
-            let reply = runner.transport.send(request, timeout);
+            let reply = runner.transport.send(request, timeout, body_limit);
             let delivery = runner.input(|driver, now| match &reply {
                 Ok(reply) => driver.handle_response(id, reply, now),
                 Err(why) => driver.handle_failure(id, *why, now),
@@ -139,7 +143,7 @@ impl<D: Drive + Send + 'static> Runner<D> {
     pub(crate) fn call(&self, mut call: Request<Bytes>) -> Result<Response<Vec<u8>>, CallError> {
         let authorized = self.look(|driver, now| driver.authorize(&mut call, now))?;
         let uri = call.uri().clone();
-        let reply = self.transport.send(call, CALL_TIMEOUT)?;
+        let reply = self.transport.send(call, CALL_TIMEOUT, CALL_BODY_LIMIT)?;
         (self.listener)(&News::Called(&uri, authorized, &reply));
         if reply.status() == StatusCode::UNAUTHORIZED {
             self.input(|driver, now| driver.handle_unauthorized(authorized.generation, now));

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use videokit_session::exchange::Endpoint;
+use videokit_session::exchange::{BODY_LIMIT, Endpoint};
 use videokit_session::{ApiToken, Gateway, Identity, Moment, sim};
 
 use crate::SESSIONS;
@@ -166,7 +166,8 @@ impl Mint {
         let endpoint = Endpoint::loopback(format!("{}{SESSIONS}", self.gateway))?;
         let exchange =
             Gateway::new(ApiToken::new(self.api_token)?, Identity::new(user)?).endpoint(endpoint);
-        let response = Transport::local().send(exchange.request(), Duration::from_secs(5))?;
+        let response =
+            Transport::local().send(exchange.request(), Duration::from_secs(5), BODY_LIMIT)?;
         Ok(exchange.read(&response)?.to_token_reply())
     }
 }

@@ -9,10 +9,6 @@ use bytes::Bytes;
 use http::{Request, Response};
 use videokit_session::TransportFailure;
 
-/// The most that is read of a reply: a little more than the library parses, so that it can tell that a
-/// reply is too large.
-const BODY_LIMIT: u64 = 64 * 1_024 + 1;
-
 /// A blocking HTTP client. Clones share its connections, and its cable.
 #[derive(Clone)]
 pub(crate) struct Transport {
@@ -41,11 +37,13 @@ impl Transport {
     }
 
     /// Sends a request and reads the whole reply, whatever its status. Redirects are not followed: they
-    /// would take the credentials along.
+    /// would take the credentials along. Of a body over `body_limit`, one more byte than that is read, so
+    /// that whoever parses it can tell that it is too large.
     pub(crate) fn send(
         &self,
         request: Request<Bytes>,
         timeout: Duration,
+        body_limit: usize,
     ) -> Result<Response<Vec<u8>>, TransportFailure> {
         if !self.plugged_in.load(Ordering::SeqCst) {
             return Err(TransportFailure::Unreachable);
@@ -57,7 +55,8 @@ impl Transport {
         };
         let (parts, mut body) = response.map_err(|error| failure(&error))?.into_parts();
         let mut bytes = Vec::new();
-        let read = body.as_reader().take(BODY_LIMIT).read_to_end(&mut bytes);
+        let most = u64::try_from(body_limit).unwrap_or(u64::MAX).saturating_add(1);
+        let read = body.as_reader().take(most).read_to_end(&mut bytes);
         read.map_err(|error| failure(&error.into()))?;
         Ok(Response::from_parts(parts, bytes))
     }

@@ -22,7 +22,7 @@ pub struct Counters {
     pub refused: u64,
     /// Replies that throttled: 429.
     pub throttled: u64,
-    /// Replies that put off: 408, 425, 5xx, or cut off.
+    /// Transient failures: 407, 408, 421, 425, 5xx and empty replies.
     pub transient: u64,
     /// Replies that redirected.
     pub redirected: u64,

@@ -3,12 +3,12 @@
 use core::fmt;
 
 use super::floors::Target;
-use crate::exchange::{Credentials, Grant, Identity};
+use crate::exchange::{Backend, Credentials, Grant, Identity};
 use crate::secret::SessionToken;
 use crate::session::AnySession;
 
-/// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, tokens and grants
-/// become one by `into()`.
+/// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
+/// grants become one by `into()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Start {
     /// Ask for a token with these, and for each that follows.
@@ -21,6 +21,12 @@ pub enum Start {
 impl From<Credentials> for Start {
     fn from(credentials: Credentials) -> Self {
         Self::Exchange(credentials)
+    }
+}
+
+impl From<Backend> for Start {
+    fn from(backend: Backend) -> Self {
+        Self::Exchange(backend.into())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::session::{Outgoing, RequestId};
 
 /// What the driver wants next. Carry it out, and poll again, until it wants to wait.
 #[derive(Debug, PartialEq, Eq)]
-#[must_use]
+#[must_use = "an output that is dropped is lost: its request is never sent, its event never seen"]
 pub enum Output {
     /// Send this request, and report what became of it under its id. The event that announces it came with
     /// the poll before.

@@ -25,9 +25,7 @@ impl Driver {
         request: &mut http::Request<B>,
         now: Moment,
     ) -> Result<Authorized, NotAuthorized> {
-        authorize(request, self.config(), NotAuthorized::OtherOrigin, |origin| {
-            self.authorization(origin, now)
-        })
+        authorize(request, self.config(), |origin| self.authorization(origin, now))
     }
 
     /// The header to put on an API request to `origin`, for HTTP stacks that don't use
@@ -40,17 +38,16 @@ impl Driver {
         origin: &AllowedOrigin,
         now: Moment,
     ) -> Result<Authorization<'_>, NotAuthorized> {
-        use crate::session::NotAuthorized as NoToken;
+        if !self.config().origins().contains(origin) {
+            return Err(NotAuthorized::OtherOrigin);
+        }
         let authorization = match &self.session {
-            AnySession::Active(session) => session.authorization(origin, now),
-            _ if self.config().origins().contains(origin) => Err(NoToken::Expired),
-            _ => Err(NoToken::OtherOrigin),
+            AnySession::Active(session) => session.authorization(origin, now).ok(),
+            _ => None,
         };
-        authorization.map_err(|reason| match (reason, self.stalled()) {
-            (NoToken::OtherOrigin, _) => NotAuthorized::OtherOrigin,
-            (NoToken::Expired, Some(stalled)) => NotAuthorized::Start(stalled),
-            (NoToken::Expired, None) => NotAuthorized::Wait,
-        })
+        // The origin is allowed, so it is a token that is missing.
+        authorization
+            .ok_or_else(|| self.stalled().map_or(NotAuthorized::Wait, NotAuthorized::Start))
     }
 
     /// Returns the state that the events have led to. A session whose token has expired is active until the

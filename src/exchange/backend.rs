@@ -150,6 +150,10 @@ impl Exchange for Backend {
     fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
+
+    fn body_limit(&self) -> usize {
+        self.body_limit
+    }
 }
 
 impl fmt::Debug for Backend {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 
+use super::BODY_LIMIT;
 use super::backend::Backend;
 use super::denial::Denial;
 use super::gateway::Gateway;
@@ -75,6 +76,12 @@ pub trait Exchange: Send + Sync {
     /// Which scopes are asked for, if any can be.
     fn scopes(&self) -> Option<&Scopes> {
         None
+    }
+
+    /// The most bytes of a reply's body that [`read`](Self::read) parses: a client may stop reading once
+    /// it has one more. [`BODY_LIMIT`] unless an exchange sets another.
+    fn body_limit(&self) -> usize {
+        BODY_LIMIT
     }
 
     /// Whether `Date` and `expiresAt` come from clocks that one operator keeps in step: then the
@@ -149,6 +156,12 @@ impl Credentials {
             Kind::Custom(exchange) => Arc::as_ptr(exchange).cast::<()>().addr().hash(&mut hasher),
         }
         hasher.finish()
+    }
+}
+
+impl From<Backend> for Credentials {
+    fn from(backend: Backend) -> Self {
+        Self::backend(backend)
     }
 }
 

@@ -25,17 +25,20 @@ pub struct Denial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenialKind {
-    /// 401, 403, another 4xx, or a 2xx with an `error` member: the server understood, and won't. The
-    /// only kind that is permanent, unless the exchange says otherwise.
+    /// 401 whatever its body, any other 4xx that is not named below, or a 2xx with an `error` member that
+    /// JavaScript would take for true: the server understood the request and refused it. The only kind
+    /// that is permanent, unless the exchange says otherwise.
     Refused,
     /// 429: too many requests.
     Throttled,
-    /// 408, 425, 5xx, or a reply that was empty or cut off: it may well work next time.
+    /// 407 or 421 (from a proxy), 408, 425, 5xx, or a granting status with an empty body: the next
+    /// request may succeed.
     Transient,
     /// 3xx. Never followed: credentials don't go where a reply says.
     Redirect,
-    /// Anything else: this is not a token service's reply, or not one for us. A captive portal looks
-    /// like this, so it is worth another try later.
+    /// Anything else: not a token service's reply, or not one for this login. A 4xx whose body is markup
+    /// is among them, but for those above: it is a captive portal's or a proxy's page, which is not
+    /// permanent.
     Malformed(Flaw),
 }
 
@@ -65,10 +68,20 @@ pub enum Flaw {
     #[error("the body is markup, not JSON: a captive portal, or a proxy's page")]
     Markup,
     /// The value of a string member stands without quotes, as in the vendor's Express example.
-    #[error("the value of `{member}` has no quotes around it, so the body is not JSON")]
+    #[error(
+        "the value of `{member}` has no quotes around it, so the body is not JSON; more may be wrong \
+         after it"
+    )]
     Unquoted {
         /// The member.
         member: &'static str,
+    },
+    /// The body ends inside its JSON: it was cut off, or never finished.
+    #[error("the body ends inside its JSON: {}", Unfinished(*.missing))]
+    UnexpectedEnd {
+        /// What closes the innermost part that is open: `}`, `]` or `"`. `None` for a body that is a
+        /// single word or number, and ends inside it.
+        missing: Option<char>,
     },
     /// The body is not JSON for another reason.
     #[error("the body is not JSON, at line {line}, column {column}")]
@@ -118,18 +131,62 @@ pub enum Flaw {
         /// The member.
         member: &'static str,
     },
+    /// The token is the text `undefined` or `null`: a missing value that JavaScript made a string of. The
+    /// gateway's and the backends' replies are checked for it;
+    /// [`SessionToken::new`](crate::SessionToken::new) takes both.
+    #[error("`{member}` is the text `{text}`, as JavaScript writes a missing value")]
+    Stringified {
+        /// The member.
+        member: &'static str,
+        /// Its text.
+        text: &'static str,
+    },
     /// The token is not one that a header can carry.
     #[error("the reply's token can't be used: {0}")]
     Token(TokenError),
-    /// The reply is for another identity than the one asked for, or the one before.
-    #[error("the reply is for another identity")]
-    WrongIdentity,
+    /// The reply names another identity than the expected one. It shows neither.
+    #[error("the reply names another identity than {expected}")]
+    WrongIdentity {
+        /// Where the expected identity came from.
+        expected: IdentitySource,
+    },
     /// The token had expired when it came.
     #[error("the token had already expired when it came")]
     ExpiredOnArrival,
     /// What a custom exchange says.
     #[error("{0}")]
     Custom(&'static str),
+}
+
+/// Where the identity came from that a reply has to name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IdentitySource {
+    /// The credentials ask for it.
+    Credentials,
+    /// The credentials ask for none; an earlier token of the same login named it.
+    EarlierToken,
+}
+
+impl fmt::Display for IdentitySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Credentials => "the one that the credentials ask for",
+            Self::EarlierToken => "the one that an earlier token of this login is for",
+        })
+    }
+}
+
+/// What an unfinished body lacks.
+struct Unfinished(Option<char>);
+
+impl fmt::Display for Unfinished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(closing) => write!(f, "a `{closing}` is missing"),
+            None => f.write_str("its last value is incomplete"),
+        }
+    }
 }
 
 /// The types of JSON.
@@ -235,10 +292,14 @@ impl fmt::Display for Denial {
         if let Some(wait) = self.retry_after {
             write!(f, "; it asks to wait {} s", wait.as_secs())?;
         }
-        f.write_str(if self.permanent {
-            "; the same request won't be granted"
-        } else {
-            "; try again later"
+        f.write_str(match (self.permanent, self.kind) {
+            (true, _) => "; the same request won't be granted",
+            (false, DenialKind::Malformed(_) | DenialKind::Redirect) if self.status.is_some() => {
+                "; asking again helps only if the server answers differently"
+            }
+            // A token that came without a reply: nobody was asked.
+            (false, DenialKind::Malformed(_)) => "",
+            (false, _) => "; try again later",
         })
     }
 }

@@ -138,7 +138,7 @@ impl Gateway {
     /// Reads the answer to the request. Total: any response is a grant or a denial.
     ///
     /// A grant is 200 or 201 with a JSON object that has the token and the identity asked for, and no
-    /// `error` other than `null`. An `expiresAt` that is missing, or a string that is no date, is an
+    /// `error` that JavaScript would take for true. An `expiresAt` that is missing, or a string that is no date, is an
     /// unknown expiry; one of another type is malformed.
     ///
     /// # Errors
@@ -170,6 +170,10 @@ impl Exchange for Gateway {
 
     fn scopes(&self) -> Option<&Scopes> {
         Some(&self.scopes)
+    }
+
+    fn body_limit(&self) -> usize {
+        self.body_limit
     }
 
     fn issuer_writes_date(&self) -> bool {

@@ -1,6 +1,7 @@
 //! Reads the few members of a reply that matter, without copying a secret and without trusting the rest.
 
 use core::fmt;
+use core::num::FpCategory;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -24,38 +25,54 @@ pub(super) struct Members<'a> {
     pub(super) error: Option<Member<'a>>,
 }
 
-/// A body that is no object with usable members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    /// It is empty, or ends too early.
-    CutOff,
-    Flawed(Flaw),
+/// Returns whether a body has nothing in it but white space.
+pub(super) fn is_blank(body: &[u8]) -> bool {
+    without_mark(body).trim_ascii_start().is_empty()
+}
+
+/// Returns whether a body begins as HTML or XML does.
+pub(super) fn is_markup(body: &[u8]) -> bool {
+    without_mark(body).trim_ascii_start().starts_with(b"<")
+}
+
+/// RFC 8259, section 8.1: a reader may ignore a byte order mark.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
 /// Reads a body whose token stands under the name `token`.
-pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a>, Unreadable> {
-    let text = core::str::from_utf8(body).map_err(|error| match error.error_len() {
-        None => Unreadable::CutOff,
-        Some(_) => Unreadable::Flawed(Flaw::NotUtf8 { at: error.valid_up_to() }),
-    })?;
-    // RFC 8259, section 8.1: a reader may ignore a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a>, Flaw> {
+    if is_markup(body) {
+        return Err(Flaw::Markup);
+    }
+    let unmarked = without_mark(body);
+    let mark = body.len().saturating_sub(unmarked.len());
+    let text = core::str::from_utf8(unmarked);
+    if let Err(error) = text
+        && error.error_len().is_some()
+    {
+        return Err(Flaw::NotUtf8 { at: error.valid_up_to().saturating_add(mark) });
+    }
+    let missing = innermost_open(unmarked)
+        .map_err(|at| Flaw::TooDeep { at: at.saturating_add(mark), limit: DEPTH_LIMIT })?;
+    let unexpected_end = Flaw::UnexpectedEnd { missing };
+    // What is left of its errors is a last character that is cut off.
+    let text = text.map_err(|_| unexpected_end)?;
     let start = text.trim_ascii_start();
-    if start.is_empty() {
-        return Err(Unreadable::CutOff);
-    }
-    if start.starts_with('<') {
-        return Err(Unreadable::Flawed(Flaw::Markup));
-    }
-    if let Some(at) = too_deep(text.as_bytes()) {
-        let at = at.saturating_add(body.len().saturating_sub(text.len()));
-        return Err(Unreadable::Flawed(Flaw::TooDeep { at, limit: DEPTH_LIMIT }));
-    }
+    let flaw = |error: &serde_json::Error| {
+        if is_unquoted(start, token) {
+            Flaw::Unquoted { member: token }
+        } else if error.is_eof() {
+            unexpected_end
+        } else {
+            Flaw::Syntax { line: error.line(), column: error.column() }
+        }
+    };
     if !start.starts_with('{') {
         // Not for the reader of objects: its error would quote what it found instead.
         return Err(match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Unreadable::Flawed(Flaw::NotAnObject { found: type_of(start) }),
-            Err(error) => unreadable(&error, text, token),
+            Ok(_) => Flaw::NotAnObject { found: type_of(start) },
+            Err(error) => flaw(&error),
         });
     }
     let mut json = serde_json::Deserializer::from_str(text);
@@ -63,26 +80,9 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
         MembersSeed { token }.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
     match read {
         Ok((members, None)) => Ok(members),
-        Ok((_, Some(member))) => Err(Unreadable::Flawed(Flaw::Duplicate { member })),
-        Err(error) => Err(unreadable(&error, text, token)),
+        Ok((_, Some(member))) => Err(Flaw::Duplicate { member }),
+        Err(error) => Err(flaw(&error)),
     }
-}
-
-fn unreadable(error: &serde_json::Error, text: &str, token: &'static str) -> Unreadable {
-    if is_unquoted(text.trim_ascii_start(), token) {
-        return Unreadable::Flawed(Flaw::Unquoted { member: token });
-    }
-    if error.is_eof() || ends_inside_number(error, text) {
-        return Unreadable::CutOff;
-    }
-    Unreadable::Flawed(Flaw::Syntax { line: error.line(), column: error.column() })
-}
-
-/// Whether it is the text's end that is wrong, and it is one that no number has: a sign, a point, an `e`.
-fn ends_inside_number(error: &serde_json::Error, text: &str) -> bool {
-    let last_line = text.rsplit('\n').next().unwrap_or(text);
-    let ends = last_line.ends_with(['-', '+', '.', 'e', 'E']);
-    ends && error.column() == last_line.len() && error.line() > text.matches('\n').count()
 }
 
 /// Whether this begins as an object whose first member is `name`, with a value that isn't quoted:
@@ -104,8 +104,10 @@ fn is_unquoted(start: &str, name: &str) -> bool {
     })
 }
 
-/// The index of the bracket that opens one level too many.
-fn too_deep(text: &[u8]) -> Option<usize> {
+/// Returns what closes the innermost string, array or object that is still open at the end; as an error,
+/// the index of the bracket that opens one level too many.
+fn innermost_open(text: &[u8]) -> Result<Option<char>, usize> {
+    let mut closing = [' '; DEPTH_LIMIT];
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;
@@ -115,16 +117,15 @@ fn too_deep(text: &[u8]) -> Option<usize> {
             (true, b'\\') => escaped = true,
             (_, b'"') => in_string = !in_string,
             (false, b'{' | b'[') => {
+                *closing.get_mut(depth).ok_or(at)? = if *byte == b'{' { '}' } else { ']' };
                 depth = depth.saturating_add(1);
-                if depth > DEPTH_LIMIT {
-                    return Some(at);
-                }
             }
             (false, b'}' | b']') => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    None
+    let bracket = depth.checked_sub(1).and_then(|last| closing.get(last).copied());
+    Ok(if in_string { Some('"') } else { bracket })
 }
 
 /// The type of a value that is valid JSON, or the beginning of it.
@@ -154,6 +155,13 @@ impl<'a> Member<'a> {
 
     pub(super) fn is_null(self) -> bool {
         self.json == "null"
+    }
+
+    /// Returns whether JavaScript takes the value for false: `null`, `false`, `""` and every number that
+    /// it reads as zero.
+    pub(super) fn is_falsy(self) -> bool {
+        let zero = |number: f64| number.classify() == FpCategory::Zero;
+        matches!(self.json, "null" | "false" | "\"\"") || self.json.parse().is_ok_and(zero)
     }
 
     /// The text of a string that is no secret.
@@ -297,10 +305,10 @@ mod tests {
     #[test]
     fn depth_counts_outside_strings_only() {
         let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
-        assert_eq!(too_deep(nested(DEPTH_LIMIT).as_bytes()), None);
-        assert_eq!(too_deep(nested(DEPTH_LIMIT + 1).as_bytes()), Some(DEPTH_LIMIT));
-        assert_eq!(too_deep(format!("\"\\\"{}\"", nested(99)).as_bytes()), None);
-        assert_eq!(too_deep("[]".repeat(99).as_bytes()), None);
+        assert_eq!(innermost_open(nested(DEPTH_LIMIT).as_bytes()), Ok(None));
+        assert_eq!(innermost_open(nested(DEPTH_LIMIT + 1).as_bytes()), Err(DEPTH_LIMIT));
+        assert_eq!(innermost_open(format!("\"\\\"{}\"", nested(99)).as_bytes()), Ok(None));
+        assert_eq!(innermost_open("[]".repeat(99).as_bytes()), Ok(None));
     }
 
     #[test]

@@ -44,7 +44,7 @@ mod scopes;
 
 pub use backend::Backend;
 pub use credentials::{Credentials, Exchange};
-pub use denial::{Denial, DenialKind, Flaw, JsonType};
+pub use denial::{Denial, DenialKind, Flaw, IdentitySource, JsonType};
 pub use gateway::Gateway;
 pub use grant::Grant;
 pub use identity::{Identity, IdentityError};
@@ -53,6 +53,7 @@ pub use reply::Reply;
 pub use scopes::{Scope, ScopeError, Scopes};
 
 pub(crate) use origin::Redacted;
+pub(crate) use reply::check_identity;
 
 /// The longest body that is parsed, in bytes, unless an exchange is told otherwise: 64 KiB. A real
 /// reply has a few hundred bytes.

@@ -4,13 +4,15 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-use http::Uri;
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Uri};
 
 /// Why a URI is not one that tokens may go to. None of these repeats the URI: it may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum OriginError {
-    /// It doesn't parse.
+    /// It doesn't parse, or was put together from parts that don't make a URI: a path that doesn't begin
+    /// with `/`.
     #[error("this is not a URI")]
     NotAUri,
     /// It has no scheme or no host.
@@ -28,7 +30,14 @@ pub enum OriginError {
     )]
     Insecure,
     /// It was opted in as loopback, and isn't: neither `localhost` nor an address of 127.0.0.0/8 or `::1`.
-    #[error("the host is not a loopback address")]
+    ///
+    /// Plain http to any other host is never sent, and there is no way to opt in to it: whoever is on the
+    /// way could read the token. For a backend in a container or on the machine of an emulator, use https,
+    /// or forward a port of this machine to it (`docker -p`, `adb reverse`).
+    #[error(
+        "the host is not a loopback address: use https, or a port of this machine that is forwarded \
+         there (`docker -p`, `adb reverse`); plain http to other hosts is never sent"
+    )]
     NotLoopback,
     /// An origin has no path or query.
     #[error("an origin ends after its host and port, without a path")]
@@ -115,6 +124,10 @@ impl AllowedOrigin {
         if host.contains(['[', ']']) && !bracketed {
             return Err(OriginError::NotAUri);
         }
+        // Parts can be put together so that the path runs into the host: `https://a.example*`.
+        if !(uri.path().is_empty() || uri.path().starts_with('/')) {
+            return Err(OriginError::NotAUri);
+        }
         let behind = authority.as_str().strip_prefix(host).ok_or(OriginError::Port)?;
         let port = match behind.strip_prefix(':') {
             None if behind.is_empty() => {
@@ -130,6 +143,16 @@ impl AllowedOrigin {
             _ => return Err(OriginError::Port),
         };
         Ok(Self { secure, host: host.to_ascii_lowercase().into(), port })
+    }
+
+    /// Returns whether a `Host` header's value, sent with this origin's scheme, names this origin.
+    pub(crate) fn is_named_by(&self, host: &HeaderValue) -> bool {
+        let scheme = if self.secure { Scheme::HTTPS } else { Scheme::HTTP };
+        let authority = Authority::try_from(host.as_bytes()).ok();
+        let uri = authority.and_then(|authority| {
+            Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()
+        });
+        uri.is_some_and(|uri| self.covers(&uri))
     }
 
     fn bare(text: &str) -> Result<Self, OriginError> {

@@ -5,10 +5,10 @@ use core::time::Duration;
 use http::header::{AGE, DATE, HeaderName, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-use super::denial::{Denial, DenialKind, Flaw};
+use super::denial::{Denial, DenialKind, Flaw, IdentitySource};
 use super::grant::Grant;
 use super::identity::Identity;
-use super::json::{self, Member, Members, Unreadable};
+use super::json::{self, Member, Members};
 use super::scopes::{Scope, Scopes};
 use crate::secret::SessionToken;
 use crate::time::{http_date, whole_seconds};
@@ -63,10 +63,17 @@ impl<'a> Reply<'a> {
     /// The body of a reply that grants, to be parsed; for anything else, the denial that its status is.
     ///
     /// For [`Exchange`](super::Exchange)s of your own. Granting are 200 and 201 with a body of 1 to
-    /// `limit` bytes. Otherwise: 3xx is [`Redirect`](DenialKind::Redirect); 408, 425, 5xx and an empty
-    /// body are [`Transient`](DenialKind::Transient); 429 is [`Throttled`](DenialKind::Throttled); any
-    /// other 4xx is [`Refused`](DenialKind::Refused), for good; the rest is
-    /// [`Malformed`](DenialKind::Malformed).
+    /// `limit` bytes. Otherwise:
+    ///
+    /// | reply | denial |
+    /// |---|---|
+    /// | 3xx | [`Redirect`](DenialKind::Redirect) |
+    /// | 429 | [`Throttled`](DenialKind::Throttled) |
+    /// | 407, 408, 421, 425, 5xx; 200 or 201 with an empty body | [`Transient`](DenialKind::Transient) |
+    /// | 401 | [`Refused`](DenialKind::Refused), which is permanent |
+    /// | another 4xx whose body is markup | [`Malformed`](DenialKind::Malformed): [`Flaw::Markup`] |
+    /// | another 4xx | [`Refused`](DenialKind::Refused) |
+    /// | anything else | [`Malformed`](DenialKind::Malformed) |
     ///
     /// # Errors
     /// The denial, with the server's `Retry-After`.
@@ -78,8 +85,9 @@ impl<'a> Reply<'a> {
             }
             200 | 201 => Ok(self.body),
             300..=399 => Err(self.denial(DenialKind::Redirect)),
-            408 | 425 | 500..=599 => Err(self.denial(DenialKind::Transient)),
+            407 | 408 | 421 | 425 | 500..=599 => Err(self.denial(DenialKind::Transient)),
             429 => Err(self.denial(DenialKind::Throttled)),
+            400 | 402..=499 if json::is_markup(self.body) => Err(self.flawed(Flaw::Markup)),
             400..=499 => Err(self.denial(DenialKind::Refused)),
             _ => Err(self.flawed(Flaw::Status)),
         }
@@ -92,7 +100,7 @@ impl<'a> Reply<'a> {
         let members = if self.body.len() <= limit {
             json::read(self.body, token)
         } else {
-            Err(Unreadable::CutOff)
+            Err(Flaw::TooLarge { len: self.body.len(), limit })
         };
         let message = members.ok().and_then(|members| error_message(members.error?));
         if let Err(denial) = accepted {
@@ -103,11 +111,10 @@ impl<'a> Reply<'a> {
         if message.is_some() {
             return Err(self.denial(DenialKind::Refused).with_server_message(message));
         }
-        let members = members.map_err(|unreadable| match unreadable {
-            Unreadable::CutOff => self.denial(DenialKind::Transient),
-            Unreadable::Flawed(flaw) => self.flawed(flaw),
-        })?;
-        grant(members, token).map_err(|flaw| self.flawed(flaw))
+        if json::is_blank(self.body) {
+            return Err(self.denial(DenialKind::Transient));
+        }
+        members.and_then(|members| grant(members, token)).map_err(|flaw| self.flawed(flaw))
     }
 
     /// The `Date` header, in milliseconds since 1970.
@@ -152,15 +159,21 @@ impl<'a> Reply<'a> {
 }
 
 /// Checks the identity that a grant names against the one it has to be for.
-pub(super) fn check_identity(grant: &Grant, wanted: &Identity) -> Result<(), Flaw> {
+pub(crate) fn check_identity(grant: &Grant, wanted: &Identity) -> Result<(), Flaw> {
     match grant.identity() {
-        Some(named) if named != wanted => Err(Flaw::WrongIdentity),
+        Some(named) if named != wanted => {
+            Err(Flaw::WrongIdentity { expected: IdentitySource::Credentials })
+        }
         _ => Ok(()),
     }
 }
 
 fn grant(members: Members<'_>, name: &'static str) -> Result<Grant, Flaw> {
     let token = members.token.ok_or(Flaw::Missing { member: name })?.secret()?;
+    let missing = ["undefined", "null"].into_iter().find(|text| token.as_ref() == text.as_bytes());
+    if let Some(text) = missing {
+        return Err(Flaw::Stringified { member: name, text });
+    }
     let token = SessionToken::new(token).map_err(Flaw::Token)?;
     let mut grant = Grant::new(token);
     if let Some(identity) = members.identity.filter(|member| !member.is_null()) {
@@ -184,9 +197,10 @@ fn granted_scopes(member: Member<'_>) -> Option<Scopes> {
     names.into_iter().map(|name| Scope::new(name).ok()).collect()
 }
 
-/// What an `error` member says; `None` for a `null`, which says nothing.
+/// Returns what an `error` member says; `None` where it is no error, as the vendor's SDK has it with
+/// `if (json.error)` (wire facts, N).
 fn error_message(member: Member<'_>) -> Option<Box<str>> {
-    if member.is_null() {
+    if member.is_falsy() {
         return None;
     }
     Some(member.text().chars().take(MESSAGE_LIMIT).collect::<String>().into())

@@ -28,7 +28,15 @@ pub enum TokenError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A byte that isn't visible ASCII: white space (often a line break from a file), a control
+    /// A space: most often what stands between a scheme such as `Bearer` and the token.
+    #[error(
+        "the token has a space at index {at}: give it alone, without its scheme or white space"
+    )]
+    Space {
+        /// The index of the space, which is the first byte that isn't visible ASCII.
+        at: usize,
+    },
+    /// A byte that is neither visible ASCII nor a space: a line break (often from a file), another control
     /// character, or a character of more than one byte.
     #[error("the byte at index {at} of the token is not a visible ASCII character")]
     NotVisibleAscii {
@@ -89,8 +97,11 @@ impl HeaderSecret {
         if token.len() > TOKEN_LIMIT {
             return Err(TokenError::TooLong { len: token.len(), limit: TOKEN_LIMIT });
         }
-        if let Some(at) = token.iter().position(|b| !b.is_ascii_graphic()) {
-            return Err(TokenError::NotVisibleAscii { at });
+        if let Some((at, byte)) = token.iter().enumerate().find(|(_, b)| !b.is_ascii_graphic()) {
+            return Err(match byte {
+                b' ' => TokenError::Space { at },
+                _ => TokenError::NotVisibleAscii { at },
+            });
         }
         let mut buffer = Wiped::with_capacity(scheme.len().saturating_add(token.len()));
         let written = buffer.push(scheme.as_bytes()).and_then(|()| buffer.push(token));

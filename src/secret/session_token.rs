@@ -13,7 +13,7 @@ use super::jwt;
 ///
 /// let token: SessionToken = "1nU73GCsMnqT2sudzHPMo6az".parse()?;
 /// assert_eq!(format!("{token:?}"), "SessionToken(redacted)");
-/// assert_eq!("a b".parse::<SessionToken>(), Err(TokenError::NotVisibleAscii { at: 1 }));
+/// assert_eq!("a b".parse::<SessionToken>(), Err(TokenError::Space { at: 1 }));
 /// # Ok::<(), TokenError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]

@@ -54,16 +54,14 @@ impl Session<Active> {
     /// It is the token of this moment. Don't keep the request: authorize again before a retry.
     ///
     /// # Errors
-    /// [`NotAuthorized`] if the request doesn't go to an allowed origin, or the token has expired. The
-    /// request then has no such header at all, not even one that it came with.
+    /// [`NotAuthorized`] if the request doesn't go to an allowed origin, has no room for another header, or
+    /// the token has expired. The request then has no such header at all, not even one that it came with.
     pub fn authorize<B>(
         &self,
         request: &mut Request<B>,
         now: Moment,
     ) -> Result<Authorized, NotAuthorized> {
-        authorize(request, &self.core.config, NotAuthorized::OtherOrigin, |origin| {
-            self.authorization(origin, now)
-        })
+        authorize(request, &self.core.config, |origin| self.authorization(origin, now))
     }
 
     /// The header to put on an API request to `origin`, for HTTP stacks that don't use

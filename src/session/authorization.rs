@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use http::header::HOST;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::config::Config;
@@ -56,23 +57,47 @@ impl<'a> Authorization<'a> {
     }
 }
 
-/// Puts the authorization for a request's origin on it, or, where there is none, takes off whatever stands
+/// Why a request can't be authorized, whatever the state of the session.
+pub(crate) enum Unauthorizable {
+    NoHost,
+    OtherOrigin,
+    TooManyHeaders,
+}
+
+/// Puts the authorization for a request's origin on it, or, where there is none, removes whatever stands
 /// in its place: a request that failed to be authorized must not go out with an older token.
-pub(crate) fn authorize<'a, B, E>(
+pub(crate) fn authorize<'a, B, E: From<Unauthorizable>>(
     request: &mut Request<B>,
     config: &Config,
-    other_origin: E,
     authorization: impl FnOnce(&AllowedOrigin) -> Result<Authorization<'a>, E>,
 ) -> Result<Authorized, E> {
-    match config.origin_of(request.uri()).ok_or(other_origin).and_then(authorization) {
-        Ok(authorization) => {
-            request.headers_mut().insert(authorization.name, authorization.value.clone());
-            Ok(authorization.authorized)
+    let authorized = match origin_of(request, config).map_err(E::from).and_then(authorization) {
+        Ok(Authorization { name, value, authorized }) => {
+            let inserted = request.headers_mut().try_insert(name, value.clone());
+            inserted.map(|_| authorized).map_err(|_| Unauthorizable::TooManyHeaders.into())
         }
-        Err(reason) => {
-            request.headers_mut().remove(config.header_name());
-            Err(reason)
-        }
+        Err(reason) => Err(reason),
+    };
+    if authorized.is_err() {
+        request.headers_mut().remove(config.header_name());
+    }
+    authorized
+}
+
+/// Returns the allowed origin that a request goes to: by its URI, and by its `Host` header if it has one.
+fn origin_of<'c, B>(
+    request: &Request<B>,
+    config: &'c Config,
+) -> Result<&'c AllowedOrigin, Unauthorizable> {
+    if request.uri().host().is_none_or(str::is_empty) {
+        return Err(Unauthorizable::NoHost);
+    }
+    let origin = config.origin_of(request.uri()).ok_or(Unauthorizable::OtherOrigin)?;
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) => Ok(origin),
+        (Some(host), None) if origin.is_named_by(host) => Ok(origin),
+        _ => Err(Unauthorizable::OtherOrigin),
     }
 }
 
@@ -89,11 +114,28 @@ impl fmt::Debug for Authorization<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAuthorized {
-    /// The request doesn't go to one of the configured origins: another scheme, host or port, no host
-    /// at all, or user information before it. Configure the origin, if it should have the token.
-    #[error("the request does not go to an allowed origin")]
+    /// The request doesn't go to one of the configured origins: another scheme, host or port, user
+    /// information before the host, or a `Host` header that names another origin than the URI. Configure
+    /// the origin, if it should have the token.
+    #[error("the request does not go to an allowed origin, by its URI or its `Host` header")]
     OtherOrigin,
+    /// The request's URI is relative, so its origin isn't known. Authorize the absolute URI.
+    #[error("the URI has no host, so its origin is not known: use an absolute URI")]
+    NoHost,
+    /// The request has as many headers as an [`http::HeaderMap`] can hold: 24,576. Send fewer.
+    #[error("the request's headers are full, so the token's has no room: send fewer")]
+    TooManyHeaders,
     /// The token has certainly expired: advance the session, and authenticate again.
     #[error("the session's token has expired")]
     Expired,
+}
+
+impl From<Unauthorizable> for NotAuthorized {
+    fn from(reason: Unauthorizable) -> Self {
+        match reason {
+            Unauthorizable::NoHost => Self::NoHost,
+            Unauthorizable::OtherOrigin => Self::OtherOrigin,
+            Unauthorizable::TooManyHeaders => Self::TooManyHeaders,
+        }
+    }
 }

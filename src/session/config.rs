@@ -58,6 +58,10 @@ pub enum ConfigError {
     /// The scheme before the token can't stand in a header.
     #[error("the scheme is not visible ASCII, with spaces allowed inside and at the end")]
     Scheme,
+    /// The scheme before the token ends in neither a space nor `=`, so that the token would follow without
+    /// anything between them.
+    #[error("the scheme would run into the token: end it with a space or `=`, as in \"Bearer \"")]
+    SchemeEnd,
     /// The time-out is out of range.
     #[error("the request time-out is not from 1 ms to 1 h")]
     RequestTimeout,
@@ -176,7 +180,7 @@ impl ConfigBuilder {
     }
 
     /// Sends session tokens in another header, or behind another scheme. `scheme` is all that stands
-    /// before the token, its last space included (`"Bearer "`); it may be empty.
+    /// before the token: it ends in a space (`"Bearer "`) or in `=` (`"App token="`), or is empty.
     pub fn authorization(mut self, header: HeaderName, scheme: &str) -> Self {
         self.0.header = header;
         self.0.scheme = scheme.into();
@@ -239,6 +243,9 @@ impl ConfigBuilder {
         let visible = config.scheme.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !visible || config.scheme.starts_with(' ') {
             return Err(ConfigError::Scheme);
+        }
+        if !(config.scheme.is_empty() || config.scheme.ends_with([' ', '='])) {
+            return Err(ConfigError::SchemeEnd);
         }
         if !timeouts.contains(&config.request_timeout) {
             return Err(ConfigError::RequestTimeout);
@@ -325,5 +332,6 @@ mod tests {
         for wrong in [" Bearer ", "Bearer\n", "Bearer\t", "Schlüssel "] {
             assert_eq!(scheme(wrong), Some(ConfigError::Scheme), "{wrong:?}");
         }
+        assert_eq!(scheme("Bearer"), Some(ConfigError::SchemeEnd));
     }
 }

@@ -16,13 +16,21 @@ pub(super) mod sealed {
 
 /// A state of a [`Session`]: [`Unauthenticated`](super::Unauthenticated),
 /// [`Authenticating`](super::Authenticating), [`Active`](super::Active) or [`Expired`](super::Expired).
-/// The set is closed.
+/// The set is closed. [`AnySession`](super::AnySession) holds a session in any of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a state of a session",
+    note = "the states are `Unauthenticated`, `Authenticating`, `Active` and `Expired`",
+    note = "a struct field that holds a session in any state has the type `AnySession`"
+)]
 pub trait State: sealed::Sealed {
     /// The state, as a value.
     const NAME: StateName;
 }
 
 /// A session in state `S`. See the [module](crate::session) for the states and a walk through them.
+///
+/// A transition changes the type, so a struct field that holds a session through several of them has the
+/// type [`AnySession`](super::AnySession).
 ///
 /// Not `Clone`: a copy would use the same request ids, and double what is sent.
 #[must_use = "a session that is dropped forgets its token"]

@@ -8,7 +8,9 @@ use http::Request;
 use super::core::Core;
 use super::held::Held;
 use super::outgoing::{Outgoing, RequestId, StaleRequest};
-use crate::exchange::{Credentials, Denial, DenialKind, Flaw, Grant, Identity, Reply};
+use crate::exchange::{
+    Credentials, Denial, DenialKind, Flaw, Grant, Identity, IdentitySource, Reply, check_identity,
+};
 use crate::time::{Evidence, Lifetime, Moment, Stamp, Validity, millis};
 
 /// A request in flight.
@@ -41,7 +43,8 @@ impl Flight {
             credentials: credentials.clone(),
         };
         let deadline = now.since_start().saturating_add(timeout);
-        (flight, Outgoing::new(id, request, timeout, deadline))
+        let body_limit = credentials.exchange().body_limit();
+        (flight, Outgoing::new(id, request, (timeout, deadline), body_limit))
     }
 
     pub(super) fn id(&self) -> RequestId {
@@ -80,6 +83,9 @@ impl Flight {
         core.observe(now);
         let exchange = self.credentials.exchange();
         let grant = exchange.read(reply).map_err(|denial| reply.with_its_wait(denial))?;
+        if let Some(identity) = exchange.identity() {
+            check_identity(&grant, identity).map_err(|flaw| reply.flawed(flaw))?;
+        }
         let config = &core.config;
         let tolerances = config.tolerances(exchange.issuer_writes_date());
         let evidence = Evidence::default().date(reply.date()).age(reply.age());
@@ -130,7 +136,9 @@ fn accept(
 /// the one to keep.
 pub(super) fn pin(pinned: &mut Option<Identity>, named: Option<&Identity>) -> Result<(), Flaw> {
     match (&pinned, named) {
-        (Some(pinned), Some(named)) if pinned != named => Err(Flaw::WrongIdentity),
+        (Some(pinned), Some(named)) if pinned != named => {
+            Err(Flaw::WrongIdentity { expected: IdentitySource::EarlierToken })
+        }
         (None, Some(named)) => {
             *pinned = Some(named.clone());
             Ok(())

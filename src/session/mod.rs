@@ -96,7 +96,7 @@ pub use outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailure}
 pub use rejected::Rejected;
 pub use unauthenticated::Unauthenticated;
 
-pub(crate) use authorization::authorize;
+pub(crate) use authorization::{Unauthorizable, authorize};
 #[cfg(feature = "_model")]
 pub(crate) use canonical::Canonical as CanonicalSession;
 pub(crate) use outgoing::mix;

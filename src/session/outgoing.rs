@@ -54,16 +54,19 @@ pub struct Outgoing {
     request: Request<Bytes>,
     timeout: Duration,
     deadline: Duration,
+    body_limit: usize,
 }
 
 impl Outgoing {
+    /// `times` are the time-out and the deadline.
     pub(super) fn new(
         id: RequestId,
         request: Request<Bytes>,
-        timeout: Duration,
-        deadline: Duration,
+        times: (Duration, Duration),
+        body_limit: usize,
     ) -> Self {
-        Self { id, request, timeout, deadline }
+        let (timeout, deadline) = times;
+        Self { id, request, timeout, deadline, body_limit }
     }
 
     /// The id under which the reply or the failure is reported.
@@ -101,15 +104,24 @@ impl Outgoing {
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
+
+    /// The most bytes of the reply's body that are parsed, whatever its status. A client may stop reading
+    /// once it has one more: a reply that is too large is
+    /// [malformed](crate::exchange::Flaw::TooLarge), whatever follows.
+    #[must_use]
+    pub fn body_limit(&self) -> usize {
+        self.body_limit
+    }
 }
 
 impl PartialEq for Outgoing {
-    /// Compares everything that is sent: method, URI, version, headers, body; and id and times.
+    /// Compares everything that is sent: method, URI, version, headers, body; and id, times and limit.
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (&self.request, &other.request);
         self.id == other.id
             && self.timeout == other.timeout
             && self.deadline == other.deadline
+            && self.body_limit == other.body_limit
             && a.method() == b.method()
             && a.uri() == b.uri()
             && a.version() == b.version()
@@ -137,6 +149,7 @@ impl fmt::Debug for Outgoing {
             .field("body_bytes", &self.request.body().len())
             .field("timeout", &self.timeout)
             .field("deadline", &self.deadline)
+            .field("body_limit", &self.body_limit)
             .finish()
     }
 }
@@ -208,7 +221,7 @@ mod tests {
         let request =
             Request::post("https://a.example/").header("x", "1").body(Bytes::from("b")).unwrap();
         let second = Duration::from_secs(1);
-        let mut outgoing = Outgoing::new(RequestId::new(1, 1), request, second, second);
+        let mut outgoing = Outgoing::new(RequestId::new(1, 1), request, (second, second), 9);
         edit(&mut outgoing);
         outgoing
     }
@@ -216,8 +229,9 @@ mod tests {
     #[test]
     fn equality_sees_every_part() {
         assert_eq!(outgoing(|_| {}), outgoing(|_| {}));
-        let edits: [Edit; 8] = [
+        let edits: [Edit; 9] = [
             |o| o.id = RequestId::new(1, 2),
+            |o| o.body_limit = 10,
             |o| o.timeout = Duration::ZERO,
             |o| o.deadline = Duration::ZERO,
             |o| *o.request.method_mut() = http::Method::PUT,
@@ -247,7 +261,7 @@ mod tests {
         assert_eq!(
             format!("{outgoing:?}"),
             "Outgoing { id: 910a2dec89025cc1-1, method: POST, uri: https://a.example/?…, headers: 1, \
-             body_bytes: 1, timeout: 1s, deadline: 1s }",
+             body_bytes: 1, timeout: 1s, deadline: 1s, body_limit: 9 }",
         );
     }
 

@@ -105,7 +105,7 @@ fn vary(fault: Fault, chance: &mut Chance) -> Fault {
             as_date: chance.below(2) == 0,
         },
         Fault::Unavailable { .. } => Fault::Unavailable {
-            status: chance.pick(&[500, 502, 503, 408, 425]).unwrap_or(503),
+            status: chance.pick(&[500, 502, 503, 407, 408, 421, 425]).unwrap_or(503),
             retry_after: (chance.below(4) == 0).then(|| chance.small(600)),
         },
         Fault::DateOff { .. } => {

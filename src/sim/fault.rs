@@ -38,7 +38,7 @@ pub enum Fault {
         /// Whether it is written as a date.
         as_date: bool,
     },
-    /// The gateway: a 5xx, 408 or 425.
+    /// The gateway, or a proxy before it: a 5xx, 407, 408, 421 or 425.
     Unavailable {
         /// The status.
         status: u16,

@@ -152,7 +152,7 @@ impl ConfigNote {
         let config = origins.fold(builder, crate::session::ConfigBuilder::origin).build();
         config.map_err(|error| {
             let member = match error {
-                ConfigError::Scheme => "config.scheme",
+                ConfigError::Scheme | ConfigError::SchemeEnd => "config.scheme",
                 ConfigError::RequestTimeout => "config.request_timeout_ms",
                 ConfigError::AssumedLifetime => "config.assumed_lifetime_ms",
                 ConfigError::RenewalPercent => "config.renewal_percent",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::exchange::{JsonType, OriginError};
+use crate::exchange::{IdentitySource, JsonType, OriginError};
 use crate::secret::TokenError;
 use crate::session::TransportFailure;
 use crate::session::transitions::StateName;
@@ -191,6 +191,9 @@ pub(super) enum FlawNote {
     Unquoted {
         member: String,
     },
+    UnexpectedEnd {
+        missing: Option<char>,
+    },
     Syntax {
         line: usize,
         column: usize,
@@ -217,8 +220,15 @@ pub(super) enum FlawNote {
     Unusable {
         member: String,
     },
+    Stringified {
+        member: String,
+        text: String,
+    },
     Token(#[serde(with = "TokenErrorDef")] TokenError),
-    WrongIdentity,
+    WrongIdentity {
+        #[serde(with = "IdentitySourceDef")]
+        expected: IdentitySource,
+    },
     ExpiredOnArrival,
     Custom(String),
 }
@@ -295,10 +305,18 @@ enum JsonTypeDef {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(remote = "IdentitySource")]
+enum IdentitySourceDef {
+    Credentials,
+    EarlierToken,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(remote = "TokenError")]
 enum TokenErrorDef {
     Empty,
     TooLong { len: usize, limit: usize },
+    Space { at: usize },
     NotVisibleAscii { at: usize },
 }
 

@@ -179,6 +179,7 @@ impl Naming {
             Flaw::NotUtf8 { at } => FlawNote::NotUtf8 { at },
             Flaw::Markup => FlawNote::Markup,
             Flaw::Unquoted { member } => FlawNote::Unquoted { member: self.word(member) },
+            Flaw::UnexpectedEnd { missing } => FlawNote::UnexpectedEnd { missing },
             Flaw::Syntax { line, column } => FlawNote::Syntax { line, column },
             Flaw::TooDeep { at, limit } => FlawNote::TooDeep { at, limit },
             Flaw::NotAnObject { found } => FlawNote::NotAnObject { found },
@@ -189,7 +190,10 @@ impl Naming {
             }
             Flaw::Unusable { member } => FlawNote::Unusable { member: self.word(member) },
             Flaw::Token(error) => FlawNote::Token(error),
-            Flaw::WrongIdentity => FlawNote::WrongIdentity,
+            Flaw::Stringified { member, text } => {
+                FlawNote::Stringified { member: self.word(member), text: self.word(text) }
+            }
+            Flaw::WrongIdentity { expected } => FlawNote::WrongIdentity { expected },
             Flaw::ExpiredOnArrival => FlawNote::ExpiredOnArrival,
             Flaw::Custom(text) => FlawNote::Custom(self.word(text)),
         }

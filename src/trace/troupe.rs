@@ -274,6 +274,7 @@ fn flaw(note: FlawNote, mut constant: impl FnMut(&str) -> Option<&'static str>) 
         FlawNote::NotUtf8 { at } => Flaw::NotUtf8 { at },
         FlawNote::Markup => Flaw::Markup,
         FlawNote::Unquoted { member } => Flaw::Unquoted { member: constant(&member)? },
+        FlawNote::UnexpectedEnd { missing } => Flaw::UnexpectedEnd { missing },
         FlawNote::Syntax { line, column } => Flaw::Syntax { line, column },
         FlawNote::TooDeep { at, limit } => Flaw::TooDeep { at, limit },
         FlawNote::NotAnObject { found } => Flaw::NotAnObject { found },
@@ -284,7 +285,10 @@ fn flaw(note: FlawNote, mut constant: impl FnMut(&str) -> Option<&'static str>) 
         }
         FlawNote::Unusable { member } => Flaw::Unusable { member: constant(&member)? },
         FlawNote::Token(error) => Flaw::Token(error),
-        FlawNote::WrongIdentity => Flaw::WrongIdentity,
+        FlawNote::Stringified { member, text } => {
+            Flaw::Stringified { member: constant(&member)?, text: constant(&text)? }
+        }
+        FlawNote::WrongIdentity { expected } => Flaw::WrongIdentity { expected },
         FlawNote::ExpiredOnArrival => Flaw::ExpiredOnArrival,
         FlawNote::Custom(text) => Flaw::Custom(constant(&text)?),
     })

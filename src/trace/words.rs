@@ -1,8 +1,16 @@
 //! Words that are constants of some exchange's code, and have to be constants again in a replay.
 
-/// The names of members that this crate's own exchanges speak of.
-const MEMBERS: [&str; 6] =
-    ["sessionToken", "session_key", "identity", "expiresAt", "scopes", "error"];
+/// The names and texts of members that this crate's own exchanges speak of.
+const MEMBERS: [&str; 8] = [
+    "sessionToken",
+    "session_key",
+    "identity",
+    "expiresAt",
+    "scopes",
+    "error",
+    "undefined",
+    "null",
+];
 
 /// Constants that stand, in a replayed driver, for words that only the trace knows.
 #[rustfmt::skip]

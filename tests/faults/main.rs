@@ -3,6 +3,7 @@
 
 mod policy;
 mod replies;
+mod requests;
 mod robustness;
 mod simulator;
 mod time;

@@ -333,7 +333,7 @@ fn p1_an_endpoint_that_refuses_everything_causes_no_loop() {
             for second_try in [true, false] {
                 let bad_endpoint = Some((first * SECOND, each * SECOND));
                 let name = "24 h, one endpoint refuses";
-                let outcome = worst(&Scenario { name, bad_endpoint, second_try, ..HONEST });
+                let outcome = worst(&Scenario { name, second_try, bad_endpoint, ..HONEST });
                 assert!(outcome.requests <= schedule + 100, "each {each} s: {outcome:?}");
                 assert_eq!(outcome.refused, 0, "the other endpoints are served");
             }

@@ -81,7 +81,7 @@ fn retry_after_is_read_as_seconds_or_as_a_date_and_held_to_the_cap() {
 
 #[test]
 fn retry_after_counts_on_every_denial_and_up_to_the_cap_that_was_set() {
-    for status in [302, 400, 401, 403, 408, 425, 429, 500, 502, 503, 504] {
+    for status in [302, 400, 401, 403, 407, 408, 421, 425, 429, 500, 502, 503, 504] {
         let policy = open().build().unwrap();
         assert_eq!(left_alone(policy, &asking_to_wait(status, "90")), 90 * SECOND, "{status}");
     }

@@ -20,6 +20,8 @@ pub(crate) enum Say {
     /// A 200 with an `error` member.
     ErrorMember,
     Portal,
+    /// A proxy's page, with this 4xx.
+    Page(u16),
     CutOff,
     Empty,
     /// A 200 without a token.
@@ -100,8 +102,9 @@ impl Say {
             Self::Grant(life, whose) => life.reply(asked, asked.user(whose), text, now),
             Self::Status(status, wait) => denial(asked, status, wait, now),
             Self::ErrorMember => said(r#"{"error":"no","sessionToken":"x"}"#, Kind::Refused, now),
+            Self::Page(status) => page(asked, status, now),
             Self::Portal => said("<html></html>", Kind::Malformed, now),
-            Self::CutOff => said(r#"{"sessionToken":"abc"#, Kind::Transient, now),
+            Self::CutOff => said(r#"{"sessionToken":"abc"#, Kind::Malformed, now),
             Self::Empty => said("", Kind::Transient, now),
             Self::NoToken => said(r#"{"identity":"user-0"}"#, Kind::Malformed, now),
         }
@@ -145,7 +148,7 @@ fn denial(asked: &Asked<'_>, status: u16, wait: RetryAfter, now: i64) -> (Respon
     };
     let kind = match status {
         429 => Kind::Throttled,
-        408 | 425 | 500..600 => Kind::Transient,
+        407 | 408 | 421 | 425 | 500..600 => Kind::Transient,
         400..500 => Kind::Refused,
         300..400 => Kind::Redirect,
         _ => Kind::Malformed,
@@ -153,6 +156,19 @@ fn denial(asked: &Asked<'_>, status: u16, wait: RetryAfter, now: i64) -> (Respon
     let path = asked.0.and_then(|ask| ask.endpoint.as_deref());
     let patient = status == 403 && path == Some(PATIENT.to_string().as_str());
     (response, Reply::Denial { kind, permanent: kind == Kind::Refused && !patient, wait })
+}
+
+/// A page in place of what a server says: it makes a refusal none, but for a 401.
+fn page(asked: &Asked<'_>, status: u16, now: i64) -> (Response<Bytes>, Reply) {
+    let (mut response, mut reply) = denial(asked, status, RetryAfter::Nothing, now);
+    *response.body_mut() = Bytes::from_static(b"\n<html></html>");
+    if let Reply::Denial { kind, permanent, .. } = &mut reply
+        && *kind == Kind::Refused
+        && status != 401
+    {
+        (*kind, *permanent) = (Kind::Malformed, false);
+    }
+    (response, reply)
 }
 
 impl Life {

@@ -376,11 +376,14 @@ pub(crate) fn say(grants: u32, servers: bool) -> BoxedStrategy<Say> {
     let whose =
         prop_oneof![12 => Just(Whose::Asked), 1 => Just(Whose::Nobody), 1 => Just(Whose::Another)];
     let statuses =
-        &[400_u16, 401, 403, 404, 302, 307, 408, 425, 500, 503, 503, 429, 429, 204, 102][..];
+        &[400_u16, 401, 403, 404, 302, 307, 407, 408, 421, 425, 500, 503, 503, 429, 429, 204, 102]
+            [..];
     let busy = || (1_u32..3_000).prop_map(|wait| Say::Status(503, RetryAfter::Seconds(wait)));
     let any =
         (select(statuses), retry_after()).prop_map(|(status, wait)| Say::Status(status, wait));
-    let said = &[Say::ErrorMember, Say::Portal, Say::CutOff, Say::Empty, Say::NoToken][..];
+    let bodies = [Say::ErrorMember, Say::Portal, Say::CutOff, Say::Empty, Say::NoToken];
+    let pages = [401, 403, 404, 407].map(Say::Page);
+    let said = [&bodies[..], &pages].concat();
     prop_oneof![
         grants => (life(), whose).prop_map(|(life, whose)| Say::Grant(life, whose)),
         (100 - grants) * 4 / 5 => if servers { busy().boxed() } else { any.boxed() },

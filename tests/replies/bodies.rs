@@ -1,6 +1,6 @@
 //! Replies with a granting status and well-formed JSON: what their members make of them.
 
-use videokit_session::exchange::{DenialKind, Flaw, JsonType};
+use videokit_session::exchange::{DenialKind, Flaw, IdentitySource, JsonType};
 use videokit_session::secret::TokenError;
 
 use super::{Asked, Expected, Row, denial, duplicate, flaw, grant, missing, mistyped, ok, row};
@@ -28,12 +28,21 @@ pub(super) fn transient() -> Expected {
     denial(DenialKind::Transient)
 }
 
+/// A body that ends before this.
+pub(super) fn unexpected_end(missing: impl Into<Option<char>>) -> Expected {
+    flaw(Flaw::UnexpectedEnd { missing: missing.into() })
+}
+
 fn refused(message: &str) -> Expected {
     denial(DenialKind::Refused).saying(message)
 }
 
 fn unusable(member: &'static str) -> Expected {
     flaw(Flaw::Unusable { member })
+}
+
+fn wrong_identity() -> Expected {
+    flaw(Flaw::WrongIdentity { expected: IdentitySource::Credentials })
 }
 
 fn not_visible(at: usize) -> Expected {
@@ -109,7 +118,7 @@ fn grants() -> Vec<Row> {
         ok("accent composed", composed, grant("tok-1", "zo\u{eb}")).asked(Asked::Accented),
         ok("accent composed, escaped", composed_by_escape, grant("tok-1", "zo\u{eb}"))
             .asked(Asked::Accented),
-        ok("accent decomposed", decomposed, flaw(Flaw::WrongIdentity)).asked(Asked::Accented),
+        ok("accent decomposed", decomposed, wrong_identity()).asked(Asked::Accented),
         ok("backend, one field", silent, grant("tok-1", "")).asked(Asked::Backend),
         ok("backend, asked for one", silent, grant("tok-1", "")).asked(Asked::BackendFor),
         ok("backend, any identity", identity(r#""eve""#), grant("tok-1", "eve"))
@@ -164,6 +173,10 @@ fn tokens() -> Vec<Row> {
     ]
 }
 
+fn stringified(text: &'static str) -> Expected {
+    flaw(Flaw::Stringified { member: "sessionToken", text })
+}
+
 /// Tokens that are strings: what their escapes make, and how long they may be.
 fn token_texts() -> Vec<Row> {
     let longest = "x".repeat(8_192);
@@ -182,7 +195,17 @@ fn token_texts() -> Vec<Row> {
             grant(&visible, "user-17"),
         ),
         ok("token empty", quoted(""), flaw(Flaw::Token(TokenError::Empty))),
-        ok("token with a space", quoted("tok 1"), not_visible(3)),
+        ok("token with a space", quoted("tok 1"), flaw(Flaw::Token(TokenError::Space { at: 3 }))),
+        ok(
+            "token with a space escaped",
+            quoted(r"tok\u00201"),
+            flaw(Flaw::Token(TokenError::Space { at: 3 })),
+        ),
+        ok("token undefined", quoted("undefined"), stringified("undefined")),
+        ok("token null, in quotes", quoted("null"), stringified("null")),
+        ok("token undefined, escaped", quoted(r"\u0075ndefined"), stringified("undefined")),
+        ok("token Undefined", quoted("Undefined"), grant("Undefined", "user-17")),
+        ok("token that begins as null does", quoted("null1"), grant("null1", "user-17")),
         ok("token with a line break", quoted(r"tok-1\n"), not_visible(5)),
         ok("token with a NUL", quoted(r"\u0000tok-1"), not_visible(0)),
         ok("token with a DEL", quoted("tok\u{7f}1"), not_visible(3)),
@@ -203,7 +226,7 @@ fn token_texts() -> Vec<Row> {
 }
 
 fn identities() -> Vec<Row> {
-    let wrong = || flaw(Flaw::WrongIdentity);
+    let wrong = wrong_identity;
     let is =
         |name: &str, json: &str, expected| ok(format!("identity {name}"), identity(json), expected);
     let no_identity = r#"{"sessionToken":"tok-1"}"#;
@@ -262,15 +285,29 @@ fn errors() -> Vec<Row> {
     let error = |name: &str, json: &str, message: &str| {
         ok(format!("error {name}"), body(&format!(",\"error\":{json}")), refused(message))
     };
+    let no_error = |name: &str, json: &str| {
+        ok(format!("error {name}"), body(&format!(",\"error\":{json}")), granted())
+    };
     let long = format!("\"{}\"", "é".repeat(300));
     vec![
         error("a string", "\"no such app\"", "no such app"),
-        error("an empty string", "\"\"", ""),
         error("an object", r#"{"code": 7}"#, r#"{"code": 7}"#),
         error("an array", "[1]", "[1]"),
-        error("a number", "0", "0"),
+        error("a number", "1", "1"),
+        error("a number that is nearly zero", "1e-300", "1e-300"),
+        error("a number too large", "1e999", "1e999"),
         error("true", "true", "true"),
-        error("false", "false", "false"),
+        error("the word false", "\"false\"", "false"),
+        error("a space", "\" \"", " "),
+        error("an empty array", "[]", "[]"),
+        error("an empty object", "{}", "{}"),
+        no_error("an empty string", "\"\""),
+        no_error("false", "false"),
+        no_error("0", "0"),
+        no_error("-0", "-0"),
+        no_error("0 with a point", "0.00"),
+        no_error("0 with an exponent", "0E99"),
+        no_error("a number that JavaScript reads as 0", "-1e-400"),
         error("half a pair", r#""\ud800""#, r#""\ud800""#),
         error("long", &long, &"é".repeat(256)),
         error("escaped", r#""\u0078\n""#, "x\n"),
@@ -278,7 +315,7 @@ fn errors() -> Vec<Row> {
         ok("error before a broken token", r#"{"error":"x","sessionToken":17}"#, refused("x")),
         ok("error for another identity", r#"{"error":"x","identity":"eve"}"#, refused("x"))
             .asked(Asked::BackendFor),
-        ok("error in a broken object", r#"{"error":"x","#, transient()),
+        ok("error in a broken object", r#"{"error":"x","#, unexpected_end('}')),
         ok("null error alone", r#"{"error":null}"#, missing("sessionToken")),
         ok("error twice, null first", body(r#","error":null,"error":"x""#), duplicate("error")),
         ok("error alone", r#"{"error":"x"}"#, refused("x")),

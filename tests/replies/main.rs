@@ -216,8 +216,9 @@ fn every_kind_of_denial_and_every_flaw_is_in_the_table() {
         }
     }
     // Not among them: what only a session (on arrival) and a custom exchange (its own) can say.
-    let all = "Duplicate Markup Missing Mistyped NotAnObject NotUtf8 Redirect Refused Status Syntax \
-               Throttled Token TooDeep TooLarge Transient Unquoted Unusable WrongIdentity";
+    let all = "Duplicate Markup Missing Mistyped NotAnObject NotUtf8 Redirect Refused Status \
+               Stringified Syntax Throttled Token TooDeep TooLarge Transient UnexpectedEnd Unquoted \
+               Unusable WrongIdentity";
     assert_eq!(kinds.into_iter().collect::<Vec<_>>().join(" "), all);
 }
 

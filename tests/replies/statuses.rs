@@ -24,15 +24,13 @@ fn classes() -> Vec<Row> {
     let kinds: [Class; 5] = [
         (&[100, 101, 199, 202, 203, 204, 205, 206, 207, 299, 600, 999], || flaw(Flaw::Status)),
         (&[300, 301, 302, 303, 304, 307, 308, 399], || denial(DenialKind::Redirect)),
-        (&[408, 425, 500, 501, 502, 503, 504, 511, 599], || denial(DenialKind::Transient)),
+        (&[407, 408, 421, 425, 500, 501, 502, 503, 504, 511, 599], || {
+            denial(DenialKind::Transient)
+        }),
         (&[429], || denial(DenialKind::Throttled)),
-        (
-            &[
-                400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 413, 418, 421, 422, 426, 431,
-                451, 499,
-            ],
-            || denial(DenialKind::Refused),
-        ),
+        (&[400, 401, 402, 403, 404, 405, 406, 409, 410, 413, 418, 422, 426, 431, 451, 499], || {
+            denial(DenialKind::Refused)
+        }),
     ];
     let mut rows = Vec::new();
     for (statuses, expected) in kinds {
@@ -43,6 +41,26 @@ fn classes() -> Vec<Row> {
     let page = "<html>Sign in to this network</html>";
     rows.push(row("portal's redirect", 302, page, denial(DenialKind::Redirect)));
     rows.push(row("portal's page", 511, page, denial(DenialKind::Transient)));
+    for status in [400, 402, 403, 404, 405, 410, 418, 422, 451, 499] {
+        rows.push(row(format!("page with {status}"), status, page, flaw(Flaw::Markup)));
+    }
+    for (status, kind) in [
+        (401, DenialKind::Refused),
+        (407, DenialKind::Transient),
+        (408, DenialKind::Transient),
+        (421, DenialKind::Transient),
+        (425, DenialKind::Transient),
+        (429, DenialKind::Throttled),
+    ] {
+        rows.push(row(format!("page with {status}"), status, page, denial(kind)));
+    }
+    let large = format!("\u{feff}\r\n{page}{}", " ".repeat(64 * 1_024));
+    rows.push(row("page with 403, too large", 403, large, flaw(Flaw::Markup)));
+    rows.push(row("page with 403, in Latin-1", 403, b"<p>\xe9", flaw(Flaw::Markup)));
+    rows.push(row("page with 403, older", 403, page, flaw(Flaw::Markup)).asked(Asked::Older));
+    rows.push(row("page with 402, backend", 402, page, flaw(Flaw::Markup)).asked(Asked::Backend));
+    rows.push(row("page behind text with 403", 403, "x<html>", denial(DenialKind::Refused)));
+    rows.push(row("page in JSON with 403", 403, "\"<p>\"", denial(DenialKind::Refused)));
     rows.push(
         row("redirect elsewhere", 307, "", denial(DenialKind::Redirect))
             .header("location", "https://elsewhere.example/"),
@@ -63,7 +81,9 @@ fn messages() -> Vec<Row> {
         error(100, DenialKind::Malformed(Flaw::Status)),
         error(302, DenialKind::Redirect),
         error(403, DenialKind::Refused),
+        error(407, DenialKind::Transient),
         error(408, DenialKind::Transient),
+        error(421, DenialKind::Transient),
         error(429, DenialKind::Throttled),
         error(500, DenialKind::Transient),
         error(999, DenialKind::Malformed(Flaw::Status)),
@@ -97,7 +117,10 @@ fn messages() -> Vec<Row> {
             "{\"error\":{\"code\":7}}",
             denial(DenialKind::Refused).saying("{\"code\":7}"),
         ),
-        row("error in a page", 403, "<html>error</html>", denial(DenialKind::Refused)),
+        row("error in a page", 403, "<html>error</html>", flaw(Flaw::Markup)),
+        row("falsy error with 401", 401, "{\"error\":false}", denial(DenialKind::Refused)),
+        row("falsy error with 202", 202, "{\"error\":\"\"}", flaw(Flaw::Status)),
+        row("falsy error with 503", 503, "{\"error\":0}", denial(DenialKind::Transient)),
         row("error in a large body with 202", 202, &large, flaw(Flaw::Status)),
         row("no content", 204, "", flaw(Flaw::Status)),
         row("no content, to a backend", 204, "", flaw(Flaw::Status)).asked(Asked::Backend),
@@ -162,11 +185,12 @@ fn waits() -> Vec<Row> {
             .header("retry-after", "30"),
     );
     let until = "Tue, 24 Nov 2026 04:01:00 GMT";
-    let kinds: [(u16, &str, Expected); 7] = [
+    let kinds: [(u16, &str, Expected); 8] = [
         (202, ERROR, denial(DenialKind::Refused).saying("x")),
         (200, ERROR, denial(DenialKind::Refused).saying("x")),
         (200, "", denial(DenialKind::Transient)),
-        (200, "{", denial(DenialKind::Transient)),
+        (200, "{", flaw(Flaw::UnexpectedEnd { missing: Some('}') })),
+        (403, "<html>", flaw(Flaw::Markup)),
         (302, "", denial(DenialKind::Redirect)),
         (200, "<html>", flaw(Flaw::Markup)),
         (204, "", flaw(Flaw::Status)),
@@ -193,6 +217,9 @@ fn a_granting_body_is_handed_over_as_it_came() {
         (204, "", Err(DenialKind::Malformed(Flaw::Status))),
         (307, "x", Err(DenialKind::Redirect)),
         (403, "123456", Err(DenialKind::Refused)),
+        (403, " <12345", Err(DenialKind::Malformed(Flaw::Markup))),
+        (401, "<", Err(DenialKind::Refused)),
+        (407, "<", Err(DenialKind::Transient)),
         (429, "x", Err(DenialKind::Throttled)),
         (503, "x", Err(DenialKind::Transient)),
     ] {

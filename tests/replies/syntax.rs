@@ -1,8 +1,8 @@
-//! Replies with a granting status whose bodies are cut off, not JSON, too large, or not an object.
+//! Replies with a granting status whose bodies are empty, cut off, not JSON, too large, or not an object.
 
 use videokit_session::exchange::{BODY_LIMIT, Flaw, JsonType};
 
-use super::bodies::{body, granted, token, transient};
+use super::bodies::{body, granted, token, transient, unexpected_end};
 use super::{Asked, Expected, Row, flaw, grant, missing, ok, row};
 
 fn syntax(column: usize) -> Expected {
@@ -10,7 +10,8 @@ fn syntax(column: usize) -> Expected {
 }
 
 pub(super) fn rows() -> Vec<Row> {
-    let mut rows = cut_off();
+    let mut rows = empty();
+    rows.extend(cut_off());
     rows.extend(unquoted());
     rows.extend(not_text());
     rows.extend(not_json());
@@ -18,32 +19,45 @@ pub(super) fn rows() -> Vec<Row> {
     rows
 }
 
-/// A body that ends early, or has nothing in it.
+/// A body that has nothing in it.
+fn empty() -> Vec<Row> {
+    vec![
+        ok("empty", "", transient()),
+        ok("white space", " \r\n\t ", transient()),
+        ok("byte order mark alone", "\u{feff}", transient()),
+        ok("byte order mark and white space", "\u{feff}\r\n", transient()),
+    ]
+}
+
+/// A body that ends inside its JSON.
 fn cut_off() -> Vec<Row> {
-    fn is(name: &str, body: impl AsRef<[u8]>) -> Row {
-        ok(name, body, transient())
+    fn is(name: &str, body: impl AsRef<[u8]>, missing: impl Into<Option<char>>) -> Row {
+        ok(name, body, unexpected_end(missing))
     }
     vec![
-        is("empty", ""),
-        is("white space", " \r\n\t "),
-        is("byte order mark alone", "\u{feff}"),
-        is("cut after the brace", "{"),
-        is("cut in a name", "{\"sessionTo"),
-        is("cut before the value", "{\"sessionToken\": "),
-        is("cut in the token", "{\"sessionToken\":\"tok"),
-        is("cut in an escape", "{\"sessionToken\":\"tok\\u00"),
-        is("cut before the end", "{\"sessionToken\":\"tok-1\",\"identity\":\"user-17\""),
-        is("cut in a character", b"{\"sessionToken\":\"tok-1\",\"identity\":\"us\xc3"),
-        is("quote missing at the end", r#"{"sessionToken": "tok-1}"#),
-        is("cut in an array", "[{\"sessionToken\":\"tok-1\""),
-        is("cut in a token of an object", "{\"sessionToken\":{\"t\":"),
-        is("cut in a token of an array", "{\"sessionToken\": [\"tok-1\","),
-        is("cut after a token of digits", r#"{"sessionToken":17,"identity":"us"#),
-        is("cut in a literal", "nul"),
-        is("cut in a string alone", "\"tok-1"),
-        is("cut byte order mark", b"\xef\xbb"),
-        is("cut in a character, to a backend", b"{\"sessionToken\":\"\xf0\x9f\x98")
+        is("cut after the brace", "{", '}'),
+        is("cut in a name", "{\"sessionTo", '"'),
+        is("cut before the value", "{\"sessionToken\": ", '}'),
+        is("cut in the token", "{\"sessionToken\":\"tok", '"'),
+        is("cut in an escape", "{\"sessionToken\":\"tok\\u00", '"'),
+        is("cut after an escaped quote", "{\"sessionToken\":\"tok\\\"", '"'),
+        is("cut before the end", "{\"sessionToken\":\"tok-1\",\"identity\":\"user-17\"", '}'),
+        is("cut in a character", b"{\"sessionToken\":\"tok-1\",\"identity\":\"us\xc3", '"'),
+        is("quote missing at the end", r#"{"sessionToken": "tok-1}"#, '"'),
+        is("seed's reply with quotes, brace missing", r#"{"sessionToken": "tok-1""#, '}'),
+        is("cut in an array", "[{\"sessionToken\":\"tok-1\"", '}'),
+        is("cut after an object in an array", "[{\"sessionToken\":\"tok-1\"}", ']'),
+        is("cut in a token of an object", "{\"sessionToken\":{\"t\":", '}'),
+        is("cut in a token of an array", "{\"sessionToken\": [\"tok-1\",", ']'),
+        is("cut after brackets in a string", r#"{"sessionToken":"[[","x":["[{"#, '"'),
+        is("cut after a token of digits", r#"{"sessionToken":17,"identity":"us"#, '"'),
+        is("cut in a literal", "nul", None),
+        is("cut in a literal of a member", r#"{"x":nul"#, '}'),
+        is("cut in a string alone", "\"tok-1", '"'),
+        is("cut byte order mark", b"\xef\xbb", None),
+        is("cut in a character, to a backend", b"{\"sessionToken\":\"\xf0\x9f\x98", '"')
             .asked(Asked::Backend),
+        is("error in an object without end", "\u{feff}{\"error\":\"x\"", '}'),
     ]
 }
 
@@ -79,7 +93,8 @@ fn not_text() -> Vec<Row> {
         ok("page after white space", "\n\n  <html>", markup()),
         ok("half a pair in UTF-8", b"{\"x\":\"\xed\xa0\x80\"}", not_utf8(6)),
         ok("overlong NUL", b"{\"x\":\"\xc0\x80\"}", not_utf8(6)),
-        ok("not UTF-8 after a page", b"<p>\xe9</p>", not_utf8(3)),
+        ok("page in another encoding", b"<p>\xe9</p>", markup()),
+        ok("page cut in a character", b"<p>\xc3", markup()),
         ok("gzip", b"\x1f\x8b\x08\x00\x00", not_utf8(1)),
         ok("page after a byte order mark", "\u{feff}\n<html>", markup()),
         ok("page to a backend", "<html>", markup()).asked(Asked::Backend),
@@ -103,6 +118,7 @@ fn not_json() -> Vec<Row> {
             flaw(Flaw::Syntax { line: 3, column: 6 }),
         ),
         ok("broken above an end that a number could have", "{x\n1-", syntax(2)),
+        ok("cut in a number", "{\"x\":1.", syntax(7)),
         ok("two byte order marks", "\u{feff}\u{feff}{}", syntax(1)),
         ok("number with a zero before", body(",\"x\":01"), syntax(51)),
         ok("not a number", body(",\"x\":NaN"), syntax(50)),

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use http::header::{COOKIE, DATE};
 use videokit_session::driver::{NotAuthorized, Stalled, WakeReason};
-use videokit_session::exchange::{DenialKind, Endpoint, Flaw};
+use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{
     Backend, Credentials, Event, Grant, Identity, SessionToken, Validity, Wake, sim,
@@ -264,7 +264,8 @@ fn a_login_stays_with_whom_its_first_reply_named() {
         Event::Denied(_, denial) => Some(denial.kind()),
         _ => None,
     };
-    let wrong = DenialKind::Malformed(Flaw::WrongIdentity);
+    let wrong =
+        DenialKind::Malformed(Flaw::WrongIdentity { expected: IdentitySource::EarlierToken });
     assert_eq!(world.events.iter().rev().find_map(denied), Some(wrong));
     assert_eq!(world.header(), None);
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use videokit_session::driver::{Drive, Policy};
 use videokit_session::exchange::{
-    BuildError, Denial, DenialKind, Exchange, Flaw, JsonType, OriginError, Reply,
+    BuildError, Denial, DenialKind, Exchange, Flaw, IdentitySource, JsonType, OriginError, Reply,
 };
 use videokit_session::secret::TokenError;
 use videokit_session::session::transitions::StateName;
@@ -42,6 +42,8 @@ fn denials_of_every_kind() {
         Flaw::NotUtf8 { at: 3 },
         Flaw::Markup,
         Flaw::Unquoted { member },
+        Flaw::UnexpectedEnd { missing: Some('}') },
+        Flaw::UnexpectedEnd { missing: None },
         Flaw::Syntax { line: 1, column: 2 },
         Flaw::TooDeep { at: 4, limit: 32 },
         Flaw::NotAnObject { found: JsonType::Null },
@@ -55,8 +57,12 @@ fn denials_of_every_kind() {
         Flaw::Unusable { member: "expiresAt" },
         Flaw::Token(TokenError::Empty),
         Flaw::Token(TokenError::TooLong { len: 9_000, limit: 8_192 }),
+        Flaw::Token(TokenError::Space { at: 6 }),
         Flaw::Token(TokenError::NotVisibleAscii { at: 0 }),
-        Flaw::WrongIdentity,
+        Flaw::Stringified { member, text: "undefined" },
+        Flaw::Stringified { member, text: "of its own" },
+        Flaw::WrongIdentity { expected: IdentitySource::Credentials },
+        Flaw::WrongIdentity { expected: IdentitySource::EarlierToken },
         Flaw::ExpiredOnArrival,
         Flaw::Custom("\"quotes\", \n breaks, and more"),
     ];

@@ -94,6 +94,7 @@ fn say() -> impl Strategy<Value = Say> {
         Just(408),
         Just(401),
         Just(404),
+        Just(407),
         Just(204),
         Just(999)
     ];

@@ -192,7 +192,7 @@ const WANTED: &[&str] = &[
     r#""kind":"Redirect""#,
     r#""kind":{"Malformed":"Markup"}"#,
     r#""kind":{"Malformed":"ExpiredOnArrival"},"status":200,"retry_after_ms":3000"#,
-    r#""kind":{"Malformed":"WrongIdentity"}"#,
+    r#""kind":{"Malformed":{"WrongIdentity":{"expected":"Credentials"}}}"#,
     r#""kind":{"Malformed":{"Custom":"word-1"}},"retry_after_ms":1500,"permanent":true"#,
     // Grants.
     r#""age_ms":30000"#,

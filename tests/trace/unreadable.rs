@@ -68,6 +68,11 @@ const HEADERS: &[Row] = &[
         "config.scheme: the scheme is not visible ASCII, with spaces allowed inside and at the end",
     ),
     (
+        "\"scheme\":\"Bearer \"",
+        "\"scheme\":\"Bearer\"",
+        "config.scheme: the scheme would run into the token: end it with a space or `=`, as in \"Bearer \"",
+    ),
+    (
         "\"request_timeout_ms\":15000",
         "\"request_timeout_ms\":0",
         "config.request_timeout_ms: the request time-out is not from 1 ms to 1 h",
@@ -270,7 +275,7 @@ const REPLIES: &[Row] = &[
     (
         "\"means\":{\"grant\":{\"token\":\"token-1\"",
         "\"means\":{\"grant\":{\"token\":\"token 1\"",
-        "in.response.reply.means.grant.token: expected another: the byte at index 5 of the token is not a visible ASCII character",
+        "in.response.reply.means.grant.token: expected another: the token has a space at index 5: give it alone, without its scheme or white space",
     ),
     (
         "\"means\":{\"grant\"",
@@ -290,7 +295,7 @@ const REPLIES: &[Row] = &[
     (
         "{\"Malformed\":\"Markup\"}",
         "{\"Malformed\":\"Markdown\"}",
-        "in.response.reply.means.denial.kind.Malformed: unknown variant `Markdown`, expected one of `Status`, `TooLarge`, `NotUtf8`, `Markup`, `Unquoted`, `Syntax`, `TooDeep`, `NotAnObject`, `Missing`, `Duplicate`, `Mistyped`, `Unusable`, `Token`, `WrongIdentity`, `ExpiredOnArrival`, `Custom`",
+        "in.response.reply.means.denial.kind.Malformed: unknown variant `Markdown`, expected one of `Status`, `TooLarge`, `NotUtf8`, `Markup`, `Unquoted`, `UnexpectedEnd`, `Syntax`, `TooDeep`, `NotAnObject`, `Missing`, `Duplicate`, `Mistyped`, `Unusable`, `Stringified`, `Token`, `WrongIdentity`, `ExpiredOnArrival`, `Custom`",
     ),
     (
         "{\"Malformed\":\"Markup\"}",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use videokit_session::driver::{NotAuthorized, Stalled};
+use videokit_session::exchange::BODY_LIMIT;
 use videokit_session::session::transitions::Cause;
 use videokit_session::{Credentials, Driver, Event, Grant, Validity};
 
@@ -57,7 +58,7 @@ pub(super) fn expiry(player: &mut Player<'_>) -> Done {
 /// Asks for a token without the driver.
 fn fetch(player: &Player<'_>) -> Done<Grant> {
     let backend = backend(player, USER)?;
-    let reply = player.transport.send(backend.request(), Duration::from_secs(15))?;
+    let reply = player.transport.send(backend.request(), Duration::from_secs(15), BODY_LIMIT)?;
     Ok(backend.read(&reply)?)
 }
 

@@ -136,7 +136,7 @@ fn a_bucket_that_is_empty_stays_so_for_an_interval() {
 
 #[test]
 fn what_is_stale_is_not_taken_and_changes_nothing() {
-    let (driver, outgoing) = asking(1);
+    let (_, outgoing) = asking(1);
     let id = outgoing.id();
     let stale = |verdict, how| blames(verdict, Promise::StaleIsStale, how);
     let taken = |taken, tokens| watching().reported(id, None, taken, tokens);

@@ -129,7 +129,7 @@ pub fn granting() -> impl Strategy<Value = Answer> + Clone {
 
 /// An answer that gives none, and may be another one next time.
 pub fn soft_denial() -> impl Strategy<Value = Answer> + Clone {
-    let status = prop_oneof![Just(500_u16), Just(503), Just(408), Just(425)];
+    let status = prop_oneof![Just(500_u16), Just(503), Just(407), Just(408), Just(421), Just(425)];
     let odd = prop_oneof![Just(302_u16), Just(204), Just(307)];
     prop_oneof![
         2 => retry_after().prop_map(|wait| Answer::Deny(429, wait)),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use http::{Request, Uri};
 use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Flaw, Reply};
 use videokit_session::session::NotAuthorized;
@@ -29,6 +29,7 @@ pub(crate) fn check(data: &[u8]) {
     let read = [uri, origin].map(|text| text.parse().ok());
     for uri in read.into_iter().chain([built]).flatten() {
         check_authorize(&config, &uri);
+        check_host(&config, &uri, &authority);
         check_exchange(&config, &uri);
     }
 }
@@ -133,7 +134,11 @@ fn check_authorize(config: &Arc<Config>, uri: &Uri) {
     let authorized = session.authorize(&mut request, NOW);
     check_headers(&request, (&name, &value), may);
     assert_eq!(authorized.is_ok(), may, "{uri}");
-    assert!(may || authorized == Err(NotAuthorized::OtherOrigin));
+    let refusal = match uri.authority() {
+        Some(authority) if !authority.host().is_empty() => NotAuthorized::OtherOrigin,
+        _ => NotAuthorized::NoHost,
+    };
+    assert!(may || authorized == Err(refusal), "{uri}: {authorized:?}");
 
     let mut driver = Driver::new(Arc::clone(config), 1);
     driver.start(SessionToken::new(TOKEN).unwrap(), NOW);
@@ -144,6 +149,24 @@ fn check_authorize(config: &Arc<Config>, uri: &Uri) {
     let mut request = stray(uri, &name);
     assert_eq!(driver.authorize(&mut request, NOW).is_ok(), may, "{uri}");
     check_headers(&request, (&name, &value), may);
+}
+
+/// A `Host` header goes along if it names the place that the URI does, and a token goes with no other.
+fn check_host(config: &Arc<Config>, uri: &Uri, host: &str) {
+    let Ok(value) = HeaderValue::from_str(host) else { return };
+    let session = active(config);
+    let mut request = Request::new(());
+    *request.uri_mut() = uri.clone();
+    let without = session.authorize(&mut request, NOW);
+    request.headers_mut().insert(HOST, value);
+    let with = session.authorize(&mut request, NOW);
+    let written = uri.authority().is_some_and(|authority| authority.as_str() == host);
+    assert!(!written || with == without, "{uri} with its own {host:?}: {with:?}");
+    if with.is_ok() {
+        let scheme = uri.scheme_str().unwrap_or_default();
+        assert_eq!(place(&format!("{scheme}://{host}")), place(&uri.to_string()), "{host:?}");
+    }
+    assert_eq!(request.headers().len(), 1 + usize::from(with.is_ok()), "{uri} {host:?}");
 }
 
 /// A request that has been authorized before, twice over.

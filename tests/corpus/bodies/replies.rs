@@ -144,11 +144,12 @@ fn check_denial(asked: Asked, response: &Response<Bytes>, denial: &Denial) {
     let status = response.status().as_u16();
     assert_eq!(denial.status(), Some(response.status()));
     let kind = denial.kind();
-    assert!(kind_fits(status, kind), "{status} as {kind:?}");
+    assert!(kind_fits(status, response.body(), kind), "{status} as {kind:?}");
     let passing = asked != Asked::Gateway && asked != Asked::Older && status == 402;
     assert!(passing || denial.is_permanent() == (kind == DenialKind::Refused), "{denial:?}");
     if let DenialKind::Malformed(
         Flaw::Unquoted { member }
+        | Flaw::Stringified { member, .. }
         | Flaw::Missing { member }
         | Flaw::Duplicate { member }
         | Flaw::Mistyped { member, .. }
@@ -172,15 +173,25 @@ fn check_denial(asked: Asked, response: &Response<Bytes>, denial: &Denial) {
     }
 }
 
+/// Whether the first thing in a body, but for white space and a byte order mark, is a tag.
+fn is_page(body: &[u8]) -> bool {
+    let marked = body.starts_with(&[0xef, 0xbb, 0xbf]);
+    let first =
+        body.iter().skip(if marked { 3 } else { 0 }).find(|byte| !b" \t\r\n\x0c".contains(byte));
+    first == Some(&b'<')
+}
+
 /// Whether a denial of this kind can come of this status.
-fn kind_fits(status: u16, kind: DenialKind) -> bool {
+fn kind_fits(status: u16, body: &[u8], kind: DenialKind) -> bool {
     use DenialKind::{Malformed, Redirect, Refused, Throttled, Transient};
     match status {
         200 | 201 => matches!(kind, Refused | Transient | Malformed(_)),
         202..=299 => matches!(kind, Refused | Malformed(Flaw::Status)),
         300..=399 => kind == Redirect,
-        408 | 425 | 500..=599 => kind == Transient,
+        407 | 408 | 421 | 425 | 500..=599 => kind == Transient,
         429 => kind == Throttled,
+        401 => kind == Refused,
+        400..=499 if is_page(body) => kind == Malformed(Flaw::Markup),
         400..=499 => kind == Refused,
         _ => kind == Malformed(Flaw::Status),
     }
@@ -286,9 +297,24 @@ fn granted(asked: Asked, members: &Members<'_>) -> Option<Option<(String, Option
         Some(raw) => expires_at.is_null() || expires_at.is_string() && raw.get().len() <= 49_154,
         None => true,
     };
-    let granted =
-        graphic && (1..=8_192).contains(&token.len()) && wanted && dated && error.is_null();
+    let granted = graphic
+        && (1..=8_192).contains(&token.len())
+        && wanted
+        && dated
+        && !truthy(&error)
+        && !["undefined", "null"].contains(&token.as_str());
     Some(granted.then(|| (token, identity.as_str().map(ToOwned::to_owned))))
+}
+
+/// Whether JavaScript's `if` takes a value for true.
+fn truthy(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(value) => *value,
+        Value::Number(value) => value.as_f64() != Some(0.0),
+        Value::String(value) => !value.is_empty(),
+        Value::Array(_) | Value::Object(_) => true,
+    }
 }
 
 /// The members of an object, doubles included.

@@ -190,6 +190,8 @@ impl Teller {
             self.mark(Kind::Event, "needs another token");
         } else if event.get("Unauthorized").is_some() {
             self.mark(Kind::Event, "not renewed for that");
+        } else if event.get("StillMalformed").is_some() {
+            self.mark(Kind::Event, "replies stay malformed");
         } else if event == "GaveUp" {
             self.mark(Kind::Event, "gave up");
         } else if let Some(refused) = event.get("NotAdopted") {

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::exchange::{BuildError, Denial};
+use crate::exchange::{BuildError, Denial, Flaw};
 use crate::session::transitions::Transition;
 use crate::session::{Generation, TransportFailure};
 
@@ -30,6 +30,10 @@ pub enum Event {
     /// token. The token goes on being handed out, and is renewed on schedule, or after a 401 when it is
     /// [older](super#tokens-that-die-early).
     Unauthorized(Generation),
+    /// Five denials in a row had this flaw, but for its position: the token service is most likely broken, or
+    /// isn't one. Once, until a try ends in another way. The driver goes on asking by itself, at longer pauses
+    /// (up to ten minutes, unless it is a captive portal's page): tell whoever keeps the service.
+    StillMalformed(Flaw),
     /// As many tries failed in a row as the policy allows. The driver asks no more until it is started
     /// again, or hears that there is a network, if that was what failed.
     GaveUp,
@@ -51,6 +55,7 @@ impl Event {
             }
             Self::TokenNeeded(_)
             | Self::Unauthorized(_)
+            | Self::StillMalformed(_)
             | Self::GaveUp
             | Self::NotAdopted(_)
             | Self::NotSent(_) => None,
@@ -84,6 +89,9 @@ impl fmt::Display for Event {
                     "the API refuses token {}, and no renewal follows for now",
                     generation.number()
                 )
+            }
+            Self::StillMalformed(flaw) => {
+                write!(f, "replies stay malformed, which waiting does not mend: {flaw}")
             }
             Self::GaveUp => f.write_str("too many tries failed in a row: start again"),
             Self::NotAdopted(denial) => write!(f, "the token was not adopted: {denial}"),

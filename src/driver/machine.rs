@@ -4,7 +4,7 @@ use core::fmt;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::backoff::Backoff;
+use super::backoff::{Backoff, Cause};
 use super::budget::Budget;
 use super::counters::{Counters, bump};
 use super::event::Event;
@@ -15,7 +15,7 @@ use super::output::{Delivery, Queued};
 use super::policy::Policy;
 use super::poll::Announced;
 use super::token_status::TokenStatus;
-use crate::exchange::{Credentials, Denial};
+use crate::exchange::{Credentials, Denial, DenialKind, Flaw};
 use crate::session::transitions::{self, StateName, Transition};
 use crate::session::{AnySession, Config, Generation, Input, RequestId, Step, TransportFailure};
 use crate::time::{Moment, Validity};
@@ -44,7 +44,7 @@ pub struct Driver {
 impl Driver {
     /// The most events and abandoned requests that are ever queued between two polls, however many calls come
     /// between them.
-    pub const MOST_QUEUED: usize = 4;
+    pub const MOST_QUEUED: usize = 5;
 
     /// A driver with the default policy, and nobody logged in.
     ///
@@ -168,8 +168,11 @@ impl Driver {
         match step {
             Step::Denied(transition, denial) => {
                 self.note_wait(&denial, asked_with.as_ref(), ticks);
-                let gave_up = self.denied(&denial, up_to_date, ticks);
+                let Ended { gave_up, still_malformed } = self.denied(&denial, up_to_date, ticks);
                 self.tell(Event::Denied(transition, denial));
+                if let Some(flaw) = still_malformed {
+                    self.tell(Event::StillMalformed(flaw));
+                }
                 self.tell_if(gave_up, Event::GaveUp);
             }
             Step::Moved(transition) => {
@@ -200,7 +203,7 @@ impl Driver {
             return Delivery::Stale;
         };
         bump(&mut self.counters.unanswered);
-        let gave_up = self.failed(ticks, true, up_to_date);
+        let gave_up = self.failed(ticks, Cause::Network, up_to_date);
         self.tell(Event::Failed(transition, why));
         self.tell_if(gave_up, Event::GaveUp);
         Delivery::Accepted
@@ -228,9 +231,12 @@ impl Driver {
     }
 
     /// Says whether there is a network. A driver that is offline sends nothing, and its token serves on.
+    ///
     /// A request that was announced and not handed out yet ends as
-    /// [`Unreachable`](TransportFailure::Unreachable), without a backoff. When the network comes back, a pause that its failing had caused is over. A driver that
-    /// [gave up](Stalled::GaveUp) over it takes up again whenever it hears that there is a network.
+    /// [`Unreachable`](TransportFailure::Unreachable) when the network goes, without a backoff. When it comes
+    /// back, a pause that its failing had caused is over. A pause that a captive portal caused, by its page or
+    /// by a redirect, is over whenever the driver hears that there is a network. A driver that
+    /// [gave up](Stalled::GaveUp) over either takes up again then.
     pub fn set_online(&mut self, online: bool, now: Moment) {
         self.session.observe(now);
         let waits_for_it = !self.online || self.stalled() == Some(Stalled::GaveUp);
@@ -242,9 +248,14 @@ impl Driver {
             self.leave_authenticating(&announced, now);
             self.tell(Event::Failed(transition, TransportFailure::Unreachable));
         }
-        if back && self.backoff.was_by_network() {
+        let ended = match self.backoff.cause() {
+            Some(Cause::Network) => back,
+            Some(Cause::Portal) => online,
+            Some(Cause::Server) | None => false,
+        };
+        if ended {
             self.try_again();
-            self.backoff = Backoff::default();
+            self.backoff.end_pause();
         }
     }
 
@@ -265,6 +276,14 @@ impl Driver {
         self.session.observe(now);
         self.end(now);
     }
+}
+
+/// What follows from a denial, besides the pause.
+#[derive(Default)]
+struct Ended {
+    gave_up: bool,
+    /// The flaw that came so often in a row that the service is taken for broken.
+    still_malformed: Option<Flaw>,
 }
 
 /// What inputs have in common.
@@ -374,7 +393,8 @@ impl Driver {
             self.backoff = Backoff::default();
         } else {
             // It may have expired on its way: asking on at once would be a loop.
-            self.back_off(ticks, false);
+            self.backoff.note_flaw(None);
+            self.back_off(ticks, Cause::Server);
         }
         self.tell(Event::Moved(transition));
     }
@@ -386,27 +406,48 @@ impl Driver {
         self.floors.raise(target.as_ref(), until, ticks);
     }
 
-    /// Says whether the driver gave up over it.
-    fn denied(&mut self, denial: &Denial, up_to_date: bool, ticks: u64) -> bool {
+    /// Draws the conclusions from a denial. One of superseded credentials allows none.
+    fn denied(&mut self, denial: &Denial, up_to_date: bool, ticks: u64) -> Ended {
         self.counters.count_denial(denial);
-        if !denial.is_permanent() {
-            return self.failed(ticks, false, up_to_date);
+        if !up_to_date {
+            return Ended::default();
         }
-        if up_to_date && let Login::Renewable(login) = &mut self.login {
+        let (flaw, cause) = match denial.kind() {
+            DenialKind::Malformed(Flaw::Markup) => (Some(Flaw::Markup), Cause::Portal),
+            DenialKind::Malformed(flaw) => (Some(flaw), Cause::Server),
+            DenialKind::Redirect => (None, Cause::Portal),
+            _ => (None, Cause::Server),
+        };
+        let broken = self.backoff.note_flaw(flaw);
+        let still_malformed = flaw.filter(|_| broken);
+        if !denial.is_permanent() {
+            return Ended { gave_up: self.fail_try(ticks, cause), still_malformed };
+        }
+        if let Login::Renewable(login) = &mut self.login {
             login.stalled = Some(Stalled::Refused);
         }
-        false
+        Ended { gave_up: false, still_malformed }
     }
 
-    fn back_off(&mut self, ticks: u64, by_network: bool) {
+    fn back_off(&mut self, ticks: u64, cause: Cause) {
         let chance = (self.session.seed(), self.session.generations());
-        self.backoff.grow(&self.policy, ticks, chance, by_network);
+        self.backoff.grow(&self.policy, ticks, chance, cause);
     }
 
-    /// One more failed try. Says whether the driver gave up over it.
-    pub(super) fn failed(&mut self, ticks: u64, by_network: bool, up_to_date: bool) -> bool {
-        self.back_off(ticks, by_network);
-        let exhausted = up_to_date && self.policy.is_exhausted_by(self.backoff.fail());
+    /// A request got no reply. One with superseded credentials allows no conclusion. Returns whether the driver
+    /// gave up over it.
+    pub(super) fn failed(&mut self, ticks: u64, cause: Cause, up_to_date: bool) -> bool {
+        if !up_to_date {
+            return false;
+        }
+        self.backoff.note_flaw(None);
+        self.fail_try(ticks, cause)
+    }
+
+    /// One more failed try. Returns whether the driver gave up over it.
+    fn fail_try(&mut self, ticks: u64, cause: Cause) -> bool {
+        self.back_off(ticks, cause);
+        let exhausted = self.policy.is_exhausted_by(self.backoff.fail());
         if exhausted && let Login::Renewable(login) = &mut self.login {
             login.stalled = Some(Stalled::GaveUp);
         }

@@ -48,6 +48,10 @@ pub struct Policy {
     attempts: Option<NonZeroU32>,
 }
 
+/// The least cap of the pauses of a service that is taken for broken: ten minutes. It is somebody's to mend,
+/// which takes longer than an outage; chosen by this project.
+const BROKEN_CAP: u64 = 600_000;
+
 /// By how much a strike raises the age threshold: to four times what it was. A simulation of APIs that refuse
 /// everything at any rate of calls gave at most 100 renewals in two days with 4, and 112 with 2.
 const STRIKE: u64 = 4;
@@ -149,17 +153,19 @@ impl Policy {
 
     /// The most that one backoff can last, in milliseconds, after so many failures in a row: base,
     /// twice that, four times that, up to the cap.
-    pub(super) fn backoff_ceiling(&self, failures: u32) -> u64 {
+    ///
+    /// Where the service is taken for broken, the cap is at least ten minutes.
+    pub(super) fn backoff_ceiling(&self, failures: u32, broken: bool) -> u64 {
         let doublings = failures.saturating_sub(1);
         let factor = 1_u64.checked_shl(doublings).unwrap_or(u64::MAX);
-        self.backoff_base.saturating_mul(factor).min(self.backoff_cap)
+        let cap = if broken { self.backoff_cap.max(BROKEN_CAP) } else { self.backoff_cap };
+        self.backoff_base.saturating_mul(factor).min(cap)
     }
 
     /// How long to wait after so many failures in a row, in milliseconds: anything from nothing to the
     /// ceiling ("full jitter"), so that clients that failed together don't come back together.
-    pub(super) fn backoff(&self, failures: u32, seed: u64, generations: u64) -> u64 {
+    pub(super) fn backoff(&self, ceiling: u64, failures: u32, seed: u64, generations: u64) -> u64 {
         let chance = mix(mix(seed ^ mix(generations)) ^ u64::from(failures));
-        let ceiling = self.backoff_ceiling(failures);
         chance.checked_rem(ceiling.saturating_add(1)).unwrap_or(0)
     }
 
@@ -201,9 +207,8 @@ impl Policy {
     /// The least number of failures that has the same consequences as this one.
     #[cfg(feature = "_model")]
     pub(super) fn significant(&self, failures: u32) -> u32 {
-        (1..failures)
-            .find(|&fewer| self.backoff_ceiling(fewer) == self.backoff_cap)
-            .unwrap_or(failures)
+        let ceiling = |failures| self.backoff_ceiling(failures, true);
+        (1..failures).find(|&fewer| ceiling(fewer) == ceiling(u32::MAX)).unwrap_or(failures)
     }
 
     /// The least number of tries that has the same consequences as this one.

@@ -5,6 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use http::Request;
 
+use super::backoff::Cause;
 use super::counters::bump;
 use super::event::Event;
 use super::floors::Target;
@@ -154,7 +155,7 @@ impl Driver {
         let up_to_date = self.asks_up_to_date();
         if let Step::Moved(transition) = self.step(Input::Failure(id, why), now) {
             self.abandon(id);
-            let gave_up = self.failed(ticks, true, up_to_date);
+            let gave_up = self.failed(ticks, Cause::Network, up_to_date);
             self.tell(Event::Failed(transition, why));
             self.tell_if(gave_up, Event::GaveUp);
         }

@@ -189,6 +189,21 @@ impl fmt::Display for Unfinished {
     }
 }
 
+impl Flaw {
+    /// Returns the flaw without its position and sizes: two bodies with the same mistake have the same.
+    pub(crate) fn without_position(self) -> Self {
+        match self {
+            Self::TooLarge { limit, .. } => Self::TooLarge { len: 0, limit },
+            Self::NotUtf8 { .. } => Self::NotUtf8 { at: 0 },
+            Self::UnexpectedEnd { .. } => Self::UnexpectedEnd { missing: None },
+            Self::Syntax { .. } => Self::Syntax { line: 0, column: 0 },
+            Self::TooDeep { limit, .. } => Self::TooDeep { at: 0, limit },
+            Self::Token(error) => Self::Token(error.without_position()),
+            other => other,
+        }
+    }
+}
+
 /// The types of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JsonType {

@@ -45,6 +45,18 @@ pub enum TokenError {
     },
 }
 
+impl TokenError {
+    /// Returns the error without its position and length.
+    pub(crate) fn without_position(self) -> Self {
+        match self {
+            Self::Empty => Self::Empty,
+            Self::TooLong { limit, .. } => Self::TooLong { len: 0, limit },
+            Self::Space { .. } => Self::Space { at: 0 },
+            Self::NotVisibleAscii { .. } => Self::NotVisibleAscii { at: 0 },
+        }
+    }
+}
+
 /// Bytes that are wiped when they are dropped.
 pub(crate) struct Wiped(Vec<u8>);
 

@@ -254,6 +254,9 @@ pub(super) enum EventNote {
         #[serde(with = "TransportFailureDef")]
         why: TransportFailure,
     },
+    StillMalformed {
+        flaw: FlawNote,
+    },
     GaveUp,
     TokenNeeded {
         generation: u64,

@@ -172,7 +172,7 @@ impl Naming {
         }
     }
 
-    fn flaw(&self, flaw: Flaw) -> FlawNote {
+    pub(super) fn flaw(&self, flaw: Flaw) -> FlawNote {
         match flaw {
             Flaw::Status => FlawNote::Status,
             Flaw::TooLarge { len, limit } => FlawNote::TooLarge { len, limit },

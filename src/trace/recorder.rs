@@ -195,6 +195,9 @@ impl Recorder {
             Event::Failed(transition, why) => {
                 EventNote::Failed { transition: moved(transition), why: *why }
             }
+            Event::StillMalformed(flaw) => {
+                EventNote::StillMalformed { flaw: self.naming.flaw(*flaw) }
+            }
             Event::GaveUp => EventNote::GaveUp,
             Event::TokenNeeded(generation) => {
                 EventNote::TokenNeeded { generation: generation.number() }

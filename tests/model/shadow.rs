@@ -333,11 +333,11 @@ impl Shadow {
 
     /// The request got nothing, not even a refusal: a pause begins, as long as it was drawn.
     pub(crate) fn fail(&mut self, by_network: bool, up_to_date: bool, until: u64) {
-        self.pause = Pause { until, by_network, ..self.pause };
         if !up_to_date {
             // What becomes of older credentials says nothing about newer ones.
             return;
         }
+        self.pause = Pause { until, by_network, ..self.pause };
         self.pause.tries = self.attempts.map_or(0, |most| (self.pause.tries + 1).min(most));
         if self.attempts == Some(self.pause.tries) {
             self.stall = Some(Stall::GaveUp);

@@ -107,10 +107,13 @@ impl Model {
         self.tell(tell(from, to, cause));
     }
 
-    /// What older credentials met says nothing about newer ones, but that it is no time to hurry.
+    /// What older credentials met says nothing about newer ones.
     fn one_more_failure(&mut self, own: bool, by_network: bool) {
+        if !own {
+            return;
+        }
         self.pause_after_one_more(by_network, false);
-        self.tries += u32::from(own);
+        self.tries += 1;
         if self.set.attempts.is_some_and(|attempts| self.tries >= attempts) {
             self.stall = Some(Stalled::GaveUp);
             self.tell(Told::GaveUp);

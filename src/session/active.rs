@@ -145,7 +145,9 @@ impl Session<Active> {
     ///
     /// It is due when the token certainly lives for no more than the margin: the configured one, or a
     /// fraction of the lifetime if that is shorter, and up to half as much again by chance, so that
-    /// clients that started together don't renew together.
+    /// clients that started together don't renew together. A token whose reply leaves its life in doubt, so
+    /// that asking again would give the same reply, is due later than that: see
+    /// [`Lifetime`](crate::time::Lifetime).
     ///
     /// It stays due while a renewal is in flight and after one has failed: how long to wait before the
     /// next try, [`Denial::retry_after`] included, is the caller's to say.

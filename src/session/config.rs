@@ -9,7 +9,7 @@ use super::core::Generation;
 use super::outgoing::mix;
 use crate::exchange::AllowedOrigin;
 use crate::secret::BEARER;
-use crate::time::{Remaining, Tolerances, millis};
+use crate::time::{Tolerances, millis};
 
 /// The configuration of a session: immutable, checked, shared between sessions in an `Arc`.
 ///
@@ -155,10 +155,11 @@ impl Config {
         self.wall_error
     }
 
-    /// The margin of one token, in milliseconds: `min(configured, fraction × initial lo)`, and up to
-    /// half of that again by chance. At most 75 % of a token's life, so it can always be used first.
-    pub(super) fn margin(&self, initial: Remaining, seed: u64, generation: Generation) -> i64 {
-        let initial = u64::try_from(initial.at_least_millis()).unwrap_or(0);
+    /// Returns the margin of one token, in milliseconds: `min(configured, fraction × initial)`, and up to
+    /// half of that again by chance. `initial` is what the schedule of renewals starts with, normally `lo`.
+    /// At most 75 % of it, so that the token can always be used first.
+    pub(super) fn margin(&self, initial: i64, seed: u64, generation: Generation) -> i64 {
+        let initial = u64::try_from(initial).unwrap_or(0);
         let fraction = u128::from(initial).saturating_mul(u128::from(self.renewal_percent));
         let fraction = u64::try_from(fraction.saturating_div(100)).unwrap_or(u64::MAX);
         let margin = millis(self.renewal_margin).min(fraction);

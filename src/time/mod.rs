@@ -32,12 +32,14 @@
 //! The caller's part is small: pass both clocks as they are, with every call, and don't repair them.
 
 mod clock;
+mod evidence;
 mod lifetime;
 mod moment;
 mod timestamp;
 
 pub use clock::{Clock, Stamp};
-pub use lifetime::{Evidence, Lifetime, Remaining, Tolerances, Validity};
+pub use evidence::{Evidence, Tolerances};
+pub use lifetime::{Lifetime, Remaining, Validity};
 pub use moment::Moment;
 pub use timestamp::ExpiresAt;
 

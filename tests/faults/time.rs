@@ -1,15 +1,18 @@
 //! Lifetimes, dates and ages.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::Response;
 use http::header::{AGE, DATE, HeaderName, RETRY_AFTER};
+use http::{Request, Response, Uri};
 use videokit_session::driver::Policy;
-use videokit_session::exchange::Endpoint;
-use videokit_session::session::transitions::Cause;
+use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Reply};
+use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::ExpiresAt;
-use videokit_session::{Backend, Credentials, Event, Grant, Identity, SessionToken, Validity};
+use videokit_session::{
+    Active, Backend, Credentials, Event, Grant, Identity, Moment, Session, SessionToken, Validity,
+};
 
 use crate::world::{HOUR, MINUTE, SECOND, Server, T0, World, config, says};
 
@@ -92,7 +95,8 @@ fn t1_a_dead_token_that_cannot_be_renewed_is_asked_for_at_once() {
 
 #[test]
 fn t1_a_dead_token_in_a_reply_is_unsure_and_scheduled_as_one_of_unknown_expiry() {
-    let dead = r#"{"sessionToken":"tok-1","identity":"user-17","expiresAt":"2026-11-23T04:00:00Z"}"#;
+    let dead =
+        r#"{"sessionToken":"tok-1","identity":"user-17","expiresAt":"2026-11-23T04:00:00Z"}"#;
     let unstated = r#"{"sessionToken":"tok-1","identity":"user-17"}"#;
     let next_request = |body: &'static str| {
         let mut world = world_that_says(says(200, body));
@@ -206,6 +210,129 @@ fn t3_the_longest_retry_after_counts() {
     }
     for none in ["soon", "soon, later", ",", "Tue, 24 Nov 2026"] {
         assert!(left_alone(&[none]) <= 1_000, "{none:?} is no wait");
+    }
+}
+
+// ------------------------------------------------ T4
+
+/// Somebody else's token endpoint: the reply's body says how many milliseconds the token lives.
+struct OAuth;
+
+impl Exchange for OAuth {
+    fn request(&self) -> Result<Request<Bytes>, BuildError> {
+        let mut request = Request::default();
+        *request.uri_mut() = Uri::from_static("https://login.example/token");
+        Ok(request)
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        let body = std::str::from_utf8(reply.granting_body(100)?).unwrap();
+        let grant = Grant::new(SessionToken::new("tok-1").unwrap());
+        Ok(grant.with_lifetime(Duration::from_millis(body.parse().unwrap())))
+    }
+}
+
+/// A session whose request was sent a second before its reply came in.
+fn granted_by_oauth(reply: &Response<Bytes>) -> (Session<Active>, Moment) {
+    let session = Session::new(config(|config| config), 1);
+    let sent = Moment::from_millis(5_000, T0);
+    let credentials = Credentials::custom(Arc::new(OAuth));
+    let (session, outgoing) = session.authenticate(credentials, sent).unwrap();
+    let now = sent.after(SECOND);
+    (session.receive(outgoing.id(), reply, now).unwrap(), now)
+}
+
+fn ends(session: &Session<Active>, now: Moment) -> (i64, Option<i64>) {
+    let left = session.remaining(now);
+    (left.at_least_millis(), left.at_most_millis())
+}
+
+#[test]
+fn t4_a_lifetime_counts_from_the_writing_of_its_reply_and_needs_no_date() {
+    // lo = L - Age - (Δticks + Δticks/1024 + Δahead + 1000), hi = L + r.
+    let dates = [None, Some(NOW), Some("Thu, 01 Jan 1970 00:00:00 GMT")];
+    for date in dates.map(|date| date.map(|date| (DATE, date))) {
+        let headers = |more: &[(HeaderName, &'static str)]| {
+            date.iter().cloned().chain(more.iter().cloned()).collect::<Vec<_>>()
+        };
+        let (session, now) = granted_by_oauth(&granting("600000", &headers(&[])));
+        assert_eq!(ends(&session, now), (600_000 - 2_000, Some(601_000)));
+        let later = now.after(Duration::from_millis(598_000 - 583));
+        assert_eq!(session.validity(later), Validity::Unsure, "not for the assumed 15 minutes");
+        let (session, now) = granted_by_oauth(&granting("600001", &headers(&[])));
+        assert_eq!(ends(&session, now), (600_001 - 2_000, Some(600_001)), "no r for a fraction");
+        let (session, now) = granted_by_oauth(&granting("600000", &headers(&[(AGE, "30")])));
+        assert_eq!(ends(&session, now), (600_000 - 30_000 - 2_000, Some(601_000)));
+        let (session, now) = granted_by_oauth(&granting("600000", &headers(&[(AGE, "x")])));
+        assert_eq!(session.validity(now), Validity::Unsure);
+    }
+    assert_eq!(Grant::new(SessionToken::new("t").unwrap()).lifetime(), None);
+}
+
+#[test]
+fn t4_an_adopted_token_lives_from_its_adoption() {
+    let grant = Grant::new(SessionToken::new("tok-1").unwrap()).with_lifetime(MINUTE * 10);
+    let mut world = World::new(HOUR);
+    world.driver.start(grant, world.now());
+    world.pass(HOUR); // adopted with the next poll
+    world.settle();
+    assert_eq!(world.driver.remaining(world.now()).unwrap().at_most_millis(), Some(601_000));
+    assert_eq!(validity(&world), Validity::Valid);
+    world.run(MINUTE * 11);
+    assert_eq!(world.driver.state(), StateName::Expired);
+    assert!(world.events.iter().any(|event| matches!(event, Event::TokenNeeded(_))));
+}
+
+#[test]
+fn t4_of_a_lifetime_and_an_expiry_the_sooner_end_counts() {
+    let grant = || Grant::new(SessionToken::new("tok-1").unwrap());
+    let at = |seconds: i64| ExpiresAt::from_millis(T0 + seconds * 1_000);
+    let now = Moment::from_millis(5_000, T0);
+    for (grant, wanted) in [
+        (grant().with_expiry(at(3_600)).with_lifetime(MINUTE), (59_000, Some(61_000))),
+        // By the wall clock, ± ω.
+        (grant().with_expiry(at(600)).with_lifetime(HOUR), (478_000, Some(721_000))),
+        (grant().with_expiry(at(600)).with_lifetime(MINUTE * 9), (478_000, Some(541_000))),
+        (grant().with_expires_at("soon").with_lifetime(HOUR), (3_599_000, Some(3_601_000))),
+    ] {
+        let session = Session::new(config(|config| config), 1).adopt(grant, now).unwrap();
+        assert_eq!(ends(&session, now), wanted);
+    }
+}
+
+#[test]
+fn t4_a_backend_passes_on_an_expiry_if_one_is_stated_or_computed() {
+    let grant = || Grant::new(SessionToken::new("tok-1").unwrap());
+    let now = UNIX_EPOCH + Duration::from_millis(T0.unsigned_abs() + 500);
+    let expiry = |reply: Response<Bytes>| {
+        let body: serde_json::Value = serde_json::from_slice(reply.body()).unwrap();
+        body.get("expiresAt").map(|at| at.as_str().unwrap().to_owned())
+    };
+    let at = ExpiresAt::from_millis(T0 + 60_000);
+    let rows = [
+        (grant(), None, None),
+        (grant().with_lifetime(MINUTE), None, Some("2026-11-24T04:01:00.500Z")),
+        (grant().with_expiry(at), Some("2026-11-24T04:01:00Z"), Some("2026-11-24T04:01:00Z")),
+        (
+            grant().with_expiry(at).with_lifetime(SECOND),
+            Some("2026-11-24T04:01:00Z"),
+            Some("2026-11-24T04:00:01.500Z"),
+        ),
+        (
+            grant().with_expires_at("2026-11-24T05:01:00+01:00").with_lifetime(HOUR),
+            Some("2026-11-24T05:01:00+01:00"),
+            Some("2026-11-24T05:01:00+01:00"),
+        ),
+        (
+            grant().with_expires_at("soon").with_lifetime(MINUTE),
+            Some("soon"),
+            Some("2026-11-24T04:01:00.500Z"),
+        ),
+        (grant().with_lifetime(Duration::MAX), None, Some("9999-12-31T23:59:59.999Z")),
+    ];
+    for (grant, stated, computed) in rows {
+        assert_eq!(expiry(grant.to_token_reply()).as_deref(), stated);
+        assert_eq!(expiry(grant.to_token_reply_at(now)).as_deref(), computed);
     }
 }
 

@@ -31,10 +31,10 @@ enum Against {
 /// How a world keeps to the contract about hidden sleep. Any one of these is enough.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// The wall clock goes back by no more than `HIDDEN` in all, the time before the request included.
+    /// After the request, the wall clock goes back by no more than `HIDDEN` in all.
     SmallBack,
     /// It goes back once, by more than two seconds and while awake; what it showed of sleep without
-    /// banking it is no more than `HIDDEN`.
+    /// banking it, or ran ahead before the request, is no more than `HIDDEN`.
     OneLargeBack,
     /// There is no sleep to hide. What it ran ahead before the request without banking it, and may
     /// take back afterwards, is no more than `HIDDEN`.
@@ -45,8 +45,10 @@ enum Rule {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Said {
     pub(crate) expires_at: Option<i64>,
+    pub(crate) lifetime: Option<u64>,
     pub(crate) date: Option<i64>,
-    pub(crate) age: u64,
+    /// `None` if it can't be read.
+    pub(crate) age: Option<u64>,
     pub(crate) jwt: Option<(i64, i64)>,
 }
 
@@ -71,6 +73,8 @@ pub(crate) struct World {
     pub(crate) tolerances: [u64; 3],
     /// The true expiry.
     pub(crate) expiry: i64,
+    /// Whether the wall clock may be off by more than it is allowed to be without `Date`.
+    pub(crate) wild: bool,
     pub(crate) before: Vec<Moment>,
     pub(crate) sent: Reading,
     /// From the receipt on.
@@ -230,7 +234,8 @@ impl Draft {
             (self.rate, self.mono_ppm) = ideal;
             self.wall_ppm = 0;
         } else if self.rng.one_in(12) {
-            self.from_mono = Some(self.rng.edge(-600, 600) * MS);
+            // Behind, as far as it is not banked; ahead, by less than it may take back.
+            self.from_mono = Some(self.rng.edge(-1_000, 600) * MS);
         }
         self.note(Kind::Wobble, wobble);
         self.note(Kind::From1970, self.from_mono.is_some());
@@ -320,10 +325,16 @@ impl Draft {
 
     /// How much the wall clock may still hide.
     fn budget(&mut self) -> i64 {
-        let asleep: i64 = self.gaps.iter().map(|gap| gap.sleep).sum();
-        let before = self.times[self.sent] - self.times[0];
-        let drift = part(before, self.mono_ppm.abs() + self.wall_ppm.abs()) + 2 * MS;
-        let budget = HIDDEN - drift - self.from_mono.unwrap_or(0).abs();
+        let asleep: i64 = self.gaps[self.sent..].iter().map(|gap| gap.sleep).sum();
+        // What it ran ahead before the request without banking it, it may take back.
+        let ahead = match self.rule {
+            Rule::SmallBack => 0,
+            Rule::OneLargeBack | Rule::Awake => {
+                let drift = part(self.before(), (self.wall_ppm - self.mono_ppm).max(0));
+                drift + self.from_mono.unwrap_or(0).max(0)
+            }
+        };
+        let budget = HIDDEN - ahead - 2 * MS;
         // A slow wall clock hides a part of all sleep.
         let hidden = part(asleep, -self.wall_ppm);
         if hidden > budget {
@@ -333,14 +344,31 @@ impl Draft {
         budget - hidden
     }
 
+    /// How long the readings before the request took.
+    fn before(&self) -> i64 {
+        self.times[self.sent] - self.times[0]
+    }
+
+    /// How far the wall clock may stand behind the monotonic one at the request, without its being banked.
+    fn behind(&self) -> i64 {
+        let stepped: i64 = self.gaps[..self.sent].iter().map(|gap| (-gap.step).max(0)).sum();
+        let drift = part(self.before(), (self.mono_ppm - self.wall_ppm).max(0));
+        let at_first = (-self.from_mono.unwrap_or(0)).max(0);
+        (stepped + drift + at_first + 2 * MS).min(SECOND)
+    }
+
     fn steps(&mut self) {
         let mut budget = self.budget();
         let gaps = self.gaps.len();
         match self.rule {
             Rule::SmallBack => {
+                for gap in 0..self.sent {
+                    let step = self.forward();
+                    self.gaps[gap].step = step * self.rng.pick(&[-1, -1, 0, 1]);
+                }
                 let pieces = self.rng.pick(&[0, 1, 1, 3]);
                 for _ in 0..pieces {
-                    let gap = self.rng.index(0, gaps);
+                    let gap = self.rng.index(self.sent, gaps);
                     let back = self.span(0, budget.max(0));
                     self.gaps[gap].step -= back;
                     budget -= back;
@@ -450,6 +478,7 @@ impl Draft {
         let mut stated = !self.rng.one_in(8);
         let mut slack = self.skew;
         let mut wall_at_receipt = None;
+        let mut wild = false;
         if !dated {
             let received = self.received_at();
             let error = match self.against {
@@ -458,7 +487,7 @@ impl Draft {
                 Against::Neither => self.span(-wall_error, wall_error),
             };
             // A device's clock that is right about so much is not right from 1970 on.
-            let wild = self.rng.one_in(5);
+            wild = self.rng.one_in(5);
             let wall = received + self.expiry_clock + error;
             wall_at_receipt = match self.from_mono {
                 Some(_) if wild => None,
@@ -492,6 +521,7 @@ impl Draft {
             said,
             tolerances: [millis(self.skew), millis(wall_error), millis(assumed)],
             expiry: self.expiry,
+            wild,
             before,
             sent,
             readings: after,
@@ -510,10 +540,13 @@ impl Draft {
             let claim = |at: i64| (at + clock).div_euclid(SECOND);
             jwt = Some((claim(self.expiry), claim(self.written - had)));
         }
+        let step = self.rng.pick(&[MS, SECOND]);
+        let life = self.rng.one_in(5).then(|| cut(self.expiry - self.written, step));
         Said {
+            lifetime: life.and_then(|life| u64::try_from(life).ok()),
             expires_at: stated.then(|| cut(self.expiry + self.expiry_clock, unit)),
             date: dated.then(|| cut(self.written + self.date_clock, SECOND)),
-            age: u64::try_from(self.age / SECOND).unwrap(),
+            age: (!self.rng.one_in(32)).then(|| u64::try_from(self.age / SECOND).unwrap()),
             jwt,
         }
     }
@@ -523,6 +556,7 @@ impl Draft {
         let received = self.sent + 1;
         let asleep = running(self.gaps.iter().map(|gap| gap.sleep));
         let ahead = running(self.gaps.iter().map(|gap| gap.step.max(0)));
+        let behind = self.behind();
         let dark = self.absurd_wall.map_or(usize::MAX, |(gap, _)| gap + 1);
         let reading = |(at, moment): (usize, &Moment)| {
             let truth = self.times[at];
@@ -538,7 +572,7 @@ impl Draft {
             let stepped = if wobbles { stepped.min(SECOND) } else { stepped };
             let fixed = 2 * slack + 2 * SECOND + 6 * MS;
             let delay = self.received_at() - sent_at;
-            let lo = delay + fixed + SECOND + self.age + drift + stepped;
+            let lo = delay + fixed + SECOND + self.age + drift + stepped + behind;
             let hi = self.received_at() - self.written.min(sent_at)
                 + fixed
                 + (asleep[at] - asleep[received]).max(0)
@@ -549,7 +583,8 @@ impl Draft {
     }
 
     fn name_what_happens(&mut self, said: &Said) {
-        let steps: Vec<i64> = self.gaps.iter().map(|gap| gap.step).collect();
+        let back_before = self.gaps[..self.sent].iter().any(|gap| gap.step < 0);
+        let steps: Vec<i64> = self.gaps[self.sent..].iter().map(|gap| gap.step).collect();
         let whole = said.expires_at.is_some_and(|at| at.rem_euclid(1_000) == 0);
         let moves = self.gaps.iter().any(|gap| gap.sleep > 0 || gap.step != 0);
         let wobbles = self.kinds.contains(&Kind::Wobble);
@@ -559,12 +594,15 @@ impl Draft {
             (Kind::Forward, !wobbles && steps.iter().any(|step| *step > 0)),
             (Kind::SmallBack, !wobbles && steps.iter().any(|step| (-2 * SECOND..0).contains(step))),
             (Kind::LargeBack, steps.iter().any(|step| *step < -2 * SECOND)),
+            (Kind::BackBefore, back_before),
             (Kind::WallDrift, self.wall_ppm != 0),
             (Kind::NoDate, said.date.is_none()),
             (Kind::WholeSecond, whole),
             (Kind::Fraction, said.expires_at.is_some() && !whole),
             (Kind::Jwt, said.jwt.is_some()),
-            (Kind::UnknownExpiry, said.expires_at.is_none()),
+            (Kind::UnknownExpiry, said.expires_at.is_none() && said.lifetime.is_none()),
+            (Kind::Relative, said.lifetime.is_some()),
+            (Kind::UnreadableAge, said.age.is_none()),
             (Kind::AbsurdWall, self.absurd_wall.is_some()),
         ] {
             self.note(kind, happens);

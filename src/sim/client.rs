@@ -42,6 +42,8 @@ pub(super) struct Truth {
     pub(super) excused: bool,
     /// Whether it said when it expires; without, Valid is an assumption.
     pub(super) stated: bool,
+    /// Whether its end is known: not where a wall clock alone says that a new token is long dead.
+    pub(super) ends: bool,
     /// Whether the reply had no `Date`, so that the device's wall clock stood in.
     pub(super) undated: bool,
 }
@@ -212,14 +214,13 @@ impl Client {
         let has = |fault| lasting.contains(&fault);
         // A token that came by another way has no reply with a `Date`.
         let undated = has(Fault::DateMissing) || self.way == Way::Own;
-        // A wall clock is not believed when it says that a new token is long dead.
-        let unread = has(Fault::ExpiryMissing)
-            || has(Fault::ExpiryUnreadable)
-            || (undated && has(Fault::ExpiredToken));
+        let unread = has(Fault::ExpiryMissing) || has(Fault::ExpiryUnreadable);
+        let stated = !unread && self.way != Way::Older;
         let truth = Truth {
             expires_at,
             excused: off > self.skew(),
-            stated: !unread && self.way != Way::Older,
+            stated,
+            ends: stated && !(undated && has(Fault::ExpiredToken)),
             undated,
         };
         self.truths.insert(token.to_owned(), truth);

@@ -22,7 +22,7 @@ impl Play {
         let Some(truth) = client.truth() else { return Ok(()) };
         let device = &client.device;
         let late = self.date().saturating_sub(truth.expires_at);
-        if !truth.excused && truth.stated && !device.has_slept() && late > STILL_UNSURE {
+        if !truth.excused && truth.ends && !device.has_slept() && late > STILL_UNSURE {
             let what = format!("served {late} ms after the true expiry, and never expired");
             return Err((Promise::NeverValidTooLong, what));
         }

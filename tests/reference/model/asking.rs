@@ -131,7 +131,7 @@ impl Model {
         let until = match &self.token {
             Some(token) if token.refused != Refused::Wanted || !self.has_ask() => {
                 let now = self.readings.now();
-                let when = |margin| token.life.when_lo_is(margin, now);
+                let when = |margin| token.life.when_scheduled_is(margin, now);
                 Between::new(when(token.margin.most), when(token.margin.least))
             }
             _ => at_once,
@@ -169,10 +169,10 @@ impl Model {
         match (limit.why, &mut self.token, &mut self.pause) {
             (WakeReason::Backoff, _, Some(pause)) => pause.until = until,
             (WakeReason::Renewal, Some(token), _) if limit.until != until => {
-                // Due at some time is a margin of at least what `lo` is then, and of less than it was.
-                let lo = |ticks| token.life.at(Elapsed { ticks, ..now }).0;
-                let most = if least > now.ticks { lo(until.least - 1) - 1 } else { i64::MAX };
-                token.margin = token.margin.and(lo(until.most), most).map_err(said)?;
+                // Due at some time is a margin of at least what is left then, and of less than was.
+                let left = |ticks| token.life.scheduled(Elapsed { ticks, ..now });
+                let most = if least > now.ticks { left(until.least - 1) - 1 } else { i64::MAX };
+                token.margin = token.margin.and(left(until.most), most).map_err(said)?;
             }
             _ => {}
         }

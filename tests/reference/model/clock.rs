@@ -11,6 +11,8 @@ pub(crate) struct Readings(Vec<(u64, i64)>);
 pub(crate) struct Elapsed {
     pub(crate) ticks: i64,
     pub(crate) ahead: i64,
+    /// How far the wall clock stands behind.
+    pub(crate) behind: i64,
 }
 
 impl Readings {
@@ -41,7 +43,7 @@ impl Readings {
                 drift = 0;
             }
         }
-        Elapsed { ticks, ahead: jumps + drift.max(0) }
+        Elapsed { ticks, ahead: jumps + drift.max(0), behind: -drift.min(0) }
     }
 
     /// The last reading of the wall clock.
@@ -72,6 +74,13 @@ pub(crate) struct Trust {
     pub(crate) assumed: i64,
 }
 
+/// How a token came: in a reply, or in the caller's hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    InReply,
+    Adopted,
+}
+
 /// `lo` and `hi`; no `hi` where no end is known.
 pub(crate) type Bounds = (i64, Option<i64>);
 
@@ -81,6 +90,8 @@ pub(crate) struct Life {
     sent: Elapsed,
     received: Elapsed,
     at_first: Bounds,
+    /// What renewals are counted from.
+    schedule: i64,
 }
 
 impl Life {
@@ -90,6 +101,7 @@ impl Life {
         sent: Elapsed,
         received: Elapsed,
         wall: i64,
+        came: Came,
     ) -> Self {
         let r = |whole: bool| if whole { SECOND } else { 0 };
         let stated = said.expires_at.and_then(|expires_at| {
@@ -99,33 +111,53 @@ impl Life {
             };
             let lo = length - SECOND - slack - said.age;
             let hi = length + r(expires_at % SECOND == 0) + slack;
-            let sensible = said.date.is_some() || hi > 0 && length <= 366 * 24 * 3_600 * SECOND;
-            sensible.then_some((lo, Some(hi)))
+            match said.date {
+                None if length > 366 * 24 * 3_600 * SECOND => None,
+                // The wall clock alone calls nothing expired; what may be got anew is due for it.
+                None if hi <= 0 => {
+                    Some((lo, None, if came == Came::Adopted { lo } else { trust.assumed }))
+                }
+                _ => Some((lo, Some(hi), lo)),
+            }
         });
-        let (mut lo, mut hi) = stated.unwrap_or((trust.assumed, None));
+        let (mut lo, mut hi, mut schedule) = stated.unwrap_or((trust.assumed, None, trust.assumed));
         if let Some(length) = said.jwt {
-            lo = lo.min(length - SECOND - trust.skew - said.age);
+            let least = length - SECOND - trust.skew - said.age;
+            (lo, schedule) = (lo.min(least), schedule.min(least));
             let most = length + SECOND + trust.skew;
             hi = Some(hi.map_or(most, |hi| hi.min(most)));
         }
-        Self { sent, received, at_first: (lo, hi) }
+        Self { sent, received, at_first: (lo, hi), schedule }
     }
 
     /// The formula.
     pub(crate) fn at(&self, now: Elapsed) -> Bounds {
         let (lo, hi) = self.at_first;
-        let sent = now.ticks - self.sent.ticks;
         let received = now.ticks - self.received.ticks;
-        let ahead = now.ahead - self.sent.ahead;
-        (
-            lo - (sent + sent / 1_024 + ahead + SECOND),
-            hi.map(|hi| hi - (received - received / 1_024)),
-        )
+        (lo - self.passed(now), hi.map(|hi| hi - (received - received / 1_024)))
+    }
+
+    /// What is left of the number that renewals are counted from.
+    pub(crate) fn scheduled(&self, now: Elapsed) -> i64 {
+        self.schedule - self.passed(now)
+    }
+
+    /// The most that has passed since sending. What the wall clock stood behind by then, it may have made up
+    /// in sleep.
+    fn passed(&self, now: Elapsed) -> i64 {
+        let sent = now.ticks - self.sent.ticks;
+        let ahead = now.ahead - self.sent.ahead + self.sent.behind;
+        sent + sent / 1_024 + ahead + SECOND
     }
 
     /// When, in ticks, `lo` will have fallen to `level`, if the wall clock keeps step.
     pub(crate) fn when_lo_is(&self, level: i64, now: Elapsed) -> i64 {
         first(now.ticks, |ticks| self.at(Elapsed { ticks, ..now }).0 <= level)
+    }
+
+    /// Likewise for the number that renewals are counted from.
+    pub(crate) fn when_scheduled_is(&self, level: i64, now: Elapsed) -> i64 {
+        first(now.ticks, |ticks| self.scheduled(Elapsed { ticks, ..now }) <= level)
     }
 
     /// When, in ticks, `hi` will have fallen to nothing.

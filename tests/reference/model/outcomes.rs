@@ -131,8 +131,8 @@ impl Model {
     pub(super) fn hold(&mut self, bearer: Bearer, life: Life, refused: Refused) {
         self.generations += 1;
         self.expired = false;
-        let lo = life.at(self.readings.now()).0.max(0);
-        let margin = self.set.margin.min(lo * self.set.percent / 100);
+        let left = life.scheduled(self.readings.now()).max(0);
+        let margin = self.set.margin.min(left * self.set.percent / 100);
         self.token = Some(Token {
             generation: self.generations,
             bearer,

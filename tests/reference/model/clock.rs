@@ -60,8 +60,11 @@ impl Readings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Said {
     pub(crate) expires_at: Option<i64>,
+    /// How long it lives, counted from the reply or the adoption.
+    pub(crate) lifetime: Option<i64>,
     pub(crate) date: Option<i64>,
     pub(crate) age: i64,
+    pub(crate) unreadable_age: bool,
     /// A JWT's `exp - iat`.
     pub(crate) jwt: Option<i64>,
 }
@@ -114,18 +117,29 @@ impl Life {
             match said.date {
                 None if length > 366 * 24 * 3_600 * SECOND => None,
                 // The wall clock alone calls nothing expired; what may be got anew is due for it.
-                None if hi <= 0 => {
-                    Some((lo, None, if came == Came::Adopted { lo } else { trust.assumed }))
-                }
-                _ => Some((lo, Some(hi), lo)),
+                None if hi <= 0 => Some((lo, None, (came == Came::Adopted).then_some(lo))),
+                _ => Some((lo, Some(hi), Some(lo))),
             }
         });
-        let (mut lo, mut hi, mut schedule) = stated.unwrap_or((trust.assumed, None, trust.assumed));
+        let mut known: Vec<_> = stated.into_iter().collect();
+        if let Some(length) = said.lifetime {
+            let lo = length - said.age;
+            known.push((lo, Some(length + r(length % SECOND == 0)), Some(lo)));
+        }
+        if known.is_empty() {
+            known.push((trust.assumed, None, None));
+        }
+        let mut lo = known.iter().map(|known| known.0).min().expect("one at least");
+        let mut hi = known.iter().filter_map(|known| known.1).min();
+        let mut schedule = known.iter().filter_map(|known| known.2).min().unwrap_or(trust.assumed);
         if let Some(length) = said.jwt {
             let least = length - SECOND - trust.skew - said.age;
             (lo, schedule) = (lo.min(least), schedule.min(least));
             let most = length + SECOND + trust.skew;
             hi = Some(hi.map_or(most, |hi| hi.min(most)));
+        }
+        if said.unreadable_age {
+            lo = i64::MIN;
         }
         Self { sent, received, at_first: (lo, hi), schedule }
     }
@@ -134,7 +148,7 @@ impl Life {
     pub(crate) fn at(&self, now: Elapsed) -> Bounds {
         let (lo, hi) = self.at_first;
         let received = now.ticks - self.received.ticks;
-        (lo - self.passed(now), hi.map(|hi| hi - (received - received / 1_024)))
+        (lo.saturating_sub(self.passed(now)), hi.map(|hi| hi - (received - received / 1_024)))
     }
 
     /// What is left of the number that renewals are counted from.

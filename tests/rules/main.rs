@@ -3,6 +3,7 @@
 //! plays more of them.
 
 mod calm;
+mod pins;
 mod rules;
 mod shadow;
 mod view;

@@ -161,6 +161,18 @@ fn a_clock_that_goes_back_adds_nothing() {
     assert_eq!(ends(session.remaining(now)), (HOUR_LO - sent, Some(HOUR_HI - received)));
 }
 
+/// The time until a renewal fails has passed, whatever its clocks show afterwards.
+#[test]
+fn the_failure_of_a_renewal_is_a_reading_of_the_clocks() {
+    let mut session = granted(&reply(HOUR, Some(DATE), 0));
+    let outgoing = session.renew(NOW).unwrap();
+    session.fail(outgoing.id(), TransportFailure::TimedOut, at(102_400, 102_400)).unwrap();
+    // Then the monotonic clock starts anew.
+    let now = Moment::from_millis(7, WALL + 102_400);
+    let (sent, received) = (102_400 + 100, 102_400 - 100);
+    assert_eq!(ends(session.remaining(now)), (HOUR_LO - sent, Some(HOUR_HI - received)));
+}
+
 #[test]
 fn a_wall_clock_at_either_end_of_all_time_ends_nothing_early() {
     for wall in [i64::MIN, i64::MAX] {

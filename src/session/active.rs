@@ -272,7 +272,8 @@ impl Session<Active> {
     }
 
     /// Takes a token that came by another way in place of the one at hand. A renewal in flight is
-    /// given up: its reply, when it comes, is stale.
+    /// given up: its reply, when it comes, is stale. The new token's expiry counts as in
+    /// [`adopt`](Session::<Unauthenticated>::adopt).
     ///
     /// # Errors
     /// [`Denial`] if the token is for another identity, or dead on arrival. Nothing changed.

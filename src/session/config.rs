@@ -27,6 +27,13 @@ use crate::time::{Tolerances, millis};
 /// | [`renewal_margin`](ConfigBuilder::renewal_margin) | 60 s | four timeouts: room for failed tries |
 /// | [`renewal_percent`](ConfigBuilder::renewal_percent) | 25 % | so that the margin of a short-lived token leaves it most of its life |
 ///
+/// **Short-lived tokens.** A token is never Valid if it lives for no more than its skew and two seconds (one
+/// that a `Date` may lose by being cut, one for clock drift): 3 s from the gateway, 12 s from a backend, by
+/// default. It serves as Unsure, and is renewed at each backoff. Lower
+/// [`backend_skew`](ConfigBuilder::backend_skew) to what the clocks of backend and gateway really differ by, or
+/// have the backend hand out longer-lived tokens. Without a `Date`, the wall clock's error counts in place of
+/// the skew: 122 s by default. A [relative](crate::Grant::with_lifetime) lifetime needs one second only.
+///
 /// ```
 /// use std::time::Duration;
 /// use videokit_session::{AllowedOrigin, Config};

@@ -33,6 +33,17 @@ pub(super) enum Way {
     Own,
 }
 
+/// What a token said about its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing: Valid is an assumption.
+    Unstated,
+    /// That it was long past, by nothing but a wall clock: it is never Valid, and never Expired.
+    Doubted,
+    /// When it is.
+    Stated,
+}
+
 /// What is true of a token, and what the contract of time asks of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Truth {
@@ -40,10 +51,8 @@ pub(super) struct Truth {
     pub(super) expires_at: i64,
     /// Whether anything was beyond what the contract allows when it was made: then it promises nothing.
     pub(super) excused: bool,
-    /// Whether it said when it expires; without, Valid is an assumption.
-    pub(super) stated: bool,
-    /// Whether its end is known: not where a wall clock alone says that a new token is long dead.
-    pub(super) ends: bool,
+    /// What it said about its end.
+    pub(super) end: End,
     /// Whether the reply had no `Date`, so that the device's wall clock stood in.
     pub(super) undated: bool,
 }
@@ -215,14 +224,14 @@ impl Client {
         // A token that came by another way has no reply with a `Date`.
         let undated = has(Fault::DateMissing) || self.way == Way::Own;
         let unread = has(Fault::ExpiryMissing) || has(Fault::ExpiryUnreadable);
-        let stated = !unread && self.way != Way::Older;
-        let truth = Truth {
-            expires_at,
-            excused: off > self.skew(),
-            stated,
-            ends: stated && !(undated && has(Fault::ExpiredToken)),
-            undated,
+        let end = if unread || self.way == Way::Older {
+            End::Unstated
+        } else if undated && has(Fault::ExpiredToken) {
+            End::Doubted
+        } else {
+            End::Stated
         };
+        let truth = Truth { expires_at, excused: off > self.skew(), end, undated };
         self.truths.insert(token.to_owned(), truth);
     }
 

@@ -212,10 +212,8 @@ fn rfc3339_of(text: &str) -> Option<i64> {
     let leap = time.ends_with("60");
     let second = day * 86_400 + time_of_day(time, 60)? - i64::from(leap) - offset(rest)?;
     let last_of_a_day = (second + 1) % 86_400 == 0;
-    match leap {
-        true => last_of_a_day.then_some(second * 1_000),
-        false => Some(second * 1_000 + millis),
-    }
+    let millis = if leap { 0 } else { millis };
+    (!leap || last_of_a_day).then_some(second * 1_000 + millis)
 }
 
 /// `Z` or a numeric offset, in seconds.

@@ -18,7 +18,7 @@ fn granted(change: impl FnOnce(&mut Truth, i64)) -> Play {
     let date = play.date();
     let client = &mut play.apps[0].client;
     let truth = client.truths.get_mut(client.held.as_ref().unwrap()).unwrap();
-    assert!(truth.stated && truth.ends && !truth.excused && truth.expires_at > date);
+    assert!(truth.end == End::Stated && !truth.excused && truth.expires_at > date);
     change(truth, date);
     play
 }
@@ -55,7 +55,7 @@ fn a_token_that_never_expires_is_found() {
     // One that a wall clock alone takes for dead never expires, and is never Valid.
     let doubted = |truth: &mut Truth, date: i64| {
         by(STILL_UNSURE + 1)(truth, date);
-        truth.ends = false;
+        truth.end = End::Doubted;
     };
     assert_eq!(valid(Validity::Unsure, doubted), Ok(()));
     assert_eq!(valid(Validity::Valid, doubted).unwrap_err().0, Promise::NeverValidTooLong);

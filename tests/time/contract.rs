@@ -15,8 +15,9 @@ use videokit_session::{
     Moment, Session, TransportFailure, Unauthenticated, Validity,
 };
 
+use crate::draft::world;
 use crate::kind::Kind;
-use crate::world::{DAY, MS, SECOND, Said, World, world};
+use crate::world::{DAY, MS, Reading, SECOND, Said, World};
 
 const WORLDS: u64 = 100_000;
 
@@ -125,24 +126,78 @@ enum Way {
     Adopted,
 }
 
+/// What is said of the token: all of it but an age, and all of it.
+fn evidence(world: &World, way: Way) -> (Evidence, Evidence) {
+    let said = Evidence::default()
+        .expires_at(world.said.expires_at.map(ExpiresAt::from_millis))
+        .date(world.said.date)
+        .longest(world.said.jwt.map(|(exp, iat)| (exp - iat) * 1_000));
+    if way == Way::Adopted {
+        return (said.adopted(), said.adopted());
+    }
+    let said = said.lifetime(world.said.lifetime.map(millis));
+    match world.said.age {
+        Some(age) => (said, said.age(Duration::from_secs(age))),
+        None => (said, said.unreadable_age()),
+    }
+}
+
+/// What has to be true of the judgements in a world.
+struct Wanted {
+    /// Until when the token may be Valid.
+    valid_until: i64,
+    /// Whether `hi` is known.
+    has_end: bool,
+    /// How far below the truth `lo` may be besides what a reading allows; `None` if as far as it likes.
+    loose_lo: Option<i64>,
+    /// How much too early `hi` may be.
+    cut: i64,
+    /// What the schedule has to go by, where that isn't `lo`.
+    schedule: Option<Lifetime>,
+}
+
+impl Wanted {
+    fn of(world: &World, way: Way, lifetime: impl Fn(Evidence) -> Lifetime) -> Self {
+        let said = match way {
+            Way::Reply => world.said,
+            Way::Adopted => Said { lifetime: None, age: Some(0), ..world.said },
+        };
+        let by_wall = by_wall(world);
+        let (but_age, all) = evidence(world, way);
+        let schedule = match (by_wall, way, said.age) {
+            (ByWall::Dead, Way::Reply, None) => Some(lifetime(but_age.expires_at(None))),
+            (ByWall::Dead, Way::Reply, Some(_)) => Some(lifetime(all.expires_at(None))),
+            (_, Way::Reply, None) => Some(lifetime(but_age)),
+            _ => None,
+        };
+        // An unknown expiry is Valid for as long as is assumed, or as its JWT says; that much is certain.
+        let states_end = said.expires_at.is_some() && by_wall != ByWall::TooFar;
+        let known = states_end || said.lifetime.is_some();
+        let assumed = i64::try_from(world.tolerances[2]).unwrap();
+        let assumed = world.sent.truth + assumed * MS;
+        let bounded = said.jwt.is_some() || said.lifetime.is_some();
+        // A wall clock that is off by more than it may be leaves a token in doubt for as long.
+        let is_tight = said.age.is_some() && !(world.wild && by_wall == ByWall::Dead);
+        // How far the wall clock may stand behind at an adoption is not among the readings' own terms.
+        let behind = if way == Way::Adopted { SECOND } else { 0 };
+        Self {
+            valid_until: match (known, said.jwt.is_some()) {
+                (true, _) => world.expiry,
+                (false, true) => world.expiry.min(assumed),
+                (false, false) => assumed,
+            },
+            has_end: bounded || states_end && by_wall != ByWall::Dead,
+            loose_lo: is_tight.then_some(behind),
+            cut: if world.kinds.contains(&Kind::Cut) { CUT } else { 0 },
+            schedule,
+        }
+    }
+}
+
 /// Holds every judgement against the truth, and gives them.
 fn judge(world: &World, way: Way, tally: &mut Tally) -> Vec<Remaining> {
     let [skew, wall_error, assumed] = world.tolerances;
     let tolerances = Tolerances::new(millis(skew), millis(wall_error), millis(assumed));
-    let evidence = Evidence::default()
-        .expires_at(world.said.expires_at.map(ExpiresAt::from_millis))
-        .date(world.said.date)
-        .longest(world.said.jwt.map(|(exp, iat)| (exp - iat) * 1_000));
-    let said = match way {
-        Way::Reply => world.said,
-        Way::Adopted => Said { lifetime: None, age: Some(0), ..world.said },
-    };
-    let in_time = evidence.lifetime(said.lifetime.map(millis));
-    let evidence = match (way, said.age) {
-        (Way::Adopted, _) => in_time.adopted(),
-        (Way::Reply, None) => in_time.unreadable_age(),
-        (Way::Reply, Some(age)) => in_time.age(Duration::from_secs(age)),
-    };
     let sent = world.before.iter().fold(Clock::default(), |clock, now| clock.advanced(*now));
     let sent = sent.advanced(world.sent.moment);
     let received = world.readings[0].moment;
@@ -152,70 +207,56 @@ fn judge(world: &World, way: Way, tally: &mut Tally) -> Vec<Remaining> {
         Way::Adopted => (clock.stamp(), clock.stamp()),
     };
     let lifetime = |evidence| Lifetime::new(evidence, tolerances, stamps, received);
-    let by_wall = by_wall(world);
-    // What the schedule has to go by, where that isn't `lo`.
-    let schedule = match (by_wall, way, said.age) {
-        (ByWall::Dead, Way::Reply, age) => {
-            let age = Duration::from_secs(age.unwrap_or(0));
-            Some(lifetime(in_time.expires_at(None).age(age)))
-        }
-        (_, Way::Reply, None) => Some(lifetime(in_time)),
-        _ => None,
-    };
-    let lifetime = lifetime(evidence);
-
-    // An unknown expiry is Valid for as long as is assumed, or as its JWT says; that much is certain.
-    let states_end = said.expires_at.is_some() && by_wall != ByWall::TooFar;
-    let known = states_end || said.lifetime.is_some();
-    let bounded = said.jwt.is_some() || said.lifetime.is_some();
-    let has_end = bounded || states_end && by_wall != ByWall::Dead;
-    let assumed = world.sent.truth + i64::try_from(assumed).unwrap() * MS;
-    let valid_until = match (known, said.jwt.is_some()) {
-        (true, _) => world.expiry,
-        (false, true) => world.expiry.min(assumed),
-        (false, false) => assumed,
-    };
-    // A wall clock that is off by more than it may be is the only one that may leave it in doubt for long.
-    let is_tight = said.age.is_some() && !(world.wild && by_wall == ByWall::Dead);
-    let cut = if world.kinds.contains(&Kind::Cut) { CUT } else { 0 };
-    // How far the wall clock may stand behind at an adoption, which is not among the readings' own terms.
-    let behind = if way == Way::Adopted { SECOND } else { 0 };
-    tally.count(world, way, by_wall);
+    let wanted = Wanted::of(world, way, lifetime);
+    let lifetime = lifetime(evidence(world, way).1);
+    tally.count(world, way, by_wall(world));
 
     let mut judged = Vec::new();
     for reading in &world.readings {
         clock = clock.advanced(reading.moment);
         let left = lifetime.remaining(clock.stamp());
-        let validity = left.validity();
         judged.push(left);
-        *tally.judgements.entry(validity).or_default() += 1;
-        let at = reading.truth;
-        holds!(world, validity != Validity::Valid || at < valid_until, "Valid too late, at {at}");
+        *tally.judgements.entry(left.validity()).or_default() += 1;
+        check_start(world, &wanted, reading, left);
+        check_end(world, &wanted, reading, left);
         let is_due = |lifetime: &Lifetime| lifetime.until_at_least(0, clock.stamp()) == 0;
-        let due = schedule.as_ref().map_or(left.at_least_millis() <= 0, is_due);
-        holds!(world, is_due(&lifetime) == due, "due or not, at {at}");
-        let truth = valid_until - at;
-        let lo = left.at_least_millis().saturating_mul(MS);
-        holds!(world, lo <= truth, "lo {lo} is over the truth {truth}, at {at}");
-        if let Some(loose) = reading.loose_lo.filter(|_| is_tight) {
-            let loose = loose + behind;
-            holds!(world, lo >= truth - loose, "lo {lo}, truth {truth} - {loose}, at {at}");
-            let valid = validity == Validity::Valid;
-            holds!(world, valid || truth <= loose, "{validity:?} and no use, at {at}");
-        }
-        holds!(world, left.at_most_millis().is_some() == has_end, "hi is known or not, at {at}");
-        let Some(hi) = left.at_most_millis().map(|hi| hi.saturating_mul(MS)) else { continue };
-        let (truth, loose) = (world.expiry - at, reading.loose_hi);
-        let expired = validity == Validity::Expired;
-        holds!(world, !expired || truth <= cut, "Expired too early, at {at}");
-        holds!(world, hi >= truth - cut, "hi {hi} is under the truth {truth}, at {at}");
-        holds!(world, hi <= truth + loose, "hi {hi}, truth {truth} + {loose}, at {at}");
-        holds!(world, expired || truth > -loose, "{validity:?} and no use, at {at}");
+        let due = wanted.schedule.as_ref().map_or(left.at_least_millis() <= 0, is_due);
+        holds!(world, is_due(&lifetime) == due, "due or not, at {}", reading.truth);
     }
     if judged[0].validity() == Validity::Expired {
         *tally.kinds.entry(Kind::ExpiredOnArrival).or_default() += 1;
     }
     judged
+}
+
+/// `lo` is under the truth, and not too far.
+fn check_start(world: &World, wanted: &Wanted, reading: &Reading, left: Remaining) {
+    let at = reading.truth;
+    let validity = left.validity();
+    let valid = validity == Validity::Valid;
+    holds!(world, !valid || at < wanted.valid_until, "Valid too late, at {at}");
+    let truth = wanted.valid_until - at;
+    let lo = left.at_least_millis().saturating_mul(MS);
+    holds!(world, lo <= truth, "lo {lo} is over the truth {truth}, at {at}");
+    let Some((loose, more)) = reading.loose_lo.zip(wanted.loose_lo) else { return };
+    let loose = loose + more;
+    holds!(world, lo >= truth - loose, "lo {lo}, truth {truth} - {loose}, at {at}");
+    holds!(world, valid || truth <= loose, "{validity:?} and no use, at {at}");
+}
+
+/// `hi` is over the truth, and not too far.
+fn check_end(world: &World, wanted: &Wanted, reading: &Reading, left: Remaining) {
+    let (at, cut) = (reading.truth, wanted.cut);
+    let hi = left.at_most_millis().map(|hi| hi.saturating_mul(MS));
+    holds!(world, hi.is_some() == wanted.has_end, "hi is known or not, at {at}");
+    let Some(hi) = hi else { return };
+    let validity = left.validity();
+    let (truth, loose) = (world.expiry - at, reading.loose_hi);
+    let expired = validity == Validity::Expired;
+    holds!(world, !expired || truth <= cut, "Expired too early, at {at}");
+    holds!(world, hi >= truth - cut, "hi {hi} is under the truth {truth}, at {at}");
+    holds!(world, hi <= truth + loose, "hi {hi}, truth {truth} + {loose}, at {at}");
+    holds!(world, expired || truth > -loose, "{validity:?} and no use, at {at}");
 }
 
 fn config(world: &World, way: Way) -> Arc<Config> {

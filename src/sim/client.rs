@@ -55,6 +55,8 @@ pub(super) struct Truth {
     pub(super) end: End,
     /// Whether the reply had no `Date`, so that the device's wall clock stood in.
     pub(super) undated: bool,
+    /// How much sleep the device's wall clock could have hidden when the token was asked for.
+    pub(super) set_back: u64,
 }
 
 pub(super) struct Client {
@@ -80,6 +82,8 @@ pub(super) struct Client {
     pub(super) fetched: Option<String>,
     /// The token of which the driver said that renewing it won't help.
     pub(super) told_unauthorized: Option<Generation>,
+    /// How much sleep the device's wall clock could have hidden when a token was asked for last.
+    set_back: u64,
     /// How many of the next readings are not to be trusted.
     distrusted_readings: u8,
     pub(super) last_now: Moment,
@@ -114,6 +118,7 @@ impl Client {
             probe_at: None,
             fetched: None,
             told_unauthorized: None,
+            set_back: 0,
             distrusted_readings: 0,
             last_now: now,
         }
@@ -216,6 +221,11 @@ impl Client {
         self.truths.get(self.held.as_ref()?).copied()
     }
 
+    /// Notes that a token is asked for now.
+    pub(super) fn asks(&mut self) {
+        self.set_back = self.device.set_back();
+    }
+
     /// Notes what is true of the token that the gateway has just made for this app.
     pub(super) fn learn(&mut self, gateway: &super::Gateway, lasting: &[Fault]) {
         let Some((token, expires_at)) = gateway.newest() else { return };
@@ -231,7 +241,8 @@ impl Client {
         } else {
             End::Stated
         };
-        let truth = Truth { expires_at, excused: off > self.skew(), end, undated };
+        let excused = off > self.skew();
+        let truth = Truth { expires_at, excused, end, undated, set_back: self.set_back };
         self.truths.insert(token.to_owned(), truth);
     }
 

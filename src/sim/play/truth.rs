@@ -28,11 +28,13 @@ impl Play {
             let what = format!("served {late} ms after the true expiry, and never expired");
             return Err((Promise::NeverValidTooLong, what));
         }
-        let Some(hides) = device.hides() else { return Ok(()) };
+        if device.hides_too_much(truth.set_back) {
+            return Ok(());
+        }
         if validity != Validity::Valid || truth.excused || truth.end == End::Unstated {
             return Ok(());
         }
-        if late >= hides.saturating_add(ROUNDING) {
+        if late >= ROUNDING {
             let what = format!("Valid {late} ms after the true expiry");
             return Err((Promise::NeverValidTooLong, what));
         }

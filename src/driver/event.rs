@@ -37,8 +37,9 @@ pub enum Event {
     /// As many tries failed in a row as the policy allows. The driver asks no more until it is started
     /// again, or hears that there is a network, if that was what failed.
     GaveUp,
-    /// The token to start with was not adopted: it was dead on arrival. A token at hand for the same stated
-    /// identity is untouched; otherwise the start had ended the login before it already.
+    /// The token to start with was not adopted: by its own claims (a JWT's `exp` and `iat`), it never had any
+    /// life. An expiry that is past by the device's wall clock alone is no such reason. A token at hand for the
+    /// same stated identity is untouched; otherwise the start had ended the login before it already.
     NotAdopted(Denial),
     /// The credentials' exchange could not build its request. The driver asks no more until it is given
     /// others.

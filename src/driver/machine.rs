@@ -124,6 +124,11 @@ impl Driver {
     /// names it states it too. Another bare token or another cookie may be anybody's, so it begins a new
     /// epoch.
     ///
+    /// A token is adopted with the next [`poll`](Self::poll). If it has a stated expiry that is past by the
+    /// device's own wall clock, it serves as Unsure all the same, since the clock may be wrong, and it is
+    /// renewed at once; without credentials, [`Event::TokenNeeded`] comes at once. See
+    /// [`Session::adopt`](crate::Session::adopt).
+    ///
     /// Equal credentials are taken for the same login, whoever is behind them. If that can change, because
     /// the login is a cookie that only the HTTP client knows, [`stop`](Self::stop) first; likewise to try
     /// credentials again that were refused and now are good.

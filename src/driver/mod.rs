@@ -124,8 +124,11 @@
 //!
 //! A token whose end nobody stated counts as valid for the [assumed
 //! lifetime](crate::session::ConfigBuilder::assumed_lifetime), is renewed toward the end of it, and serves
-//! on if that fails. A token that is already unsure when it comes is taken, and the next request waits for
-//! a backoff; one that is certainly dead when it comes is a failed try.
+//! on if that fails. A token that is already unsure when it comes in a reply is taken, and the next request
+//! waits for a backoff; if the device's wall clock alone puts it in doubt, or an `Age` that can't be read, it
+//! is renewed on the schedule that it would have without that doubt, since asking again would give the same.
+//! One that is certainly dead when it comes is a failed try. A token to start with that is in doubt is renewed
+//! at once.
 
 mod backoff;
 mod budget;

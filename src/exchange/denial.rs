@@ -277,7 +277,7 @@ impl Denial {
     }
 
     /// How long the server wants to be left alone, counted from its reply: `Retry-After`, in seconds
-    /// or as a date (RFC 9110, section 10.2.3). A date counts from the reply's own `Date`, and nothing
+    /// or as a date (RFC 9110, section 10.2.3), the longest where there are several. A date counts from the reply's own `Date`, and nothing
     /// where there is none.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

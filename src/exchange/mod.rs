@@ -9,7 +9,8 @@
 //! | [`Exchange`], the trait | yours | someone else's token endpoint |
 //!
 //! A backend needs no session for this. It sends what [`Gateway::request`] gives, reads the answer
-//! with [`Gateway::read`], and passes on [`Grant::to_token_reply`]:
+//! with [`Gateway::read`], and passes on [`Grant::to_token_reply`] (for a token endpoint that states a lifetime
+//! in place of an expiry, [`Grant::to_token_reply_at`]):
 //!
 //! ```
 //! use videokit_session::{ApiToken, Gateway, Identity, Scope};

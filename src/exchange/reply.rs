@@ -122,10 +122,14 @@ impl<'a> Reply<'a> {
         self.header(DATE).and_then(http_date)
     }
 
-    /// The `Age` header; nothing without one.
-    pub(crate) fn age(self) -> Duration {
-        let age = self.header(AGE).and_then(whole_seconds);
-        Duration::from_millis(age.unwrap_or(0))
+    /// How long caches held the reply: the first member of the first `Age` (RFC 9111, section 5.1), nothing
+    /// without one; `None` if it can't be read.
+    pub(crate) fn age(self) -> Option<Duration> {
+        if !self.headers.contains_key(AGE) {
+            return Some(Duration::ZERO);
+        }
+        let first = self.header(AGE)?.split(',').next()?;
+        whole_seconds(first).map(Duration::from_millis)
     }
 
     /// The denial, with the reply's own `Retry-After` where an exchange has left it out.
@@ -134,14 +138,25 @@ impl<'a> Reply<'a> {
         denial.with_retry_after(wait)
     }
 
+    /// How long the server asks to be left alone: the longest of all `Retry-After` lines.
     pub(crate) fn retry_after(self) -> Option<Duration> {
-        let text = self.header(RETRY_AFTER)?;
-        let wait = match whole_seconds(text) {
-            Some(wait) => wait,
+        let lines = self.headers.get_all(RETRY_AFTER).iter();
+        let waits = lines.filter_map(|line| self.wait(line.to_str().ok()?));
+        waits.max().map(Duration::from_millis)
+    }
+
+    /// What one line of `Retry-After` asks for, in milliseconds: seconds or a date (RFC 9110, section 10.2.3).
+    /// Where it is neither, it may be several that something on the way has joined: the longest that is a
+    /// number of seconds.
+    fn wait(self, line: &str) -> Option<u64> {
+        let until_date = || {
+            let until = http_date(line)?.saturating_sub(self.date()?);
             // A date in the past is no wait at all.
-            None => u64::try_from(http_date(text)?.saturating_sub(self.date()?)).unwrap_or(0),
+            Some(u64::try_from(until).unwrap_or(0))
         };
-        Some(Duration::from_millis(wait))
+        whole_seconds(line)
+            .or_else(until_date)
+            .or_else(|| line.split(',').filter_map(whole_seconds).max())
     }
 
     fn header(self, name: HeaderName) -> Option<&'a str> {

@@ -143,7 +143,9 @@ impl Session<Active> {
     ///
     /// It is due when the token certainly lives for no more than the margin: the configured one, or a
     /// fraction of the lifetime if that is shorter, and up to half as much again by chance, so that
-    /// clients that started together don't renew together.
+    /// clients that started together don't renew together. A token whose reply leaves its life in doubt, so
+    /// that asking again would give the same reply, is due later than that: see
+    /// [`Lifetime`](crate::time::Lifetime).
     ///
     /// It stays due while a renewal is in flight and after one has failed: how long to wait before the
     /// next try, [`Denial::retry_after`] included, is the caller's to say.
@@ -176,7 +178,11 @@ impl Session<Active> {
             return lifetime.until_at_least(*margin, at);
         };
         let shortened = lifetime.shortened(limit);
-        let margin = self.core.config.margin(shortened.initial(), self.core.seed(), *generation);
+        let margin = self.core.config.margin(
+            shortened.scheduled_at_receipt(),
+            self.core.seed(),
+            *generation,
+        );
         shortened.until_at_least(margin, at)
     }
 
@@ -293,7 +299,8 @@ impl Session<Active> {
     }
 
     /// Takes a token that came by another way in place of the one at hand. A renewal in flight is
-    /// given up: its reply, when it comes, is stale.
+    /// given up: its reply, when it comes, is stale. The new token's expiry counts as in
+    /// [`adopt`](Session::<Unauthenticated>::adopt).
     ///
     /// # Errors
     /// [`Denial`] if the token is for another identity, or dead on arrival. Nothing changed.

@@ -31,6 +31,7 @@ struct CanonicalFlight {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct CanonicalHeld {
     margin: i64,
+    scheduled: i64,
     at_least: i64,
     at_most: Option<i64>,
     phases: (u64, u64),
@@ -94,7 +95,7 @@ impl CanonicalFlight {
             credentials: flight.credentials().fingerprint(),
             overdue_in: millis(flight.overdue_in(core, now)),
             since_sent: at.ticks().saturating_sub(sent.ticks()),
-            ahead_since_sent: at.ahead().saturating_sub(sent.ahead()),
+            ahead_since_sent: at.ahead_since(sent),
         }
     }
 }
@@ -104,17 +105,16 @@ impl CanonicalHeld {
         let at = core.clock.advanced(now).stamp();
         let remaining = held.remaining(at);
         let (sent, received) = held.lifetime.phases(at);
-        let is_valid = remaining.at_least_millis() > 0;
+        let scheduled = held.lifetime.scheduled_at(at).max(0);
+        let falls = scheduled > 0 || remaining.at_least_millis() > 0;
         let is_finite = remaining.at_most_millis().is_some();
         let lives = remaining.validity() != Validity::Expired;
         Self {
             margin: held.margin,
+            scheduled,
             at_least: remaining.at_least_millis().max(0),
             at_most: remaining.at_most_millis().map(|hi| hi.max(0)),
-            phases: (
-                if is_valid { sent } else { 0 },
-                if is_finite && lives { received } else { 0 },
-            ),
+            phases: (if falls { sent } else { 0 }, if is_finite && lives { received } else { 0 }),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::core::Generation;
 use super::outgoing::mix;
 use crate::exchange::AllowedOrigin;
 use crate::secret::BEARER;
-use crate::time::{Remaining, Tolerances, millis};
+use crate::time::{Tolerances, millis};
 
 /// The configuration of a session: immutable, checked, shared between sessions in an `Arc`.
 ///
@@ -26,6 +26,13 @@ use crate::time::{Remaining, Tolerances, millis};
 /// | [`assumed_lifetime`](ConfigBuilder::assumed_lifetime) | 15 min | for a token of unknown expiry; a 401 says if it is less |
 /// | [`renewal_margin`](ConfigBuilder::renewal_margin) | 60 s | four timeouts: room for failed tries |
 /// | [`renewal_percent`](ConfigBuilder::renewal_percent) | 25 % | so that the margin of a short-lived token leaves it most of its life |
+///
+/// **Short-lived tokens.** A token is never Valid if it lives for no more than its skew and two seconds (one
+/// that a `Date` may lose by being cut, one for clock drift): 3 s from the gateway, 12 s from a backend, by
+/// default. It serves as Unsure, and is renewed at each backoff. Lower
+/// [`backend_skew`](ConfigBuilder::backend_skew) to what the clocks of backend and gateway really differ by, or
+/// have the backend hand out longer-lived tokens. Without a `Date`, the wall clock's error counts in place of
+/// the skew: 122 s by default. A [relative](crate::Grant::with_lifetime) lifetime needs one second only.
 ///
 /// ```
 /// use std::time::Duration;
@@ -159,10 +166,11 @@ impl Config {
         self.wall_error
     }
 
-    /// The margin of one token, in milliseconds: `min(configured, fraction × initial lo)`, and up to
-    /// half of that again by chance. At most 75 % of a token's life, so it can always be used first.
-    pub(super) fn margin(&self, initial: Remaining, seed: u64, generation: Generation) -> i64 {
-        let initial = u64::try_from(initial.at_least_millis()).unwrap_or(0);
+    /// Returns the margin of one token, in milliseconds: `min(configured, fraction × initial)`, and up to
+    /// half of that again by chance. `initial` is what the schedule of renewals starts with, normally `lo`.
+    /// At most 75 % of it, so that the token can always be used first.
+    pub(super) fn margin(&self, initial: i64, seed: u64, generation: Generation) -> i64 {
+        let initial = u64::try_from(initial).unwrap_or(0);
         let fraction = u128::from(initial).saturating_mul(u128::from(self.renewal_percent));
         let fraction = u64::try_from(fraction.saturating_div(100)).unwrap_or(u64::MAX);
         let margin = millis(self.renewal_margin).min(fraction);

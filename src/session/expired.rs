@@ -66,7 +66,8 @@ impl Session<Expired> {
         (self.core.become_state::<Expired, _, why::Reauthenticated>(state), outgoing)
     }
 
-    /// Takes a token that came by another way. The credentials at hand, if any, renew it.
+    /// Takes a token that came by another way. The credentials at hand, if any, renew it. Its expiry counts as
+    /// in [`Session::<Unauthenticated>::adopt`](Session::adopt).
     ///
     /// # Errors
     /// [`Denial`] if the token is for another identity, or dead on arrival.

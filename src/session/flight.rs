@@ -88,7 +88,11 @@ impl Flight {
         }
         let config = &core.config;
         let tolerances = config.tolerances(exchange.issuer_writes_date());
-        let evidence = Evidence::default().date(reply.date()).age(reply.age());
+        let evidence = Evidence::default().date(reply.date());
+        let evidence = match reply.age() {
+            Some(age) => evidence.age(age),
+            None => evidence.unreadable_age(),
+        };
         let span = (self.sent, core.clock.stamp());
         let lifetime = |evidence| Lifetime::new(evidence, tolerances, span, now);
         accept(core, &grant, evidence, lifetime, pinned).map_err(|flaw| reply.flawed(flaw))
@@ -107,7 +111,7 @@ pub(super) fn adopt(
     let tolerances = core.config.tolerances(false);
     let stamp = core.clock.stamp();
     let lifetime = |evidence| Lifetime::new(evidence, tolerances, (stamp, stamp), now);
-    accept(core, grant, Evidence::default(), lifetime, pinned)
+    accept(core, grant, Evidence::default().adopted(), lifetime, pinned)
         .map_err(|flaw| Denial::new(DenialKind::Malformed(flaw), None))
 }
 
@@ -119,16 +123,19 @@ fn accept(
     lifetime: impl FnOnce(Evidence) -> Lifetime,
     pinned: &mut Option<Identity>,
 ) -> Result<Held, Flaw> {
-    let evidence = evidence.expires_at(grant.expiry()).longest(grant.token().stated_lifetime());
+    let evidence = evidence
+        .expires_at(grant.expiry())
+        .lifetime(grant.lifetime())
+        .longest(grant.token().stated_lifetime());
     let lifetime = lifetime(evidence);
-    let remaining = lifetime.remaining(core.clock.stamp());
-    if remaining.validity() == Validity::Expired {
+    let now = core.clock.stamp();
+    if lifetime.remaining(now).validity() == Validity::Expired {
         return Err(Flaw::ExpiredOnArrival);
     }
     let token = grant.token().behind(core.config.scheme()).map_err(Flaw::Token)?;
     pin(pinned, grant.identity())?;
     let generation = core.next_generation();
-    let margin = core.config.margin(remaining, core.seed(), generation);
+    let margin = core.config.margin(lifetime.scheduled_at(now), core.seed(), generation);
     Ok(Held { token, lifetime, margin, generation, scopes: grant.scopes().cloned() })
 }
 

@@ -92,8 +92,15 @@ impl Session<Unauthenticated> {
     /// Takes a token that came by another way, without any request: a
     /// [`SessionToken`](crate::SessionToken), or a [`Grant`] that says more about it.
     ///
-    /// Its expiry is held against the device's own clock, and is unknown where that makes no sense.
-    /// It serves until it expires, and can't be renewed until
+    /// A stated expiry is compared with the device's own wall clock, which may be off by the
+    /// [configured error](super::ConfigBuilder::wall_error):
+    ///
+    /// * An expiry that is past by more than that makes the token Unsure: it serves, is due for renewal at once,
+    ///   and never expires by that clock, which may be wrong.
+    /// * One more than 366 days ahead is unknown: the token counts as valid for the
+    ///   [assumed lifetime](super::ConfigBuilder::assumed_lifetime), and never expires.
+    ///
+    /// A [lifetime](Grant::with_lifetime) counts from now. The token can't be renewed until
     /// [`set_credentials`](Session::set_credentials) says with what.
     ///
     /// # Errors

@@ -33,6 +33,17 @@ pub(super) enum Way {
     Own,
 }
 
+/// What a token said about its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nothing: Valid is an assumption.
+    Unstated,
+    /// That it was long past, by nothing but a wall clock: it is never Valid, and never Expired.
+    Doubted,
+    /// When it is.
+    Stated,
+}
+
 /// What is true of a token, and what the contract of time asks of it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Truth {
@@ -40,10 +51,12 @@ pub(super) struct Truth {
     pub(super) expires_at: i64,
     /// Whether anything was beyond what the contract allows when it was made: then it promises nothing.
     pub(super) excused: bool,
-    /// Whether it said when it expires; without, Valid is an assumption.
-    pub(super) stated: bool,
+    /// What it said about its end.
+    pub(super) end: End,
     /// Whether the reply had no `Date`, so that the device's wall clock stood in.
     pub(super) undated: bool,
+    /// How much sleep the device's wall clock could have hidden when the token was asked for.
+    pub(super) set_back: u64,
 }
 
 pub(super) struct Client {
@@ -69,6 +82,8 @@ pub(super) struct Client {
     pub(super) fetched: Option<String>,
     /// The token of which the driver said that renewing it won't help.
     pub(super) told_unauthorized: Option<Generation>,
+    /// How much sleep the device's wall clock could have hidden when a token was asked for last.
+    set_back: u64,
     /// How many of the next readings are not to be trusted.
     distrusted_readings: u8,
     pub(super) last_now: Moment,
@@ -103,6 +118,7 @@ impl Client {
             probe_at: None,
             fetched: None,
             told_unauthorized: None,
+            set_back: 0,
             distrusted_readings: 0,
             last_now: now,
         }
@@ -205,6 +221,11 @@ impl Client {
         self.truths.get(self.held.as_ref()?).copied()
     }
 
+    /// Notes that a token is asked for now.
+    pub(super) fn asks(&mut self) {
+        self.set_back = self.device.set_back();
+    }
+
     /// Notes what is true of the token that the gateway has just made for this app.
     pub(super) fn learn(&mut self, gateway: &super::Gateway, lasting: &[Fault]) {
         let Some((token, expires_at)) = gateway.newest() else { return };
@@ -212,16 +233,16 @@ impl Client {
         let has = |fault| lasting.contains(&fault);
         // A token that came by another way has no reply with a `Date`.
         let undated = has(Fault::DateMissing) || self.way == Way::Own;
-        // A wall clock is not believed when it says that a new token is long dead.
-        let unread = has(Fault::ExpiryMissing)
-            || has(Fault::ExpiryUnreadable)
-            || (undated && has(Fault::ExpiredToken));
-        let truth = Truth {
-            expires_at,
-            excused: off > self.skew(),
-            stated: !unread && self.way != Way::Older,
-            undated,
+        let unread = has(Fault::ExpiryMissing) || has(Fault::ExpiryUnreadable);
+        let end = if unread || self.way == Way::Older {
+            End::Unstated
+        } else if undated && has(Fault::ExpiredToken) {
+            End::Doubted
+        } else {
+            End::Stated
         };
+        let excused = off > self.skew();
+        let truth = Truth { expires_at, excused, end, undated, set_back: self.set_back };
         self.truths.insert(token.to_owned(), truth);
     }
 

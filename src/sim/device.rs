@@ -22,7 +22,7 @@ pub(super) struct Device {
     sleeps_until: u64,
     nonsense: Option<Moment>,
     /// Whether the device has ever slept, and how much of that its wall clock can hide by having been set
-    /// back.
+    /// back, in milliseconds, all in all.
     has_slept: bool,
     set_back: u64,
 }
@@ -59,15 +59,16 @@ impl Device {
         self.has_slept
     }
 
-    /// How much later than promised a token may still be called Valid on this device, in milliseconds:
-    /// `None` for no promise at all. Sleep is hidden by as much as the wall clock was set back, or fell
-    /// behind a fast monotonic clock, and the contract of time absorbs a second of it.
-    pub(super) fn hides(&self) -> Option<i64> {
-        match (self.has_slept, self.set_back) {
-            (true, 1_001..) => None,
-            (true, _) if self.fast_ppm > 0 => Some(1_000),
-            _ => Some(0),
-        }
+    /// Returns how much sleep the wall clock can have hidden so far by having been set back.
+    pub(super) fn set_back(&self) -> u64 {
+        self.set_back
+    }
+
+    /// Whether more sleep may be hidden than the contract of time absorbs (a second) from a token that was
+    /// asked for when [`set_back`](Self::set_back) was this much. A fast monotonic clock hides none: what the
+    /// wall clock falls behind it, it has counted itself.
+    pub(super) fn hides_too_much(&self, set_back: u64) -> bool {
+        self.has_slept && self.set_back.saturating_sub(set_back) > 1_000
     }
 
     /// How far the wall clock is off.
@@ -118,7 +119,7 @@ impl Device {
     pub(super) fn show_nonsense(&mut self, nonsense: Moment) {
         self.nonsense = Some(nonsense);
         // The way back from it is a step back of the wall clock, as far as anybody can see.
-        self.set_back = u64::MAX;
+        self.set_back = self.set_back.saturating_add(1_000_000);
     }
 
     fn run_to(&mut self, now: u64) {

@@ -331,15 +331,22 @@ fn mono(now: Moment) -> u64 {
     crate::time::millis(now.since_start())
 }
 
-/// What the server asks to wait, in seconds: a number, or a date less the reply's own.
+/// What the server asks to wait, in seconds: the longest of all lines.
 fn wait(reply: &Response<Bytes>) -> Option<u64> {
-    let text = reply.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = text.parse() {
+    let lines = reply.headers().get_all(RETRY_AFTER).iter();
+    lines.filter_map(|line| wait_of_line(line.to_str().ok()?, reply)).max()
+}
+
+/// A number, or a date less the reply's own, or the largest of several numbers.
+fn wait_of_line(line: &str, reply: &Response<Bytes>) -> Option<u64> {
+    if let Ok(seconds) = line.parse() {
         return Some(seconds);
     }
-    let date = httpdate::parse_http_date(reply.headers().get(DATE)?.to_str().ok()?).ok()?;
-    let until = httpdate::parse_http_date(text).ok()?;
-    Some(until.duration_since(date).ok()?.as_secs())
+    if let Ok(until) = httpdate::parse_http_date(line) {
+        let date = httpdate::parse_http_date(reply.headers().get(DATE)?.to_str().ok()?).ok()?;
+        return Some(until.duration_since(date).ok()?.as_secs());
+    }
+    line.split(',').filter_map(|part| part.trim().parse().ok()).max()
 }
 
 fn credentials(outgoing: &Outgoing) -> u64 {

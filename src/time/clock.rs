@@ -66,10 +66,14 @@ impl Clock {
         self.drift
     }
 
-    /// The elapsed time as of the last reading.
+    /// Returns the elapsed time as of the last reading.
     #[must_use]
     pub fn stamp(self) -> Stamp {
-        Stamp { ticks: self.ticks, ahead: self.jumps.saturating_add(self.drift.max(0)) }
+        Stamp {
+            ticks: self.ticks,
+            ahead: self.jumps.saturating_add(self.drift.max(0)),
+            behind: self.drift.min(0),
+        }
     }
 }
 
@@ -78,6 +82,8 @@ impl Clock {
 pub struct Stamp {
     ticks: u64,
     ahead: i64,
+    /// How far the wall clock stands behind the monotonic one, not banked: 0 or less.
+    behind: i64,
 }
 
 impl Stamp {
@@ -91,6 +97,27 @@ impl Stamp {
     #[must_use]
     pub const fn ahead(self) -> i64 {
         self.ahead
+    }
+
+    /// Returns by how many milliseconds the wall clock ran ahead since an earlier stamp.
+    ///
+    /// A wall clock that stood behind the monotonic one at the earlier stamp counts from where it stood, so
+    /// sleep that only lets it catch up counts in full. The result is below 0 where the wall clock took back
+    /// what it had run ahead by then.
+    ///
+    /// ```
+    /// use videokit_session::Moment;
+    /// use videokit_session::time::Clock;
+    ///
+    /// let start = Clock::default().advanced(Moment::from_millis(0, 1_000_000));
+    /// // The wall clock is set back by 900 ms, then the device sleeps for 900 ms.
+    /// let behind = start.advanced(Moment::from_millis(0, 999_100));
+    /// let awake = behind.advanced(Moment::from_millis(0, 1_000_000));
+    /// assert_eq!(awake.stamp().ahead_since(behind.stamp()), 900);
+    /// ```
+    #[must_use]
+    pub const fn ahead_since(self, earlier: Self) -> i64 {
+        self.ahead.saturating_sub(earlier.ahead.saturating_add(earlier.behind))
     }
 }
 
@@ -106,31 +133,67 @@ mod tests {
         Stamp {
             ticks: end.stamp().ticks() - start.stamp().ticks(),
             ahead: end.stamp().ahead() - start.stamp().ahead(),
+            behind: end.stamp().behind,
         }
     }
 
     #[test]
     fn readings_table() {
-        type Row = (&'static str, &'static [(u64, i64)], u64, i64);
+        type Row = (&'static str, &'static [(u64, i64)], u64, (i64, i64));
         let rows: &[Row] = &[
-            ("both run", &[(11_000, 1_000), (15_000, 5_000)], 5_000, 0),
-            ("drift at the limit is not a jump", &[(11_000, 2_000)], 1_000, 1_000),
-            ("drift past the limit is banked", &[(11_000, 2_001), (12_000, 3_001)], 2_000, 1_001),
-            ("small drift adds up to a jump", &[(11_000, 1_600), (12_000, 3_200)], 2_000, 1_200),
-            ("a jump stays when the wall goes back", &[(10_000, 9_000), (10_000, 0)], 0, 9_000),
-            ("set back at the limit", &[(10_000, -1_000), (10_000, 0)], 0, 0),
-            ("set back past the limit re-bases", &[(10_000, -1_001), (10_000, 0)], 0, 1_001),
-            ("monotonic back re-bases", &[(4_000, 0), (5_000, 1_000)], 1_000, 0),
-            ("one absurd reading is cut", &[(u64::MAX, 0)], 1 << 40, 0),
+            ("both run", &[(11_000, 1_000), (15_000, 5_000)], 5_000, (0, 0)),
+            ("drift at the limit is not a jump", &[(11_000, 2_000)], 1_000, (1_000, 0)),
+            (
+                "drift past the limit is banked",
+                &[(11_000, 2_001), (12_000, 3_001)],
+                2_000,
+                (1_001, 0),
+            ),
+            (
+                "small drift adds up to a jump",
+                &[(11_000, 1_600), (12_000, 3_200)],
+                2_000,
+                (1_200, 0),
+            ),
+            (
+                "a jump stays when the wall goes back",
+                &[(10_000, 9_000), (10_000, 0)],
+                0,
+                (9_000, 0),
+            ),
+            ("set back at the limit", &[(10_000, -1_000), (10_000, 0)], 0, (0, 0)),
+            ("and not forward again", &[(10_000, -1_000)], 0, (0, -1_000)),
+            ("set back past the limit re-bases", &[(10_000, -1_001), (10_000, 0)], 0, (1_001, 0)),
+            ("monotonic back re-bases", &[(4_000, 0), (5_000, 1_000)], 1_000, (0, 0)),
+            ("one absurd reading is cut", &[(u64::MAX, 0)], 1 << 40, (0, 0)),
             (
                 "and then a normal clock",
                 &[(u64::MAX, 0), (20_000, 0), (21_000, 1_000)],
                 (1 << 40) + 1_000,
-                0,
+                (0, 0),
             ),
         ];
-        for (name, readings, ticks, ahead) in rows {
-            assert_eq!(clock(readings), Stamp { ticks: *ticks, ahead: *ahead }, "{name}");
+        for &(name, readings, ticks, (ahead, behind)) in rows {
+            assert_eq!(clock(readings), Stamp { ticks, ahead, behind }, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_stands_behind_at_a_stamp_counts_from_there() {
+        let start = Clock::default().advanced(Moment::from_millis(10_000, 0));
+        // Where the wall clock stands at the first stamp, and how far it goes from there.
+        for (first, then, ahead) in [
+            (0, 500, 500),
+            (-900, 900, 900),
+            (-900, 400, 900), // it is still behind: all that may be hidden counts
+            (-1_000, 1_000, 1_000),
+            (-1_001, 1_000, 1_000), // re-based
+            (900, -900, -900),
+            (900, 200, 200),
+        ] {
+            let earlier = start.advanced(Moment::from_millis(10_000, first));
+            let later = earlier.advanced(Moment::from_millis(10_000, first + then));
+            assert_eq!(later.stamp().ahead_since(earlier.stamp()), ahead, "{first} {then}");
         }
     }
 

@@ -1,75 +1,11 @@
 //! How long a token still lives, as an interval that holds the truth.
 
-use core::time::Duration;
-
 use super::clock::Stamp;
-use super::moment::{Moment, millis};
-use super::timestamp::ExpiresAt;
-
-/// A `Date` is cut to the second (RFC 9110, section 5.6.7), so up to this much of it had passed
-/// already, in milliseconds; likewise an `expiresAt` or a JWT's `exp` that names a whole second.
-const SECOND: i64 = 1_000;
+use super::evidence::{Bounds, Evidence, Tolerances, signed};
+use super::moment::Moment;
 
 /// What the formula allows for drift that [`Clock`](super::Clock) has not banked yet, in milliseconds.
 const UNBANKED: i64 = 1_000;
-
-/// The longest lifetime that is believed on the device's wall clock alone, in milliseconds: 366 days.
-/// Beyond it the wall clock is the likelier error (many devices start in 1970). Chosen by this project.
-const LONGEST_BY_WALL: i64 = 366 * 24 * 3_600 * 1_000;
-
-/// What a grant and its reply say about time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[must_use]
-pub struct Evidence {
-    expires_at: Option<ExpiresAt>,
-    date: Option<i64>,
-    age: u64,
-    lifetime: Option<i64>,
-}
-
-impl Evidence {
-    /// When the token expires, on the issuer's clock; `None` if the reply doesn't say, or not readably.
-    pub const fn expires_at(self, at: Option<ExpiresAt>) -> Self {
-        Self { expires_at: at, ..self }
-    }
-
-    /// The reply's `Date`, in milliseconds since 1970; `None` without one.
-    pub const fn date(self, date: Option<i64>) -> Self {
-        Self { date, ..self }
-    }
-
-    /// The reply's `Age`: how long a cache held it.
-    pub fn age(self, age: Duration) -> Self {
-        Self { age: millis(age), ..self }
-    }
-
-    /// A JWT's `exp - iat`, in milliseconds: the longest the token can live, whatever else is said.
-    pub const fn longest(self, lifetime: Option<i64>) -> Self {
-        Self { lifetime, ..self }
-    }
-}
-
-/// How far clocks and statements are trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[must_use]
-pub struct Tolerances {
-    skew: i64,
-    wall_error: i64,
-    assumed: i64,
-}
-
-impl Tolerances {
-    /// `skew` (σ): the most that the clock behind `expiresAt` and the one behind `Date` differ.
-    /// `wall_error` (ω): the most that the device's wall clock is off, for replies without `Date`.
-    /// `assumed_lifetime`: how long a token of unknown expiry counts as valid.
-    pub fn new(skew: Duration, wall_error: Duration, assumed_lifetime: Duration) -> Self {
-        Self {
-            skew: signed(millis(skew)),
-            wall_error: signed(millis(wall_error)),
-            assumed: signed(millis(assumed_lifetime)),
-        }
-    }
-}
 
 /// The remaining lifetime of one token, fixed when its grant was read.
 ///
@@ -79,24 +15,31 @@ impl Tolerances {
 /// ```
 ///
 /// with `L = expiresAt - Date`, and `r` = 1000 where `expiresAt` names a whole second. The remaining
-/// lifetime is at least `lo` and at most `hi`, under the [contract](crate::time).
+/// lifetime is at least `lo` and at most `hi`, under the [contract](crate::time). What stands before the
+/// brackets, and the bound that the schedule of renewals counts from:
 ///
-/// Without `Date`, the wall clock at receipt stands in for it, and ω for σ. Where that gives a token
-/// that is long expired, or one that lives for more than 366 days, the wall clock is not believed and
-/// the expiry is unknown: `lo` starts at the assumed lifetime and `hi` has no end. A JWT's `exp - iat`
-/// bounds both.
+/// | what is known | `lo` | `hi` | schedule |
+/// |---|---|---|---|
+/// | `expiresAt` and `Date` | L - 1000 - σ - Age | L + r + σ | as `lo` |
+/// | `expiresAt`, and the wall clock at receipt in place of `Date` | L - 1000 - ω - Age | L + r + ω | as `lo` |
+/// | the same, with `hi <= 0`: the wall clock is not believed | L - 1000 - ω - Age | no end | the assumed lifetime; as `lo` for an [adopted](Evidence::adopted) token |
+/// | the same, with L over 366 days; or nothing is stated: the expiry is unknown | the assumed lifetime | no end | as `lo` |
+/// | a [relative](Evidence::lifetime) lifetime L, with `r` = 1000 for whole seconds | L - Age | L + r | as `lo` |
+///
+/// * Of an `expiresAt` and a relative lifetime, the shorter bound counts at each end.
+/// * A JWT's `exp - iat` bounds all three.
+/// * An `Age` that can't be read leaves no lower bound: `lo` is `i64::MIN`, so the token is never Valid. The
+///   schedule goes as if there were no `Age`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lifetime {
     sent: Stamp,
     received: Stamp,
-    at_least: i64,
-    at_most: Option<i64>,
+    bounds: Bounds,
 }
 
 impl Lifetime {
-    /// The lifetime of a token whose request was sent at `sent` and whose reply came in at `received`,
-    /// when the wall clock of `now` was read. For a token that came by other ways, all three are one
-    /// moment.
+    /// Returns the lifetime of a token whose request was sent at `sent` and whose reply came in at
+    /// `received`, when the wall clock of `now` was read. For an adopted token, all three are one moment.
     #[must_use]
     pub fn new(
         evidence: Evidence,
@@ -104,58 +47,57 @@ impl Lifetime {
         (sent, received): (Stamp, Stamp),
         now: Moment,
     ) -> Self {
-        let (mut at_least, mut at_most) = match stated(evidence, tolerances, now) {
-            Some((at_least, at_most)) => (at_least, Some(at_most)),
-            None => (tolerances.assumed, None),
-        };
-        if let Some(longest) = evidence.lifetime {
-            // The token was issued before its reply came in, so no more than this is left; `exp` and
-            // `iat` are whole seconds, and one clock wrote both.
-            let (lo, hi) = bounds(longest, true, tolerances.skew, evidence.age);
-            at_least = at_least.min(lo);
-            at_most = Some(at_most.map_or(hi, |stated| stated.min(hi)));
-        }
-        Self { sent, received, at_least, at_most }
+        Self { sent, received, bounds: evidence.bounds(tolerances, now) }
     }
 
-    /// What is left at `at`.
+    /// Returns what is left at `at`.
     #[must_use]
     pub fn remaining(&self, at: Stamp) -> Remaining {
-        let since_sent = signed(at.ticks().saturating_sub(self.sent.ticks()));
         let since_received = signed(at.ticks().saturating_sub(self.received.ticks()));
-        // A slow clock hides up to 1/1024 of the time; sleep hides what the wall clock ran ahead.
-        let passed_at_most = since_sent
-            .saturating_add(since_sent / 1_024)
-            .saturating_add(at.ahead().saturating_sub(self.sent.ahead()))
-            .saturating_add(UNBANKED);
         // A fast clock adds up to 1/1024. The wall clock has no say: it may have been set forward.
         let passed_at_least = since_received.saturating_sub(since_received / 1_024);
         Remaining {
-            at_least: self.at_least.saturating_sub(passed_at_most),
-            at_most: self.at_most.map(|hi| hi.saturating_sub(passed_at_least)),
+            at_least: self.bounds.at_least.saturating_sub(self.passed_at_most(at)),
+            at_most: self.bounds.at_most.map(|hi| hi.saturating_sub(passed_at_least)),
         }
     }
 
-    /// Returns how many milliseconds have passed since sending, as far as either clock shows.
-    pub(crate) fn age_at(&self, at: Stamp) -> u64 {
-        let ticks = signed(at.ticks().saturating_sub(self.sent.ticks()));
-        let ahead = at.ahead().saturating_sub(self.sent.ahead());
-        u64::try_from(ticks.saturating_add(ahead)).unwrap_or(0)
+    /// Returns the most that has passed between sending and `at`, in milliseconds.
+    fn passed_at_most(&self, at: Stamp) -> i64 {
+        let since_sent = signed(at.ticks().saturating_sub(self.sent.ticks()));
+        // A slow clock hides up to 1/1024 of the time; sleep hides what the wall clock ran ahead.
+        since_sent
+            .saturating_add(since_sent / 1_024)
+            .saturating_add(at.ahead_since(self.sent))
+            .saturating_add(UNBANKED)
     }
 
-    /// Returns the bound that the schedule counts from, in milliseconds since sending.
-    pub(crate) fn scheduled(&self) -> i64 {
-        self.at_least
+    /// Returns the bound that the schedule counts from, in milliseconds, before any time is counted.
+    pub(crate) const fn scheduled(&self) -> i64 {
+        self.bounds.scheduled
+    }
+
+    /// Returns what is left of [`scheduled`](Self::scheduled) at `at`, in milliseconds, counted as `lo` is.
+    pub(crate) fn scheduled_at(&self, at: Stamp) -> i64 {
+        self.scheduled().saturating_sub(self.passed_at_most(at))
+    }
+
+    /// Returns the token's age at `at`, in milliseconds: Δticks + Δahead since its request was sent, not
+    /// below 0.
+    pub(crate) fn age_at(&self, at: Stamp) -> u64 {
+        let ticks = at.ticks().saturating_sub(self.sent.ticks());
+        ticks.saturating_add_signed(at.ahead_since(self.sent))
     }
 
     /// Returns this lifetime with a schedule that counts from no more than `limit` milliseconds.
     pub(crate) fn shortened(self, limit: u64) -> Self {
-        Self { at_least: self.at_least.min(signed(limit)), ..self }
+        let scheduled = self.bounds.scheduled.min(signed(limit));
+        Self { bounds: Bounds { scheduled, ..self.bounds }, ..self }
     }
 
-    /// Returns what the schedule had left when the reply came in.
-    pub(crate) fn initial(&self) -> Remaining {
-        self.remaining(self.received)
+    /// Returns what the schedule had left when the reply came in, in milliseconds.
+    pub(crate) fn scheduled_at_receipt(&self) -> i64 {
+        self.scheduled_at(self.received)
     }
 
     /// Where in the rounding of `lo` and `hi` the stamp `at` lies: with what remains at `at`, this says
@@ -166,18 +108,19 @@ impl Lifetime {
         (phase(self.sent), phase(self.received))
     }
 
-    /// How many milliseconds of monotonic time from `at` until `lo` has fallen to `level`, if the
-    /// wall clock does not run ahead meanwhile; 0 if it has.
+    /// Returns how many milliseconds of monotonic time there are from `at` until the bound that the
+    /// schedule counts from has fallen to `level`, if the wall clock does not run ahead meanwhile; 0 if it
+    /// has. That bound is `lo`, except where the [table](Self) names another.
     #[must_use]
     pub fn until_at_least(&self, level: i64, at: Stamp) -> u64 {
         let since_sent = signed(at.ticks().saturating_sub(self.sent.ticks()));
-        let lo = self.remaining(at).at_least;
-        if lo <= level {
+        let left = self.scheduled_at(at);
+        if left <= level {
             return 0;
         }
-        // lo falls by t + t/1024, each part rounded down: solve for the total, then step to the edge.
+        // It falls by t + t/1024, each part rounded down: solve for the total, then step to the edge.
         let fall = since_sent.saturating_add(since_sent / 1_024);
-        let wanted = fall.saturating_add(lo.saturating_sub(level));
+        let wanted = fall.saturating_add(left.saturating_sub(level));
         let total = first_reaching(wanted, |t| t.saturating_add(t / 1_024), 1_025);
         total.saturating_sub(since_sent).max(1).unsigned_abs()
     }
@@ -197,26 +140,6 @@ impl Lifetime {
     }
 }
 
-/// The interval at the reply's making, from what was stated about expiry; `None` if nothing useful was.
-fn stated(evidence: Evidence, tolerances: Tolerances, now: Moment) -> Option<(i64, i64)> {
-    let expires_at = evidence.expires_at?;
-    let whole = expires_at.is_whole_second();
-    if let Some(date) = evidence.date {
-        let length = expires_at.as_millis().saturating_sub(date);
-        return Some(bounds(length, whole, tolerances.skew, evidence.age));
-    }
-    let length = expires_at.as_millis().saturating_sub(now.wall_millis());
-    let (lo, hi) = bounds(length, whole, tolerances.wall_error, evidence.age);
-    (hi > 0 && length <= LONGEST_BY_WALL).then_some((lo, hi))
-}
-
-/// `L - 1000 - σ - Age` and `L + r + σ`.
-fn bounds(length: i64, whole_second: bool, slack: i64, age: u64) -> (i64, i64) {
-    let lo = length.saturating_sub(SECOND).saturating_sub(slack).saturating_sub_unsigned(age);
-    let r = if whole_second { SECOND } else { 0 };
-    (lo, length.saturating_add(r).saturating_add(slack))
-}
-
 /// The least `t` with `fall(t) >= wanted`, where `fall` grows by about `per_1024`/1024 of `t`.
 fn first_reaching(wanted: i64, fall: impl Fn(i64) -> i64, per_1024: i64) -> i64 {
     let guess = i128::from(wanted).saturating_mul(1_024).checked_div(i128::from(per_1024));
@@ -226,10 +149,6 @@ fn first_reaching(wanted: i64, fall: impl Fn(i64) -> i64, per_1024: i64) -> i64 
         t = t.saturating_add(1);
     }
     t
-}
-
-fn signed(millis: u64) -> i64 {
-    i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
 /// The remaining lifetime of a token: at least one bound, at most the other. Negative values are time
@@ -277,7 +196,10 @@ pub enum Validity {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Clock;
+    use core::time::Duration;
+
+    use super::super::evidence::LONGEST_BY_WALL;
+    use super::super::{Clock, ExpiresAt};
     use super::*;
 
     const T0: i64 = 1_795_492_800_000;
@@ -328,12 +250,116 @@ mod tests {
         // L = 600 000 - 200 by the wall; ω = 60 000 for σ.
         assert_eq!(interval(evidence, T0), (537_600, Some(660_800)));
         let unknown = (900_000 - 1_200, None);
-        assert_eq!(interval(evidence, T0 + 661_000), unknown, "expired by a wall clock alone");
         assert_eq!(interval(evidence, 0), unknown, "56 years by a wall clock alone");
         let edge = T0 + 600_000 - LONGEST_BY_WALL - 200;
         assert_ne!(interval(evidence, edge), unknown, "366 days are believed");
         assert_eq!(interval(evidence, edge - 1), unknown, "one more millisecond is not");
         assert_eq!(interval(Evidence::default(), T0), unknown, "nothing was stated");
+    }
+
+    /// What is left of the schedule's bound in the moment of receipt.
+    fn scheduled(evidence: Evidence, wall: i64) -> i64 {
+        let (lifetime, received) = lifetime(evidence, wall);
+        lifetime.scheduled_at(received.stamp())
+    }
+
+    #[test]
+    fn a_wall_clock_alone_never_calls_a_token_expired() {
+        let evidence = expires(Evidence::default(), T0 + 600_000);
+        let lo = |wall: i64| (T0 + 600_000 - (wall + 200)) - 61_000 - 1_200;
+        // `hi` would be 600 000 - 660 799 - 200 + 61 000 = 1.
+        let edge = T0 + 660_799;
+        assert_eq!(interval(evidence, edge), (lo(edge), Some(1)), "believed");
+        assert_eq!(scheduled(evidence, edge), lo(edge));
+        assert_eq!(scheduled(evidence.adopted(), edge), lo(edge));
+        for wall in [edge + 1, T0 + 86_400_000] {
+            assert_eq!(interval(evidence, wall), (lo(wall), None));
+            assert_eq!(interval(evidence.adopted(), wall), (lo(wall), None));
+            // Due at once if it was adopted; as one of unknown expiry if it has just come in a reply.
+            assert_eq!(scheduled(evidence.adopted(), wall), lo(wall));
+            assert_eq!(scheduled(evidence, wall), 900_000 - 1_200);
+            let jwt = evidence.longest(Some(30_000));
+            assert_eq!(
+                (interval(jwt, wall), scheduled(jwt, wall)),
+                ((lo(wall), Some(31_500)), 27_300)
+            );
+            // A relative lifetime is one to go by.
+            let both = evidence.lifetime(Some(Duration::from_secs(60)));
+            assert_eq!(
+                (interval(both, wall), scheduled(both, wall)),
+                ((lo(wall), Some(61_000)), 58_800)
+            );
+        }
+    }
+
+    #[test]
+    fn a_relative_lifetime_needs_no_clock_but_the_callers() {
+        let lives = |millis| Evidence::default().lifetime(Some(Duration::from_millis(millis)));
+        for wall in [0, T0, i64::MAX - 300] {
+            // lo loses (200 + 0 + 0 + 1000); hi gains r.
+            assert_eq!(interval(lives(60_000), wall), (58_800, Some(61_000)), "{wall}");
+            assert_eq!(
+                interval(lives(60_001), wall),
+                (58_801, Some(60_001)),
+                "no r for a fraction"
+            );
+            let aged = lives(60_000).age(Duration::from_secs(10));
+            assert_eq!(interval(aged, wall), (48_800, Some(61_000)), "Age shortens lo alone");
+            assert_eq!(scheduled(aged, wall), 48_800);
+        }
+        assert_eq!(
+            interval(lives(0), 0),
+            (-1_200, Some(1_000)),
+            "nothing is left but what was cut"
+        );
+        let bounded = lives(60_000).longest(Some(30_000));
+        assert_eq!(interval(bounded, 0), (27_300, Some(31_500)), "a JWT bounds it");
+    }
+
+    #[test]
+    fn of_a_lifetime_and_an_expiry_the_shorter_bound_counts_at_each_end() {
+        let expiry = expires(Evidence::default(), T0 + 60_000).date(Some(T0)); // 57 300 to 61 500
+        let both = |millis| {
+            let both = expiry.lifetime(Some(Duration::from_millis(millis)));
+            let (lo, hi) = interval(both, 0);
+            assert_eq!(scheduled(both, 0), lo);
+            (lo, hi.unwrap())
+        };
+        assert_eq!(both(30_000), (28_800, 31_000));
+        assert_eq!(both(90_000), (57_300, 61_500));
+        // 60 001 ms: its `lo` is over the other's, its `hi` under it.
+        assert_eq!(both(60_001), (57_300, 60_001));
+    }
+
+    #[test]
+    fn an_age_that_cannot_be_read_leaves_no_lower_bound_and_the_schedule_alone() {
+        let dated = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
+        let relative = Evidence::default().lifetime(Some(Duration::from_secs(60)));
+        for evidence in
+            [dated, relative, Evidence::default(), Evidence::default().longest(Some(9_000))]
+        {
+            let unread = evidence.unreadable_age();
+            let (_, hi) = interval(evidence, 0);
+            assert_eq!(interval(unread, 0), (i64::MIN, hi));
+            assert_eq!(scheduled(unread, 0), scheduled(evidence, 0));
+        }
+    }
+
+    #[test]
+    fn the_age_of_a_token_counts_sleep_and_is_not_below_zero() {
+        let sent = clock(100_000, T0);
+        let now = Moment::from_millis(100_200, T0 + 200);
+        let received = sent.advanced(now);
+        let stamps = (sent.stamp(), received.stamp());
+        let lifetime = Lifetime::new(Evidence::default(), tolerances(), stamps, now);
+        let age = |mono: u64, wall: i64| {
+            lifetime.age_at(received.advanced(Moment::from_millis(mono, T0 + wall)).stamp())
+        };
+        assert_eq!((age(100_200, 200), age(101_200, 1_200)), (200, 1_200));
+        assert_eq!(age(101_200, 61_200), 61_200, "a minute of sleep");
+        assert_eq!(age(101_200, -999_999), 1_200, "a wall clock set back");
+        assert_eq!(lifetime.age_at(Clock::default().stamp()), 0, "before it was sent");
+        assert_eq!(lifetime.scheduled(), 900_000);
     }
 
     #[test]

@@ -1,24 +1,43 @@
 //! Dates as the wire writes them.
 
+use core::fmt;
 use core::time::Duration;
 
-use jiff::civil::DateTime;
-use jiff::fmt::temporal::Pieces;
+use jiff::civil::{Date, DateTime, Time};
 
 use super::moment::Moment;
 
 /// The longest header or member that is read as a date, in bytes: real ones are under 40.
 const DATE_LIMIT: usize = 64;
 
+/// 1970-01-01T00:00:00.
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// 0000-01-01T00:00:00Z, the first instant that RFC 3339 can write in UTC, in milliseconds since 1970.
+const FIRST: i64 = -62_167_219_200_000;
+
+/// 9999-12-31T23:59:59.999Z, the last one.
+const LAST: i64 = 253_402_300_799_999;
+
 /// The `expiresAt` of a reply, read as RFC 3339 (wire facts, N: "a string of no stated format").
 ///
-/// Any offset is taken, and any year from 0000 to 9999; a leap second is read as the second before it.
+/// Exactly the format of RFC 3339, section 5.6, is taken: `T` and `Z` in either case, any fraction (cut to
+/// the millisecond), any offset below 24 hours. These are not: a space for the `T`, a comma in the fraction,
+/// an offset without its minutes or colon, the basic format of ISO 8601, a year of more than four digits, a
+/// time zone's name behind it (RFC 9557).
+///
+/// Second 60 is taken at 23:59 UTC of any day, since leap seconds are not known in advance. It is read as
+/// the whole second before it, without its fraction, so that it is never taken to be
+/// [exact](Self::is_whole_second).
+///
+/// `Display` writes RFC 3339 in UTC; an instant outside the years 0000 to 9999 as the first or last in them.
 ///
 /// ```
 /// use videokit_session::time::ExpiresAt;
 ///
 /// let at = ExpiresAt::parse("2026-11-24T05:00:00.250+01:00").unwrap();
 /// assert_eq!(at, ExpiresAt::from_millis(1_795_492_800_250));
+/// assert_eq!(at.to_string(), "2026-11-24T04:00:00.250Z");
 /// assert_eq!(ExpiresAt::parse("now"), None);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,15 +59,26 @@ impl ExpiresAt {
         if text.len() > DATE_LIMIT {
             return None;
         }
-        let pieces = Pieces::parse(text).ok()?;
-        let offset = pieces.to_numeric_offset()?;
+        let mut text = Scanner(text.as_bytes());
+        let date = text.date()?;
+        text.one_of(b"Tt")?;
+        let (hour, minute, second) = text.time()?;
+        let fraction = text.fraction()?;
+        let offset = text.offset()?;
+        if !text.0.is_empty() {
+            return None;
+        }
+        let is_leap = second == 60;
+        let time = Time::new(hour, minute, if is_leap { 59 } else { second }, 0).ok()?;
         // Not by way of an absolute time stamp: that type ends a day before the year 9999 does, and
         // 9999-12-31T23:59:59Z is what some backends write for "never".
-        let local = DateTime::from_parts(pieces.date(), pieces.time()?);
-        let since_1970 = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
-        let shift = i64::from(offset.seconds()).checked_mul(1_000)?;
-        let millis = i64::try_from(since_1970.as_millis()).ok()?.checked_sub(shift)?;
-        Some(Self { millis })
+        let local = DateTime::from_parts(date, time).duration_since(EPOCH).as_secs();
+        let seconds = local.checked_sub(offset)?;
+        if is_leap && seconds.rem_euclid(86_400) != 86_399 {
+            return None;
+        }
+        let fraction = if is_leap { 0 } else { fraction };
+        Some(Self { millis: seconds.checked_mul(1_000)?.checked_add(fraction)? })
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z, negative before it.
@@ -61,6 +91,89 @@ impl ExpiresAt {
     #[must_use]
     pub const fn is_whole_second(self) -> bool {
         self.millis.rem_euclid(1_000) == 0
+    }
+}
+
+impl fmt::Display for ExpiresAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.millis.clamp(FIRST, LAST);
+        let since_1970 = jiff::SignedDuration::from_millis(millis);
+        let at = EPOCH.checked_add(since_1970).map_err(|_| fmt::Error)?;
+        write!(f, "{:04}-{:02}-{:02}", at.year(), at.month(), at.day())?;
+        write!(f, "T{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())?;
+        match millis.rem_euclid(1_000) {
+            0 => f.write_str("Z"),
+            fraction => write!(f, ".{fraction:03}Z"),
+        }
+    }
+}
+
+/// Reads the parts of RFC 3339, section 5.6, from left to right.
+struct Scanner<'a>(&'a [u8]);
+
+impl Scanner<'_> {
+    fn one_of(&mut self, bytes: &[u8]) -> Option<u8> {
+        let (first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        bytes.contains(first).then_some(*first)
+    }
+
+    fn digit(&mut self) -> Option<u8> {
+        self.one_of(b"0123456789")?.checked_sub(b'0')
+    }
+
+    fn two_digits(&mut self) -> Option<i8> {
+        let number = self.digit()?.checked_mul(10)?.checked_add(self.digit()?)?;
+        i8::try_from(number).ok()
+    }
+
+    /// `2026-11-24`
+    fn date(&mut self) -> Option<Date> {
+        let (century, year) = (self.two_digits()?, self.two_digits()?);
+        let year = i16::from(century).checked_mul(100)?.checked_add(year.into())?;
+        self.one_of(b"-")?;
+        let month = self.two_digits()?;
+        self.one_of(b"-")?;
+        Date::new(year, month, self.two_digits()?).ok()
+    }
+
+    /// `04:00:00`, with any two digits.
+    fn time(&mut self) -> Option<(i8, i8, i8)> {
+        let hour = self.two_digits()?;
+        self.one_of(b":")?;
+        let minute = self.two_digits()?;
+        self.one_of(b":")?;
+        Some((hour, minute, self.two_digits()?))
+    }
+
+    /// Nothing, or `.` with digits: the first three of them, as milliseconds.
+    fn fraction(&mut self) -> Option<i64> {
+        let Some(digits) = self.0.strip_prefix(b".") else { return Some(0) };
+        self.0 = digits;
+        let mut millis = i64::from(self.digit()?).checked_mul(100)?;
+        let mut worth = 10_i64;
+        while self.0.first().is_some_and(u8::is_ascii_digit) {
+            millis = millis.checked_add(i64::from(self.digit()?).checked_mul(worth)?)?;
+            worth = worth.checked_div(10)?;
+        }
+        Some(millis)
+    }
+
+    /// `Z`, or `+01:00`: in seconds.
+    fn offset(&mut self) -> Option<i64> {
+        let sign = match self.one_of(b"Zz+-")? {
+            b'+' => 1_i64,
+            b'-' => -1,
+            _ => return Some(0),
+        };
+        let hours = self.two_digits()?;
+        self.one_of(b":")?;
+        let minutes = self.two_digits()?;
+        if hours > 23 || minutes > 59 {
+            return None;
+        }
+        let minutes = i64::from(hours).checked_mul(60)?.checked_add(minutes.into())?;
+        minutes.checked_mul(60)?.checked_mul(sign)
     }
 }
 
@@ -95,7 +208,7 @@ mod tests {
             ("2026-11-24T04:00:00.000Z", Some(1_795_492_800_000), true),
             ("2026-11-24T04:00:00.5Z", Some(1_795_492_800_500), false),
             ("2026-11-24t04:00:00.123456789z", Some(1_795_492_800_123), false),
-            ("2026-11-24 06:00:00+02:00", Some(1_795_492_800_000), true),
+            ("2026-11-24T06:00:00+02:00", Some(1_795_492_800_000), true),
             ("2016-12-31T23:59:60Z", Some(1_483_228_799_000), true),
             ("0001-01-01T00:00:00Z", Some(-62_135_596_800_000), true),
             ("1969-12-31T23:59:59.999Z", Some(-1), false),
@@ -117,12 +230,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_as_the_same() {
+        for (millis, text) in [
+            (1_795_492_800_000, "2026-11-24T04:00:00Z"),
+            (1_795_492_800_070, "2026-11-24T04:00:00.070Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (FIRST, "0000-01-01T00:00:00Z"),
+            (LAST, "9999-12-31T23:59:59.999Z"),
+        ] {
+            let at = ExpiresAt::from_millis(millis);
+            assert_eq!(at.to_string(), text);
+            assert_eq!(ExpiresAt::parse(text), Some(at));
+        }
+        for (beyond, end) in
+            [(FIRST - 1, FIRST), (i64::MIN, FIRST), (LAST + 1, LAST), (i64::MAX, LAST)]
+        {
+            let written = [beyond, end].map(|millis| ExpiresAt::from_millis(millis).to_string());
+            assert_eq!(written[0], written[1]);
+        }
+    }
+
+    #[test]
     fn long_dates_are_not_looked_at() {
-        // With a time zone's name behind it (RFC 9557), and with spaces.
-        let zoned = |len: usize| format!("2026-11-24T04:00:00Z[{}]", "a".repeat(len - 22));
+        // With a long fraction, and with spaces.
+        let precise = |len: usize| format!("2026-11-24T04:00:00.{}Z", "1".repeat(len - 21));
         let padded = |len: usize| format!("Tue, 24 Nov 2026 04:00:00 GMT{}", " ".repeat(len - 29));
         for (len, looked_at) in [(63, true), (64, true), (65, false), (66, false), (8_192, false)] {
-            assert_eq!(ExpiresAt::parse(&zoned(len)).is_some(), looked_at, "{len}");
+            assert_eq!(ExpiresAt::parse(&precise(len)).is_some(), looked_at, "{len}");
             assert_eq!(http_date(&padded(len)).is_some(), looked_at, "{len}");
         }
     }

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
-use jiff::SignedDuration;
-use jiff::civil::DateTime;
 
 use crate::exchange::{AllowedOrigin, Credentials, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
@@ -117,14 +115,15 @@ impl StandIns {
     /// A date is written as it is understood, to the millisecond: anything else in it may be anything.
     pub(super) fn expiry(&mut self, text: &str) -> String {
         let date = ExpiresAt::parse(text).map(ExpiresAt::as_millis);
-        let Some((at, date)) = date.and_then(|at| Some((at, canonical(at)?))) else {
+        let Some(at) = date.filter(|at| canonical(*at, "").is_some()) else {
             return format!("expiry-{}", self.expiries.of(text.into()));
         };
-        match self.dates.entry(at).or_default().of(text.into()) {
-            1 => date,
-            // RFC 9557 puts notes in brackets behind a date.
-            n => format!("{date}[spelling-{n}]"),
-        }
+        let spelling = match self.dates.entry(at).or_default().of(text.into()) {
+            1 => String::new(),
+            // What is behind the milliseconds is cut when it is read.
+            n => n.to_string(),
+        };
+        canonical(at, &spelling).unwrap_or_default()
     }
 
     /// `origin` and `uri`'s path, which is all that a driver looks at.
@@ -138,14 +137,19 @@ impl StandIns {
     }
 }
 
-/// The instant as RFC 3339, in so many milliseconds since 1970.
-fn canonical(millis: i64) -> Option<String> {
+/// The instant, in so many milliseconds since 1970, as RFC 3339, with these digits behind the milliseconds.
+fn canonical(millis: i64, digits: &str) -> Option<String> {
     /// As far as any offset goes: beyond the calendar's ends, a date needs one.
-    const FAR: i64 = 25 * 3_600_000 + 59 * 60_000 + 59_000;
-    [("Z", 0), ("-25:59:59", -FAR), ("+25:59:59", FAR)].into_iter().find_map(|(offset, shift)| {
-        let local = SignedDuration::from_millis(millis.checked_add(shift)?);
-        let local = DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(local).ok()?;
-        let text = format!("{local}{offset}");
+    const FAR: i64 = (23 * 60 + 59) * 60_000;
+    [("Z", 0), ("-23:59", -FAR), ("+23:59", FAR)].into_iter().find_map(|(offset, shift)| {
+        let local = ExpiresAt::from_millis(millis.checked_add(shift)?);
+        let mut text = local.to_string();
+        text.pop()?;
+        if !digits.is_empty() && local.is_whole_second() {
+            text.push_str(".000");
+        }
+        text.push_str(digits);
+        text.push_str(offset);
         (ExpiresAt::parse(&text)?.as_millis() == millis).then_some(text)
     })
 }
@@ -249,22 +253,23 @@ mod tests {
     #[test]
     fn every_date_that_is_read_has_a_canonical_form() {
         let rows = [
-            (0, "1970-01-01T00:00:00Z"),
-            (-1, "1969-12-31T23:59:59.999Z"),
-            (1_795_492_800_250, "2026-11-24T04:00:00.25Z"),
-            (253_402_300_799_000, "9999-12-31T23:59:59Z"),
-            (253_402_387_139_000, "9999-12-31T21:59:00-25:59:59"),
+            (0, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.0002Z"),
+            (-1, "1969-12-31T23:59:59.999Z", "1969-12-31T23:59:59.9992Z"),
+            (1_795_492_800_250, "2026-11-24T04:00:00.250Z", "2026-11-24T04:00:00.2502Z"),
+            (253_402_300_799_000, "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.0002Z"),
+            (253_402_387_139_000, "9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59.0002-23:59"),
+            (-62_167_305_540_000, "0000-01-01T00:00:00+23:59", "0000-01-01T00:00:00.0002+23:59"),
         ];
-        for (millis, text) in rows {
-            assert_eq!(canonical(millis).as_deref(), Some(text), "{millis}");
+        for (millis, text, another) in rows {
+            assert_eq!(canonical(millis, "").as_deref(), Some(text), "{millis}");
+            assert_eq!(canonical(millis, "2").as_deref(), Some(another), "{millis}");
         }
-        for (text, limit) in
-            [("9999-12-31T23:59:59.999-25:59:59", 64), ("0000-01-01T00:00:00Z", 64)]
-        {
+        for text in ["9999-12-31T23:59:59.999-23:59", "0000-01-01T00:00:00.999+23:59"] {
             let read = ExpiresAt::parse(text).unwrap();
-            assert!(canonical(read.as_millis()).unwrap().len() < limit - 20, "{text}");
+            let longest = usize::MAX.to_string();
+            assert!(canonical(read.as_millis(), &longest).unwrap().len() <= 64, "{text}");
         }
-        assert_eq!(canonical(i64::MAX), None);
+        assert_eq!(canonical(i64::MAX, ""), None);
     }
 
     #[test]

@@ -130,6 +130,8 @@ pub(super) struct ReplyNote {
     pub(super) date_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) age_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(super) age_unreadable: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) retry_after_ms: Option<u64>,
     pub(super) means: Meaning,
@@ -151,6 +153,8 @@ pub(super) struct GrantNote {
     pub(super) identity: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expires_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lifetime_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) scopes: Option<Vec<String>>,
 }

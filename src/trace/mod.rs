@@ -65,7 +65,7 @@
 //! | `token` | the token's generation, its [validity](crate::Validity) and its [remaining lifetime](crate::time::Remaining), on the last line of a call that changed one of the first two; `none` when it is gone. It begins as that |
 //! | `sum` | the checksum |
 //!
-//! Of a reply it says status, `Date`, `Age`, `Retry-After`, and what the exchange made of it: what was
+//! Of a reply it says status, `Date`, `Age` (or that it can't be read), `Retry-After`, and what the exchange made of it: what was
 //! granted, or the [`Denial`](crate::exchange::Denial). A stale reply is not looked at.
 //!
 //! Names ending in `_ms` are milliseconds. Values that this crate's API has names for are called by those
@@ -79,7 +79,7 @@
 //! within one trace. Of requests there is nothing but id, time-out, deadline, and the stand-ins of
 //! endpoint and credentials; of replies no body, no other header, and not what the server says about an
 //! error. A date is written as the driver understands it, in UTC and to the millisecond; another way to
-//! write the same one gets a note in brackets. A token that is a JWT has a JWT as its stand-in, which
+//! write the same one gets further digits behind the milliseconds, which count for nothing. A token that is a JWT has a JWT as its stand-in, which
 //! keeps `exp - iat` alone, to the millisecond.
 //!
 //! What is in it as it is: the configuration (the origins and the header's name and scheme among it), the

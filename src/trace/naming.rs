@@ -134,7 +134,8 @@ impl Naming {
         ReplyNote {
             status: reply.status().as_u16(),
             date_ms: reply.date(),
-            age_ms: Some(millis(reply.age())).filter(|age| *age > 0),
+            age_ms: reply.age().map(millis).filter(|age| *age > 0),
+            age_unreadable: reply.age().is_none(),
             retry_after_ms: reply.retry_after().map(millis),
             means: self.meaning(credentials.exchange().read(reply)),
         }
@@ -152,6 +153,7 @@ impl Naming {
             token: self.token(grant.token()),
             identity: grant.identity().map(|identity| self.identity(identity)),
             expires_at: grant.expires_at().map(|expires_at| self.expiry(expires_at)),
+            lifetime_ms: grant.lifetime().map(millis),
             scopes: grant.scopes().map(|scopes| self.scopes(scopes)),
         }
     }

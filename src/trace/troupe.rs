@@ -173,6 +173,9 @@ impl Troupe {
                 insert(&mut reply, name, &wait.div_ceil(1_000).to_string());
             }
         }
+        if note.age_unreadable {
+            insert(&mut reply, AGE, "unreadable");
+        }
         let read = match note.means {
             Meaning::Grant(note) => Ok(grant(Place { field: GRANT, ..place }, note)?),
             Meaning::Denial(note) => {
@@ -238,6 +241,9 @@ fn grant(place: Place<'_>, note: GrantNote) -> Result<Grant, TraceError> {
         if grant.expires_at().is_none() {
             return place.wrong("expires_at", "expected at most 64 bytes");
         }
+    }
+    if let Some(lifetime) = note.lifetime_ms {
+        grant = grant.with_lifetime(Duration::from_millis(lifetime));
     }
     if let Some(names) = note.scopes {
         grant = grant.with_scopes(scopes(place, &names)?);

@@ -5,6 +5,7 @@ mod policy;
 mod replies;
 mod requests;
 mod robustness;
+mod secrets;
 mod simulator;
 mod time;
 mod unauthorized;

@@ -1,6 +1,7 @@
 //! Who logs in, with what: as the crate's values, and in the model's words.
 
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{COOKIE, HeaderValue};
@@ -69,6 +70,8 @@ pub(crate) enum Stated {
     Unknown,
     /// It expires so long after now, by the wall clock.
     Expires(i32),
+    /// It lives for so long.
+    Lives(u16),
     /// It is a JWT whose `exp` is so long after its `iat`.
     Jwt(i32),
 }
@@ -142,6 +145,10 @@ impl Stated {
     fn of(self, text: String, wall: i64) -> (String, Said) {
         match self {
             Self::Unknown => (text, Said::default()),
+            Self::Lives(seconds) => {
+                let lifetime = Some(i64::from(seconds) * 1_000);
+                (text, Said { lifetime, ..Said::default() })
+            }
             Self::Expires(seconds) => {
                 let expires_at = Some(wall + i64::from(seconds) * 1_000);
                 (text, Said { expires_at, ..Said::default() })
@@ -185,6 +192,9 @@ fn adopted(bearer: Bearer) -> (Start, Wish) {
     }
     if let Some(expires_at) = bearer.said.expires_at {
         grant = grant.with_expires_at(date(expires_at));
+    }
+    if let Some(lifetime) = bearer.said.lifetime {
+        grant = grant.with_lifetime(Duration::from_millis(lifetime.unsigned_abs()));
     }
     (grant.into(), Wish::Token(bearer))
 }

@@ -19,7 +19,7 @@ use videokit_session::TransportFailure;
 use videokit_session::driver::Stalled;
 use videokit_session::session::transitions::{Cause, StateName};
 
-use self::clock::{Elapsed, Life, Readings, Trust};
+use self::clock::{Came, Elapsed, Life, Readings, Trust};
 use self::early::{Early, Refused, Standing};
 use self::jitter::Between;
 use self::words::{Answer, Ask, Bearer, Kind, Reply, Settings, Told, Wish};
@@ -263,7 +263,7 @@ impl Model {
             Reply::Grant(bearer) => {
                 let trust = self.trust(sent.ask.gateway);
                 let (now, wall) = (self.readings.now(), self.readings.wall());
-                let life = Life::new(bearer.said, trust, sent.at, now, wall);
+                let life = Life::new(bearer.said, trust, sent.at, now, wall, Came::InReply);
                 let differ = |known| bearer.identity.is_some_and(|named| named != known);
                 if self.identity().is_some_and(differ) || self.is_dead(life) {
                     self.denied(&sent, Kind::Malformed, false, None);

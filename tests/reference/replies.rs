@@ -34,6 +34,8 @@ pub(crate) enum Life {
     Ms(i32),
     /// A cache has held the reply for so many seconds.
     Aged(i32, u8),
+    /// Caches say nothing readable about it.
+    OfUnreadableAge(i32),
     /// There is no `Date`.
     Undated(i32),
     Unstated,
@@ -188,6 +190,9 @@ impl Life {
             Self::Aged(ms, age) => {
                 (said.expires_at, said.age) = (after(ms), i64::from(age) * 1_000);
             }
+            Self::OfUnreadableAge(ms) => {
+                (said.expires_at, said.unreadable_age) = (after(ms), true);
+            }
             Self::Undated(ms) => (said.expires_at, said.date) = (after(ms), None),
             Self::Unstated => {}
             Self::Jwt(seconds, ms) => {
@@ -202,6 +207,9 @@ impl Life {
         let mut response = response(200, body + "}", now);
         if said.date.is_none() {
             response.headers_mut().remove(DATE);
+        }
+        if said.unreadable_age {
+            response.headers_mut().insert(AGE, HeaderValue::from_static("-1"));
         }
         if said.age > 0 {
             response.headers_mut().insert(AGE, (said.age / 1_000).into());

@@ -399,6 +399,7 @@ fn life() -> impl Strategy<Value = Life> {
     prop_oneof![
         8 => ms.clone().prop_map(Life::Ms),
         1 => (ms.clone(), 0_u8..40).prop_map(|(ms, age)| Life::Aged(ms, age)),
+        1 => ms.clone().prop_map(Life::OfUnreadableAge),
         2 => (-200_000_i32..2_000_000).prop_map(Life::Undated),
         1 => Just(Life::Unstated),
         1 => (-30_i32..3_000, ms).prop_map(|(seconds, ms)| Life::Jwt(seconds, ms)),
@@ -436,6 +437,7 @@ pub(crate) fn login(logins: Logins) -> BoxedStrategy<Login> {
     let stated = prop_oneof![
         4 => Just(Stated::Unknown),
         2 => (-300_i32..2_000).prop_map(Stated::Expires),
+        1 => (0_u16..2_000).prop_map(Stated::Lives),
         // More than 366 days.
         1 => Just(Stated::Expires(32_000_000)),
         2 => (-30_i32..2_000).prop_map(Stated::Jwt),

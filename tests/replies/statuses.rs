@@ -162,7 +162,11 @@ fn waits() -> Vec<Row> {
         ("+5", None),
         ("0x10", None),
         ("1e3", None),
-        ("5, 6", None),
+        ("5, 6", Some(6)),
+        ("6,5,", Some(6)),
+        ("5, soon", Some(5)),
+        ("7, Tue, 24 Nov 2026 04:02:00 GMT", Some(7)),
+        (", ", None),
         ("18446744073709551616", Some(huge)),
     ];
     let mut rows = Vec::new();
@@ -174,6 +178,17 @@ fn waits() -> Vec<Row> {
     rows.push(dated.header("date", "yesterday").header("retry-after", DATE));
     let raw = row("wait not ASCII", 429, "", throttled(None));
     rows.push(raw.header("date", DATE).header("retry-after", b"12\xff"));
+    for (lines, wait) in [
+        (&["9", "90"][..], Some(90)),
+        (&["90", "9"], Some(90)),
+        (&["soon", "9"], Some(9)),
+        (&["9", "Tue, 24 Nov 2026 04:02:00 GMT"], Some(120)),
+        (&["200, 9", "Tue, 24 Nov 2026 04:02:00 GMT"], Some(200)),
+        (&["soon", "later"], None),
+    ] {
+        let row = row(format!("waits {lines:?}"), 429, "", throttled(wait)).header("date", DATE);
+        rows.push(lines.iter().fold(row, |row, line| row.header("retry-after", line)));
+    }
     let undated = |name: &str, wait| row(name, 429, "", throttled(wait));
     rows.push(undated("wait in seconds without date", Some(9)).header("retry-after", "9"));
     rows.push(undated("wait until a date without date", None).header("retry-after", DATE));

@@ -5,6 +5,7 @@
 mod calm;
 #[path = "../oracle/early.rs"]
 mod early;
+mod pins;
 mod rules;
 mod shadow;
 mod view;

@@ -37,12 +37,20 @@ fn tolerances() -> impl Strategy<Value = Tolerances> {
 
 fn evidence() -> impl Strategy<Value = Evidence> {
     let maybe = || proptest::option::of(integer());
-    (maybe(), maybe(), duration(), maybe()).prop_map(|(expires_at, date, age, longest)| {
-        Evidence::default()
+    let age = proptest::option::weighted(0.8, duration());
+    let lifetime = proptest::option::of(duration());
+    let parts = (maybe(), lifetime, maybe(), age, maybe(), any::<bool>());
+    parts.prop_map(|(expires_at, lifetime, date, age, longest, adopted)| {
+        let evidence = Evidence::default()
             .expires_at(expires_at.map(ExpiresAt::from_millis))
+            .lifetime(lifetime)
             .date(date)
-            .age(age)
-            .longest(longest)
+            .longest(longest);
+        let evidence = match age {
+            Some(age) => evidence.age(age),
+            None => evidence.unreadable_age(),
+        };
+        if adopted { evidence.adopted() } else { evidence }
     })
 }
 

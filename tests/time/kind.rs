@@ -12,18 +12,28 @@ pub(crate) enum Kind {
     Forward,
     SmallBack,
     LargeBack,
+    /// The wall clock went back before the request, by any amount.
+    BackBefore,
     /// The wall clock goes to and fro within the second that counts as drift.
     Wobble,
     WallDrift,
     Delay,
     Age,
+    /// An `Age` that can't be read.
+    UnreadableAge,
     NoDate,
     WholeSecond,
     Fraction,
     Jwt,
     UnknownExpiry,
-    /// No `Date`, and a wall clock that can't be right.
+    /// A lifetime is stated.
+    Relative,
+    /// No `Date`, and a wall clock by which the token lives for too long to be believed.
     WallNotBelieved,
+    /// No `Date`, and a wall clock by which the token is long dead.
+    TakenForDead,
+    /// Judged once more as a token that was adopted.
+    Adopted,
     ExpiredOnArrival,
     /// A reading of 2^64 ms before the request, then a normal clock.
     AbsurdMono,
@@ -38,7 +48,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 24] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::Quiet,
         Self::Skew,
         Self::Fast,
@@ -47,16 +57,21 @@ impl Kind {
         Self::Forward,
         Self::SmallBack,
         Self::LargeBack,
+        Self::BackBefore,
         Self::Wobble,
         Self::WallDrift,
         Self::Delay,
         Self::Age,
+        Self::UnreadableAge,
         Self::NoDate,
         Self::WholeSecond,
         Self::Fraction,
         Self::Jwt,
         Self::UnknownExpiry,
+        Self::Relative,
         Self::WallNotBelieved,
+        Self::TakenForDead,
+        Self::Adopted,
         Self::ExpiredOnArrival,
         Self::AbsurdMono,
         Self::AbsurdWall,

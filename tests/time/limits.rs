@@ -161,6 +161,18 @@ fn a_clock_that_goes_back_adds_nothing() {
     assert_eq!(ends(session.remaining(now)), (HOUR_LO - sent, Some(HOUR_HI - received)));
 }
 
+/// The time until a renewal fails has passed, whatever its clocks show afterwards.
+#[test]
+fn the_failure_of_a_renewal_is_a_reading_of_the_clocks() {
+    let mut session = granted(&reply(HOUR, Some(DATE), 0));
+    let outgoing = session.renew(NOW).unwrap();
+    session.fail(outgoing.id(), TransportFailure::TimedOut, at(102_400, 102_400)).unwrap();
+    // Then the monotonic clock starts anew.
+    let now = Moment::from_millis(7, WALL + 102_400);
+    let (sent, received) = (102_400 + 100, 102_400 - 100);
+    assert_eq!(ends(session.remaining(now)), (HOUR_LO - sent, Some(HOUR_HI - received)));
+}
+
 #[test]
 fn a_wall_clock_at_either_end_of_all_time_ends_nothing_early() {
     for wall in [i64::MIN, i64::MAX] {
@@ -182,7 +194,12 @@ fn a_wall_clock_at_either_end_of_all_time_ends_nothing_early() {
         let session = received(new_session(builder(), 1), &reply(HOUR, Some(DATE), 0), now);
         assert_eq!(ends(session.unwrap().remaining(now)), (HOUR_LO, Some(HOUR_HI)));
         let session = received(new_session(builder(), 1), &reply(HOUR, None, 0), now).unwrap();
-        assert_eq!(ends(session.remaining(now)), (900_000 - 1_000, None), "{wall}");
+        let validity = if wall < 0 { Validity::Valid } else { Validity::Unsure };
+        assert_eq!(session.validity(now), validity, "unknown, or taken for dead");
+        assert_eq!(session.remaining(now).at_most_millis(), None);
+        // Either way, asking again would give the same: renewed as one of unknown expiry.
+        let unknown = received(new_session(builder(), 1), &reply("now", None, 0), now).unwrap();
+        assert_eq!(session.renewal_due_in(now), unknown.renewal_due_in(now));
     }
 }
 
@@ -197,7 +214,7 @@ fn every_way_to_write_an_expiry_is_read_to_the_millisecond() {
         ("2026-11-24T04:10:00.123456789Z", 600_123, 0),
         ("2026-11-24T05:40:00+01:30", 600_000, 1_000),
         ("2026-11-23T22:10:00.25-06:00", 600_250, 0),
-        ("2026-12-31T23:59:60Z", 3_268_799_000, 1_000),
+        ("2026-12-31T23:59:60.9Z", 3_268_799_000, 1_000),
         ("9999-12-31T23:59:59Z", 251_606_807_999_000, 1_000),
     ];
     for (expires_at, length, whole) in rows {
@@ -235,9 +252,13 @@ fn a_token_long_expired_by_date_is_denied_on_arrival() {
     // One millisecond may be left of a second that was cut off, and of σ.
     let session = granted(&reply("2026-11-24T03:59:59.001Z", Some(DATE), 0));
     assert_eq!(ends(session.remaining(NOW)), (-999 - 3_000, Some(1)));
-    // By the device's clock alone, it is the clock that is wrong.
-    let session = granted(&reply("0001-01-01T00:00:00Z", None, 0));
-    assert_eq!(ends(session.remaining(NOW)), (899_000, None));
+    // By the device's clock alone, it may be the clock that is wrong.
+    let session = granted(&reply("2026-11-24T03:50:00.000Z", None, 0));
+    assert_eq!(ends(session.remaining(NOW)), (-600_000 - 122_000, None));
+    assert_eq!(session.renewal_due_in(NOW), granted(&reply("now", None, 0)).renewal_due_in(NOW));
+    for _ in 0..3 {
+        assert_eq!(session.validity(NOW.after(Duration::from_secs(86_400))), Validity::Unsure);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod chance;
 mod contract;
+mod draft;
 mod integers;
 mod kind;
 mod limits;

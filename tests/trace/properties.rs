@@ -1,7 +1,10 @@
 //! Whatever is done to a recorded driver, the trace plays again exactly.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Response;
+use http::header::AGE;
 use proptest::prelude::*;
 use videokit_session::driver::{Drive, Policy, Start};
 use videokit_session::session::{Generation, RequestId};
@@ -12,7 +15,7 @@ use videokit_session::{
 
 use crate::stage::{
     SECRET, Stage, aged, app, backend, config, dated, denying, granting, jwt, own, portal,
-    redirect, reply, timestamp, token, user,
+    redirect, reply, timestamp, token, user, with,
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,7 @@ pub(crate) enum Say {
     Grant(u16),
     GrantUndated(u16),
     GrantAged(u16, u8),
+    GrantOfUnreadableAge(u16),
     GrantJwt(i16),
     GrantUnstated,
     GrantAgain,
@@ -102,6 +106,7 @@ fn say() -> impl Strategy<Value = Say> {
         6 => (1_u16..2_000).prop_map(Say::Grant),
         1 => (1_u16..2_000).prop_map(Say::GrantUndated),
         1 => (1_u16..2_000, 0_u8..255).prop_map(|(life, age)| Say::GrantAged(life, age)),
+        1 => (1_u16..2_000).prop_map(Say::GrantOfUnreadableAge),
         2 => (-10_i16..2_000).prop_map(Say::GrantJwt),
         1 => Just(Say::GrantUnstated),
         1 => Just(Say::GrantAgain),
@@ -224,7 +229,7 @@ impl Play {
             Op::Stop => stage.driver.stop(now),
             Op::Online(online) => stage.driver.set_online(online, now),
             Op::Pass(millis) => {
-                stage.now = now.after(std::time::Duration::from_millis(millis.into()));
+                stage.now = now.after(Duration::from_millis(millis.into()));
             }
             Op::Read(mono, wall) => {
                 stage.driver.set_online(true, Moment::from_millis(mono, wall));
@@ -276,6 +281,9 @@ impl Play {
                 reply
             }
             Say::GrantAged(life, age) => aged(self.stage.granting("0", life.into()), age.into()),
+            Say::GrantOfUnreadableAge(life) => {
+                with(self.stage.granting("0", life.into()), AGE, SECRET)
+            }
             Say::GrantJwt(life) => dated(now, granting(&jwt(life.into()), "0", "")),
             Say::GrantUnstated => reply(201, granting(&format!("{SECRET}-unstated"), "0", "")),
             Say::GrantAgain => {
@@ -312,6 +320,7 @@ impl Play {
                 match number {
                     0 => grant,
                     1 => grant.with_expires_at(SECRET),
+                    2 => grant.with_lifetime(Duration::from_millis(90_500)),
                     _ => grant.with_expires_at(timestamp(crate::stage::T0 + 600_000)),
                 }
                 .into()

@@ -1,6 +1,8 @@
 //! Sessions with everything that happens to one: each plays again exactly.
 
-use http::header::RETRY_AFTER;
+use std::time::Duration;
+
+use http::header::{AGE, RETRY_AFTER};
 use videokit_session::driver::Drive;
 use videokit_session::session::transitions::StateName;
 use videokit_session::trace::replay;
@@ -87,10 +89,11 @@ pub(crate) fn tokens() -> Stage {
     stage.start(token("bare"));
     stage.start(token("bare"));
     stage.start(Grant::new(token("bare")).with_expires_at("tomorrow"));
-    let odd = format!("{}[{SECRET}]", timestamp(stage.now.wall_millis() + 900_000));
+    let odd = timestamp(stage.now.wall_millis() + 900_000).replace('Z', "+00:00");
     stage.start(of_anna("one").with_expires_at(timestamp(stage.now.wall_millis() + 900_000)));
     stage.start(of_anna("one").with_expires_at(odd));
     stage.start(of_anna("two").with_expires_at(timestamp(stage.now.wall_millis() + 5_000)));
+    stage.start(of_anna("three").with_lifetime(Duration::from_secs(90)));
     stage.start(of_anna(&jwt(60)));
     stage.pass(50_000);
     stage.start(app("anna", 1)); // takes over
@@ -119,7 +122,7 @@ pub(crate) fn oddities() -> Stage {
     stage.answer(&reply(200, "not a token"));
     let again = own("https://own.example/token", "again");
     stage.start(again.clone());
-    stage.answer(&reply(200, format!("{SECRET}-own")));
+    stage.answer(&with(reply(200, format!("{SECRET}-own")), AGE, SECRET));
     stage.start(again);
     for (mono, wall) in [
         (u64::MAX, i64::MAX),
@@ -197,7 +200,9 @@ const WANTED: &[&str] = &[
     // Grants.
     r#""age_ms":30000"#,
     r#""expires_at":"expiry-1""#,
-    r#"[spelling-2]""#,
+    r#""expires_at":"2026-11-24T04:15:00.0002Z""#,
+    r#""lifetime_ms":90000"#,
+    r#""age_unreadable":true"#,
     r#""scopes":["scopes-2","videos.read"]"#,
     // What became of the session.
     r#""state":"Expired""#,

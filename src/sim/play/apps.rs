@@ -55,6 +55,7 @@ impl Play {
         let response = self.gateway.handle_under(&self.lasting, &request, self.date()).response;
         let grant = backend.read(&response).ok()?;
         let client = &mut self.apps[app].client;
+        client.asks();
         client.learn(&self.gateway, &self.lasting);
         client.fetched = Some(grant.token().expose().to_owned());
         client.note_wall_error(T0);
@@ -90,6 +91,7 @@ impl Play {
             match client.driver.poll(now) {
                 Output::Send(outgoing) => {
                     client.referee.sent(&outgoing, &client.driver, now)?;
+                    client.asks();
                     self.send(app, outgoing);
                 }
                 Output::Abandon(id) => {

@@ -1,5 +1,6 @@
 //! The true clock, which no driver sees.
 
+use crate::sim::client::End;
 use crate::sim::referee::Verdict;
 use crate::sim::report::Promise;
 use crate::time::{Remaining, Validity};
@@ -22,15 +23,18 @@ impl Play {
         let Some(truth) = client.truth() else { return Ok(()) };
         let device = &client.device;
         let late = self.date().saturating_sub(truth.expires_at);
-        if !truth.excused && truth.stated && !device.has_slept() && late > STILL_UNSURE {
+        if !truth.excused && truth.end == End::Stated && !device.has_slept() && late > STILL_UNSURE
+        {
             let what = format!("served {late} ms after the true expiry, and never expired");
             return Err((Promise::NeverValidTooLong, what));
         }
-        let Some(hides) = device.hides() else { return Ok(()) };
-        if validity != Validity::Valid || truth.excused || !truth.stated {
+        if device.hides_too_much(truth.set_back) {
             return Ok(());
         }
-        if late >= hides.saturating_add(ROUNDING) {
+        if validity != Validity::Valid || truth.excused || truth.end == End::Unstated {
+            return Ok(());
+        }
+        if late >= ROUNDING {
             let what = format!("Valid {late} ms after the true expiry");
             return Err((Promise::NeverValidTooLong, what));
         }

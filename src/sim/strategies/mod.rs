@@ -23,6 +23,8 @@
 
 mod script;
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use http::header::{AGE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
@@ -77,12 +79,15 @@ pub fn session_token() -> impl Strategy<Value = SessionToken> + Clone {
     "[!-~]{1,300}".prop_filter_map("a token", |text| SessionToken::new(text).ok())
 }
 
-/// Any grant: with or without identity, scopes and an expiry, readable or not.
+/// Any grant: with or without identity, scopes, a lifetime and an expiry, readable or not.
 pub fn grant() -> impl Strategy<Value = Grant> + Clone {
     let expiry = prop_oneof!["2026-11-2[0-9]T0[0-9]:00:00Z", "\\PC{0,30}"];
-    let parts = (session_token(), option::of(identity()), option::of(scopes()), option::of(expiry));
-    parts.prop_map(|(token, identity, scopes, expiry)| {
+    let lifetime = (0_u64..10_000_000).prop_map(Duration::from_millis);
+    let stated = (option::of(expiry), option::of(lifetime));
+    let parts = (session_token(), option::of(identity()), option::of(scopes()), stated);
+    parts.prop_map(|(token, identity, scopes, (expiry, lifetime))| {
         let grant = Grant::new(token);
+        let grant = lifetime.into_iter().fold(grant, Grant::with_lifetime);
         let grant = identity.into_iter().fold(grant, Grant::with_identity);
         let grant = scopes.into_iter().fold(grant, Grant::with_scopes);
         expiry.into_iter().fold(grant, Grant::with_expires_at)

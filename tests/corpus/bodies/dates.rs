@@ -32,12 +32,10 @@ pub(crate) fn check(input: &[u8]) {
     check_remaining(expires_at, date, age);
 }
 
-/// An expiry that can be read is written down and read as the same again; RFC 3339 can always be read.
+/// RFC 3339 is read, and nothing else; what is read is written down and read as the same again.
 fn check_expiry(text: &str) {
     let read = ExpiresAt::parse(text);
-    if let Some(expected) = strict_rfc3339(text) {
-        assert_eq!(read.map(ExpiresAt::as_millis), Some(expected), "{text:?}");
-    }
+    assert_eq!(read.map(ExpiresAt::as_millis), rfc3339_of(text), "{text:?}");
     let Some(at) = read else { return };
     assert!(text.len() <= LONGEST);
     assert_eq!(at.is_whole_second(), at.as_millis().rem_euclid(1_000) == 0);
@@ -45,6 +43,7 @@ fn check_expiry(text: &str) {
     let written = rfc3339(at.as_millis());
     if let Some(written) = written {
         assert_eq!(ExpiresAt::parse(&written), read, "{text:?} as {written:?}");
+        assert_eq!(at.to_string(), written.replace(".000Z", "Z"));
     }
 }
 
@@ -56,11 +55,15 @@ fn check_retry_after(date: Option<&HeaderValue>, retry_after: Option<&HeaderValu
     put(&mut reply, RETRY_AFTER, retry_after);
     let denial = gateway().read(&reply).expect_err("503");
     let expected = retry_after.and_then(text).and_then(|text| {
-        seconds(text).or_else(|| {
+        let whole = seconds(text).or_else(|| {
             let until =
                 http_date(text)?.saturating_sub(date.and_then(self::text).and_then(http_date)?);
             Some(u64::try_from(until).unwrap_or(0))
-        })
+        });
+        // Otherwise, whatever in it is a number of seconds.
+        let in_parts =
+            || text.split(',').filter_map(seconds).fold(None, |most, part| most.max(Some(part)));
+        whole.or_else(in_parts)
     });
     assert_eq!(denial.retry_after(), expected.map(Duration::from_millis), "{reply:?}");
     assert!(denial.to_string().len() < 300);
@@ -84,7 +87,10 @@ fn check_remaining(
     let (session, outgoing) =
         session.authenticate(Credentials::for_development(gateway()), now).unwrap();
     let read = expires_at.and_then(ExpiresAt::parse);
-    let age = age.and_then(text).and_then(seconds).unwrap_or(0);
+    let age = match age {
+        None => Some(0),
+        Some(age) => text(age).and_then(|text| seconds(text.split(',').next()?)),
+    };
     let (lo, hi) = formula(read, date.and_then(text).and_then(http_date), age);
     match session.receive(outgoing.id(), &reply, now) {
         Ok(session) => {
@@ -117,21 +123,29 @@ fn text(value: &HeaderValue) -> Option<&str> {
 }
 
 /// `lo` and `hi` in the moment of sending and receiving, with the defaults of the configuration.
-fn formula(expires_at: Option<ExpiresAt>, date: Option<i64>, age: u64) -> (i64, Option<i64>) {
+fn formula(
+    expires_at: Option<ExpiresAt>,
+    date: Option<i64>,
+    age: Option<u64>,
+) -> (i64, Option<i64>) {
     const GATEWAY_SKEW: i64 = 1_000;
     const WALL_ERROR: i64 = 120_000;
     const YEAR: i64 = 366 * 86_400_000;
-    let unknown = (900_000 - 1_000, None);
+    // After an age that can't be read, nothing is certain but the end.
+    let certain = |lo: i64| if age.is_none() { i64::MIN } else { lo };
+    let unknown = (certain(900_000 - 1_000), None);
     let Some(at) = expires_at else { return unknown };
     let r = if at.is_whole_second() { 1_000 } else { 0 };
     let slack = if date.is_some() { GATEWAY_SKEW } else { WALL_ERROR };
     let length = at.as_millis().saturating_sub(date.unwrap_or(WALL));
     let hi = length.saturating_add(r).saturating_add(slack);
-    if date.is_none() && (hi <= 0 || length > YEAR) {
+    if date.is_none() && length > YEAR {
         return unknown;
     }
-    let lo = length.saturating_sub(1_000 + slack).saturating_sub_unsigned(age);
-    (lo.saturating_sub(1_000), Some(hi))
+    let lo = length.saturating_sub(1_000 + slack).saturating_sub_unsigned(age.unwrap_or(0));
+    // A wall clock alone calls no token expired.
+    let believed = date.is_some() || hi > 0;
+    (certain(lo.saturating_sub(1_000)), believed.then_some(hi))
 }
 
 /// A count of seconds, in milliseconds.
@@ -175,14 +189,14 @@ fn imf_fixdate(text: &str) -> Option<i64> {
     (day >= 0 && text.starts_with(named)).then_some((day * 86_400 + time) * 1_000)
 }
 
-/// RFC 3339, section 5.6, with at most nine digits of a fraction, cut to milliseconds. `None` for anything
-/// else, and for a leap second.
-fn strict_rfc3339(text: &str) -> Option<i64> {
+/// RFC 3339, section 5.6, cut to milliseconds; a leap second as the whole second before it. `None` for
+/// anything else.
+fn rfc3339_of(text: &str) -> Option<i64> {
     if text.len() > LONGEST || !text.is_ascii() {
         return None;
     }
     let (date, rest) = text.split_at_checked(10)?;
-    let rest = rest.strip_prefix(['T', 't', ' '])?;
+    let rest = rest.strip_prefix(['T', 't'])?;
     let (time, mut rest) = rest.split_at_checked(8)?;
     if !has_shape(date, "dddd-dd-dd") || !has_shape(time, "dd:dd:dd") {
         return None;
@@ -190,17 +204,16 @@ fn strict_rfc3339(text: &str) -> Option<i64> {
     let mut millis = 0;
     if let Some(behind) = rest.strip_prefix('.') {
         let digits = behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let fraction = Some(&behind[..digits]).filter(|_| (1..=9).contains(&digits))?;
+        let fraction = Some(&behind[..digits]).filter(|_| digits > 0)?;
         millis = number(&format!("{fraction:0<3}")[..3]);
-        // Before 1970, a cut may go either way.
-        if digits > 3 && number(&date[..4]) < 1971 {
-            return None;
-        }
         rest = &behind[digits..];
     }
     let day = days(number(&date[..4]), number(&date[5..7]), number(&date[8..]))?;
-    let local = day * 86_400 + time_of_day(time, 59)?;
-    Some((local - offset(rest)?) * 1_000 + millis)
+    let leap = time.ends_with("60");
+    let second = day * 86_400 + time_of_day(time, 60)? - i64::from(leap) - offset(rest)?;
+    let last_of_a_day = (second + 1) % 86_400 == 0;
+    let millis = if leap { 0 } else { millis };
+    (!leap || last_of_a_day).then_some(second * 1_000 + millis)
 }
 
 /// `Z` or a numeric offset, in seconds.

@@ -128,7 +128,7 @@ fn check_grant(asked: Asked, response: &Response<Bytes>, grant: &Grant) {
         assert_eq!(expected, (token.to_owned(), named.map(ToOwned::to_owned)));
     }
     if token.contains(SECRET) {
-        let but_for_the_rest = format!("{:?} {:?}", grant.token(), Reply::from(response));
+        let but_for_the_rest = format!("{grant:?} {:?}", Reply::from(response));
         assert!(!but_for_the_rest.contains(SECRET), "{but_for_the_rest}");
     }
     // What a backend passes on is read as the same again.

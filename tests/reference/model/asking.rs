@@ -180,7 +180,10 @@ impl Model {
     fn due_by(&self, token: &Token, age: Option<i64>) -> Between {
         let (now, life) = (self.readings.now(), token.scheduled(age));
         let margin = token.margin(age, &self.set);
-        Between::new(life.when_lo_is(margin.most, now), life.when_lo_is(margin.least, now))
+        Between::new(
+            life.when_scheduled_is(margin.most, now),
+            life.when_scheduled_is(margin.least, now),
+        )
     }
 
     /// The earliest that the budget allows the next request: no window that ends with it, and begins with
@@ -218,11 +221,11 @@ impl Model {
         match (limit.why, &mut self.token, &mut self.pause) {
             (WakeReason::Backoff, _, Some(pause)) => pause.until = until,
             (WakeReason::Renewal, Some(token), _) if limit.until != until && certain => {
-                // Due at some time is a margin of at least what `lo` is then, and of less than it was.
+                // Due at some time is a margin of at least what is left then, and of less than was.
                 let life = token.scheduled(age);
-                let lo = |ticks| life.at(Elapsed { ticks, ..now }).0;
-                let most = if least > now.ticks { lo(until.least - 1) - 1 } else { i64::MAX };
-                let margin = token.margin(age, &set).and(lo(until.most), most).map_err(said)?;
+                let left = |ticks| life.scheduled(Elapsed { ticks, ..now });
+                let most = if least > now.ticks { left(until.least - 1) - 1 } else { i64::MAX };
+                let margin = token.margin(age, &set).and(left(until.most), most).map_err(said)?;
                 token.margins.insert(age, margin);
             }
             _ => {}

@@ -11,6 +11,8 @@ pub(crate) struct Readings(Vec<(u64, i64)>);
 pub(crate) struct Elapsed {
     pub(crate) ticks: i64,
     pub(crate) ahead: i64,
+    /// How far the wall clock stands behind.
+    pub(crate) behind: i64,
 }
 
 impl Readings {
@@ -41,7 +43,7 @@ impl Readings {
                 drift = 0;
             }
         }
-        Elapsed { ticks, ahead: jumps + drift.max(0) }
+        Elapsed { ticks, ahead: jumps + drift.max(0), behind: -drift.min(0) }
     }
 
     /// The last reading of the wall clock.
@@ -58,8 +60,11 @@ impl Readings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Said {
     pub(crate) expires_at: Option<i64>,
+    /// How long it lives, counted from the reply or the adoption.
+    pub(crate) lifetime: Option<i64>,
     pub(crate) date: Option<i64>,
     pub(crate) age: i64,
+    pub(crate) unreadable_age: bool,
     /// A JWT's `exp - iat`.
     pub(crate) jwt: Option<i64>,
 }
@@ -72,6 +77,13 @@ pub(crate) struct Trust {
     pub(crate) assumed: i64,
 }
 
+/// How a token came: in a reply, or in the caller's hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    InReply,
+    Adopted,
+}
+
 /// `lo` and `hi`; no `hi` where no end is known.
 pub(crate) type Bounds = (i64, Option<i64>);
 
@@ -81,6 +93,8 @@ pub(crate) struct Life {
     sent: Elapsed,
     received: Elapsed,
     at_first: Bounds,
+    /// What renewals are counted from.
+    schedule: i64,
 }
 
 impl Life {
@@ -90,6 +104,7 @@ impl Life {
         sent: Elapsed,
         received: Elapsed,
         wall: i64,
+        came: Came,
     ) -> Self {
         let r = |whole: bool| if whole { SECOND } else { 0 };
         let stated = said.expires_at.and_then(|expires_at| {
@@ -99,54 +114,84 @@ impl Life {
             };
             let lo = length - SECOND - slack - said.age;
             let hi = length + r(expires_at % SECOND == 0) + slack;
-            let sensible = said.date.is_some() || hi > 0 && length <= 366 * 24 * 3_600 * SECOND;
-            sensible.then_some((lo, Some(hi)))
+            match said.date {
+                None if length > 366 * 24 * 3_600 * SECOND => None,
+                // The wall clock alone calls nothing expired; what may be got anew is due for it.
+                None if hi <= 0 => Some((lo, None, (came == Came::Adopted).then_some(lo))),
+                _ => Some((lo, Some(hi), Some(lo))),
+            }
         });
-        let (mut lo, mut hi) = stated.unwrap_or((trust.assumed, None));
+        let mut known: Vec<_> = stated.into_iter().collect();
+        if let Some(length) = said.lifetime {
+            let lo = length - said.age;
+            known.push((lo, Some(length + r(length % SECOND == 0)), Some(lo)));
+        }
+        if known.is_empty() {
+            known.push((trust.assumed, None, None));
+        }
+        let mut lo = known.iter().map(|known| known.0).min().expect("one at least");
+        let mut hi = known.iter().filter_map(|known| known.1).min();
+        let mut schedule = known.iter().filter_map(|known| known.2).min().unwrap_or(trust.assumed);
         if let Some(length) = said.jwt {
-            lo = lo.min(length - SECOND - trust.skew - said.age);
+            let least = length - SECOND - trust.skew - said.age;
+            (lo, schedule) = (lo.min(least), schedule.min(least));
             let most = length + SECOND + trust.skew;
             hi = Some(hi.map_or(most, |hi| hi.min(most)));
         }
-        Self { sent, received, at_first: (lo, hi) }
+        if said.unreadable_age {
+            lo = i64::MIN;
+        }
+        Self { sent, received, at_first: (lo, hi), schedule }
     }
 
     /// The formula.
     pub(crate) fn at(&self, now: Elapsed) -> Bounds {
         let (lo, hi) = self.at_first;
-        let sent = now.ticks - self.sent.ticks;
         let received = now.ticks - self.received.ticks;
-        let ahead = now.ahead - self.sent.ahead;
-        (
-            lo - (sent + sent / 1_024 + ahead + SECOND),
-            hi.map(|hi| hi - (received - received / 1_024)),
-        )
+        (lo.saturating_sub(self.passed(now)), hi.map(|hi| hi - (received - received / 1_024)))
+    }
+
+    /// What is left of the number that renewals are counted from.
+    pub(crate) fn scheduled(&self, now: Elapsed) -> i64 {
+        self.schedule - self.passed(now)
+    }
+
+    /// The most that has passed since sending. What the wall clock stood behind by then, it may have made up
+    /// in sleep.
+    fn passed(&self, now: Elapsed) -> i64 {
+        let sent = now.ticks - self.sent.ticks;
+        let ahead = now.ahead - self.sent.ahead + self.sent.behind;
+        sent + sent / 1_024 + ahead + SECOND
     }
 
     /// How much time has passed since sending, by either clock.
     pub(crate) fn age(&self, now: Elapsed) -> i64 {
-        (now.ticks - self.sent.ticks + now.ahead - self.sent.ahead).max(0)
+        (now.ticks - self.sent.ticks + now.ahead - self.sent.ahead + self.sent.behind).max(0)
     }
 
     /// The age at which the schedule lets the token die.
     pub(crate) fn stated(&self) -> i64 {
-        self.at_first.0.max(0)
+        self.schedule.max(0)
     }
 
     /// The same, scheduled as if the token lived no longer than to this age.
     pub(crate) fn until(&self, age: i64) -> Self {
-        let (lo, hi) = self.at_first;
-        Self { at_first: (lo.min(age), hi), ..*self }
+        Self { schedule: self.schedule.min(age), ..*self }
     }
 
-    /// `lo` when the reply came in.
+    /// What the schedule had left when the reply came in.
     pub(crate) fn begins_with(&self) -> i64 {
-        self.at(self.received).0
+        self.scheduled(self.received)
     }
 
     /// When, in ticks, `lo` will have fallen to `level`, if the wall clock keeps step.
     pub(crate) fn when_lo_is(&self, level: i64, now: Elapsed) -> i64 {
         first(now.ticks, |ticks| self.at(Elapsed { ticks, ..now }).0 <= level)
+    }
+
+    /// Likewise for the number that renewals are counted from.
+    pub(crate) fn when_scheduled_is(&self, level: i64, now: Elapsed) -> i64 {
+        first(now.ticks, |ticks| self.scheduled(Elapsed { ticks, ..now }) <= level)
     }
 
     /// When, in ticks, `hi` will have fallen to nothing.

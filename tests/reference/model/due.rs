@@ -5,7 +5,7 @@ use videokit_session::driver::Stalled;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use super::Model;
-use super::clock::Life;
+use super::clock::{Came, Life};
 use super::early::{Refused, Standing};
 use super::words::{Answer, Kind, Told};
 
@@ -64,7 +64,14 @@ impl Model {
     fn adopt(&mut self) {
         let Some(bearer) = self.with_login().adopt.take() else { return };
         let now = self.readings.now();
-        let life = Life::new(bearer.said, self.trust(false), now, now, self.readings.wall());
+        let life = Life::new(
+            bearer.said,
+            self.trust(false),
+            now,
+            now,
+            self.readings.wall(),
+            Came::Adopted,
+        );
         if self.is_dead(life) {
             self.tell(Told::NotAdopted(Kind::Malformed));
             let nothing = self.state() == StateName::Unauthenticated && !self.has_ask();

@@ -18,7 +18,7 @@ fn granted(change: impl FnOnce(&mut Truth, i64)) -> Play {
     let date = play.date();
     let client = &mut play.apps[0].client;
     let truth = client.truths.get_mut(client.held.as_ref().unwrap()).unwrap();
-    assert!(truth.stated && !truth.excused && truth.expires_at > date);
+    assert!(truth.end == End::Stated && !truth.excused && truth.expires_at > date);
     change(truth, date);
     play
 }
@@ -52,6 +52,13 @@ fn a_token_that_never_expires_is_found() {
     assert_eq!(promise, Promise::NeverValidTooLong);
     assert!(what.ends_with("after the true expiry, and never expired"), "{what}");
     assert_eq!(valid(Validity::Unsure, by(STILL_UNSURE)), Ok(()));
+    // One that a wall clock alone takes for dead never expires, and is never Valid.
+    let doubted = |truth: &mut Truth, date: i64| {
+        by(STILL_UNSURE + 1)(truth, date);
+        truth.end = End::Doubted;
+    };
+    assert_eq!(valid(Validity::Unsure, doubted), Ok(()));
+    assert_eq!(valid(Validity::Valid, doubted).unwrap_err().0, Promise::NeverValidTooLong);
 }
 
 #[test]

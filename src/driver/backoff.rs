@@ -2,6 +2,7 @@
 
 use super::policy::Policy;
 use crate::exchange::Flaw;
+use crate::session::mix;
 
 /// What failed, as far as that decides what ends the pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +39,10 @@ impl Backoff {
         let (seed, generations) = chance;
         self.failures = self.failures.saturating_add(1);
         let ceiling = policy.backoff_ceiling(self.failures, self.is_broken());
-        self.until = now.saturating_add(policy.backoff(ceiling, self.failures, seed, generations));
+        // Full jitter, so that clients that failed together don't come back together.
+        let chance = mix(mix(seed ^ mix(generations)) ^ u64::from(self.failures));
+        let pause = chance.checked_rem(ceiling.saturating_add(1)).unwrap_or(0);
+        self.until = now.saturating_add(pause);
         self.cause = Some(cause);
     }
 

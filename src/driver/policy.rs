@@ -3,7 +3,6 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use crate::session::mix;
 use crate::time::millis;
 
 /// How a [`Driver`](super::Driver) paces its requests. Checked, and small enough to be copied.
@@ -44,6 +43,7 @@ pub struct Policy {
     retry_after_cap: u64,
     age_threshold: u64,
     age_threshold_cap: u64,
+    broken_cap: u64,
     most_tokens_before_trial: u32,
     attempts: Option<NonZeroU32>,
 }
@@ -102,6 +102,7 @@ pub struct PolicyBuilder {
     retry_after_cap: Duration,
     age_threshold: Duration,
     age_threshold_cap: Duration,
+    broken_cap: u64,
     most_tokens_before_trial: u32,
     attempts: Option<u32>,
 }
@@ -117,6 +118,7 @@ impl Default for Policy {
             retry_after_cap: 3_600_000,
             age_threshold: 10_000,
             age_threshold_cap: 3_600_000,
+            broken_cap: BROKEN_CAP,
             most_tokens_before_trial: MOST_TOKENS_BEFORE_TRIAL,
             attempts: None,
         }
@@ -136,6 +138,7 @@ impl Policy {
             retry_after_cap: Duration::from_millis(defaults.retry_after_cap),
             age_threshold: Duration::from_millis(defaults.age_threshold),
             age_threshold_cap: Duration::from_millis(defaults.age_threshold_cap),
+            broken_cap: defaults.broken_cap,
             most_tokens_before_trial: defaults.most_tokens_before_trial,
             attempts: None,
         }
@@ -158,15 +161,8 @@ impl Policy {
     pub(super) fn backoff_ceiling(&self, failures: u32, broken: bool) -> u64 {
         let doublings = failures.saturating_sub(1);
         let factor = 1_u64.checked_shl(doublings).unwrap_or(u64::MAX);
-        let cap = if broken { self.backoff_cap.max(BROKEN_CAP) } else { self.backoff_cap };
+        let cap = if broken { self.backoff_cap.max(self.broken_cap) } else { self.backoff_cap };
         self.backoff_base.saturating_mul(factor).min(cap)
-    }
-
-    /// How long to wait after so many failures in a row, in milliseconds: anything from nothing to the
-    /// ceiling ("full jitter"), so that clients that failed together don't come back together.
-    pub(super) fn backoff(&self, ceiling: u64, failures: u32, seed: u64, generations: u64) -> u64 {
-        let chance = mix(mix(seed ^ mix(generations)) ^ u64::from(failures));
-        chance.checked_rem(ceiling.saturating_add(1)).unwrap_or(0)
     }
 
     pub(crate) fn burst(&self) -> u64 {
@@ -279,6 +275,13 @@ impl PolicyBuilder {
         Self { age_threshold: threshold, age_threshold_cap: cap, ..self }
     }
 
+    /// Sets the least cap of the pauses of a service that is taken for broken, to keep a search small.
+    #[cfg(feature = "_model")]
+    #[doc(hidden)]
+    pub fn broken_cap(self, cap: Duration) -> Self {
+        Self { broken_cap: millis(cap), ..self }
+    }
+
     /// Sets the most tokens that pass between two trials of a longer age, to keep a search small.
     #[cfg(feature = "_model")]
     #[doc(hidden)]
@@ -322,6 +325,7 @@ impl PolicyBuilder {
                 PolicyError::AgeThreshold,
             )?,
             age_threshold_cap: threshold_cap,
+            broken_cap: self.broken_cap,
             most_tokens_before_trial: self.most_tokens_before_trial,
             attempts: match self.attempts {
                 Some(attempts) => Some(NonZeroU32::new(attempts).ok_or(PolicyError::Attempts)?),

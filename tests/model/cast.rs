@@ -113,6 +113,9 @@ impl Wish {
 }
 
 impl Answer {
+    /// The flaw of a token for somebody else.
+    pub(crate) const WRONG_IDENTITY: u8 = 1;
+
     pub(crate) const ALL: &[Self] = &[
         Self::Grant,
         Self::ShortGrant,
@@ -125,6 +128,21 @@ impl Answer {
         Self::Portal,
         Self::Redirect,
     ];
+
+    /// Which flaw it has, where it is malformed: a number.
+    pub(crate) fn flaw(self) -> Option<u8> {
+        match self {
+            Self::DeadGrant => Some(0),
+            Self::OthersGrant => Some(Self::WRONG_IDENTITY),
+            Self::Portal => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Whether a captive portal answers like that.
+    pub(crate) fn is_portal(self) -> bool {
+        matches!(self, Self::Portal | Self::Redirect)
+    }
 
     /// The age at which a token is scheduled to die: `L - 1000 - σ`, or the assumed lifetime.
     pub(crate) fn stated(self) -> i64 {
@@ -213,7 +231,9 @@ impl Cast {
             .backoff(ms(PAUSE), ms(PAUSE))
             .retry_after_cap(ms(FLOOR))
             .age_threshold(ms(THRESHOLD.0), ms(THRESHOLD.1))
-            .most_tokens_before_trial(MOST_BETWEEN_TRIALS);
+            .most_tokens_before_trial(MOST_BETWEEN_TRIALS)
+            // Longer pauses would only make more states.
+            .broken_cap(ms(PAUSE));
         let policy = match attempts {
             Some(attempts) => policy.attempts(attempts),
             None => policy,

@@ -8,7 +8,7 @@ use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 
 use crate::cast::{Answer, Cast, PAUSE, Person, Wish};
-use crate::shadow::{Owed, Stall, Token, Verdict, hold, may_serve};
+use crate::shadow::{Failed, Owed, Stall, Token, Verdict, hold, may_serve};
 use crate::state::{Action, Answered, Jitter, Said, State};
 
 /// What the rules say to it.
@@ -40,7 +40,7 @@ impl State {
             }
             (Action::Lose(jitter), Said::Taken(taken)) => {
                 hold(2, taken.is_accepted(), "a failure of the request in flight was not taken")?;
-                self.judge_failure(true, jitter, before)
+                self.judge_failure(None, jitter, before)
             }
             (Action::LateAnswer(_) | Action::LateLoss, Said::Taken(taken)) => {
                 hold(2, taken.is_stale(), "a stale reply was taken")?;
@@ -153,7 +153,9 @@ impl State {
         if answer == Answer::Throttle {
             self.shadow.throttle(asked, now);
         }
+        let mut flaw = answer.flaw();
         if let Some(named) = answer.grants(asked) {
+            flaw = Some(Answer::WRONG_IDENTITY);
             if self.shadow.accepts(asked, named) {
                 return self.judge_grant(answer, named, jitter, up_to_date);
             }
@@ -161,11 +163,12 @@ impl State {
             hold(2, kept, "a token for somebody else was taken")?;
         }
         if answer != Answer::Refuse {
-            return self.judge_failure(false, jitter, before);
+            return self.judge_failure(Some((answer, flaw)), jitter, before);
         }
         self.shadow.land();
         self.shadow.owe(Owed::Event(self.denied()));
         if up_to_date {
+            self.shadow.note_flaw(None);
             self.shadow.stall = Some(Stall::Refused);
         }
         self.judge_harmless(before)?;
@@ -209,16 +212,29 @@ impl State {
         if self.shadow.token.is_some() { Cause::RenewalDenied } else { Cause::Denied }
     }
 
-    fn judge_failure(&mut self, by_network: bool, jitter: Jitter, before: &Self) -> Verdict {
+    /// A reply that grants and refuses nothing, or none at all.
+    fn judge_failure(
+        &mut self,
+        answer: Option<(Answer, Option<u8>)>,
+        jitter: Jitter,
+        before: &Self,
+    ) -> Verdict {
+        let failed = match answer {
+            None => Failed::Network,
+            Some((answer, _)) if answer.is_portal() => Failed::Portal,
+            Some(_) => Failed::Server,
+        };
+        let flaw = answer.and_then(|(_, flaw)| flaw);
         let up_to_date = self.shadow.is_up_to_date();
         self.shadow.land();
-        let cause = match (by_network, self.shadow.token) {
+        let cause = match (answer.is_none(), self.shadow.token) {
             (false, _) => self.denied(),
             (true, Some(_)) => Cause::RenewalFailed,
             (true, None) => Cause::Failed,
         };
         self.shadow.owe(Owed::Event(cause));
-        self.shadow.fail(by_network, up_to_date, self.at.mono + jitter.pause());
+        let until = self.at.mono + jitter.pause();
+        self.shadow.fail(failed, flaw, up_to_date, until);
         self.judge_harmless(before)?;
         let refused = self.driver.stalled() == Some(Stalled::Refused);
         hold(

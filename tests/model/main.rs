@@ -192,7 +192,6 @@ fn exhaust_all(all: &[Bounds]) {
     let mut rows = BTreeSet::new();
     for bounds in all {
         let began = Instant::now();
-        eprintln!("searching: {}", bounds.name);
         let exhausted = exhaust(*bounds).unwrap_or_else(|story| panic!("{story}"));
         let Exhausted { states, transitions, rows: seen } = exhausted;
         let time = began.elapsed().as_secs_f64();

@@ -70,9 +70,20 @@ pub(crate) enum Stall {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 struct Pause {
     until: u64,
-    by_network: bool,
+    cause: Option<Failed>,
     tries: u32,
 }
+
+/// What failed last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Failed {
+    Network,
+    Portal,
+    Server,
+}
+
+/// After so many denials in a row with one flaw, it is said to stay.
+const STAYS: u8 = 5;
 
 /// What has to come out of the next polls, in this order, before anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +91,7 @@ pub(crate) enum Owed {
     Abandon(RequestId),
     Event(Cause),
     Unauthorized(Generation),
+    StillMalformed,
     GaveUp,
 }
 
@@ -93,6 +105,8 @@ pub(crate) struct Shadow {
     pub(crate) to_adopt: Option<Wish>,
     pub(crate) stall: Option<Stall>,
     pause: Pause,
+    /// The flaw of the last denials, and how many in a row had it, up to one more than are counted.
+    malformed: Option<(u8, u8)>,
     attempts: Option<u32>,
     /// Whether anything may come late.
     late: bool,
@@ -124,6 +138,7 @@ impl Shadow {
             to_adopt: None,
             stall: None,
             pause: Pause::default(),
+            malformed: None,
             attempts,
             late,
             online: true,
@@ -161,6 +176,7 @@ impl Shadow {
             Owed::Event(cause) => (1, Some(*cause)),
             Owed::Unauthorized(_) => (2, None),
             Owed::GaveUp => (3, None),
+            Owed::StillMalformed => (4, None),
         });
         let owed: Vec<_> = owed.collect();
         (
@@ -175,7 +191,7 @@ impl Shadow {
             ),
             (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
             (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
-            (self.floors.map(left), early),
+            (self.floors.map(left), early, self.malformed),
         )
     }
 
@@ -300,6 +316,7 @@ impl Shadow {
     fn start_over(&mut self) {
         self.stall = None;
         self.pause = Pause::default();
+        self.malformed = None;
     }
 
     /// The same login once more.
@@ -317,7 +334,12 @@ impl Shadow {
             let active = self.told == StateName::Active;
             self.owe(Owed::Event(if active { Cause::RenewalFailed } else { Cause::Failed }));
         }
-        if !(online && hears_of_it && self.pause.by_network) {
+        let ends = match self.pause.cause {
+            Some(Failed::Network) => online && hears_of_it,
+            Some(Failed::Portal) => online,
+            Some(Failed::Server) | None => false,
+        };
+        if !ends {
             return;
         }
         self.join();
@@ -332,16 +354,27 @@ impl Shadow {
     }
 
     /// The request got nothing, not even a refusal: a pause begins, as long as it was drawn.
-    pub(crate) fn fail(&mut self, by_network: bool, up_to_date: bool, until: u64) {
+    pub(crate) fn fail(&mut self, failed: Failed, flaw: Option<u8>, up_to_date: bool, until: u64) {
         if !up_to_date {
             // What becomes of older credentials says nothing about newer ones.
             return;
         }
-        self.pause = Pause { until, by_network, ..self.pause };
+        self.note_flaw(flaw);
+        self.pause = Pause { until, cause: Some(failed), ..self.pause };
         self.pause.tries = self.attempts.map_or(0, |most| (self.pause.tries + 1).min(most));
         if self.attempts == Some(self.pause.tries) {
             self.stall = Some(Stall::GaveUp);
             self.owe(Owed::GaveUp);
+        }
+    }
+
+    /// The last try ended with this flaw, or in another way.
+    pub(crate) fn note_flaw(&mut self, flaw: Option<u8>) {
+        let before = self.malformed.filter(|(known, _)| Some(*known) == flaw);
+        let count = before.map_or(0, |(_, count)| count) + 1;
+        self.malformed = flaw.map(|flaw| (flaw, count.min(STAYS + 1)));
+        if flaw.is_some() && count == STAYS {
+            self.owe(Owed::StillMalformed);
         }
     }
 
@@ -354,7 +387,10 @@ impl Shadow {
     pub(crate) fn hold_token(&mut self, token: Token, valid: bool, until: u64) {
         self.drop_token();
         self.token = Some(token);
-        self.pause = if valid { Pause::default() } else { Pause { until, ..Pause::default() } };
+        self.malformed = None;
+        let cause = Some(Failed::Server);
+        self.pause =
+            if valid { Pause::default() } else { Pause { until, cause, ..Pause::default() } };
     }
 
     pub(crate) fn drop_token(&mut self) {
@@ -491,7 +527,7 @@ impl Shadow {
         self.land();
         let failed = if self.token.is_some() { Cause::RenewalFailed } else { Cause::Failed };
         self.owe(Owed::Event(failed));
-        self.fail(true, up_to_date, pause);
+        self.fail(Failed::Network, None, up_to_date, pause);
         Ok(())
     }
 
@@ -536,6 +572,9 @@ impl Shadow {
         match event {
             Event::Unauthorized(of) => {
                 hold(5, next == Some(Owed::Unauthorized(*of)), "no 401 was to be told")
+            }
+            Event::StillMalformed(_) => {
+                hold(8, next == Some(Owed::StillMalformed), "no flaw had stayed")
             }
             Event::GaveUp => hold(9, next == Some(Owed::GaveUp), "it had not given up"),
             Event::TokenNeeded(of) => {

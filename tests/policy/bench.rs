@@ -150,7 +150,7 @@ impl Bench {
 
     /// Lets a try fail, in one of the ways in which one can.
     pub(crate) fn fail(&mut self, id: RequestId, way: usize) {
-        match way % 4 {
+        match way % 6 {
             0 => {
                 self.pass(1);
                 let why = TransportFailure::Unreachable;
@@ -158,6 +158,8 @@ impl Bench {
             }
             1 => self.answer(id, &reply(503, "")),
             2 => self.answer(id, &reply(200, "<html>")),
+            4 => self.answer(id, &reply(200, "{}")),
+            5 => self.answer(id, &reply(302, "")),
             _ => {
                 self.pass(TIMEOUT);
                 // What is still queued about the request itself comes first.

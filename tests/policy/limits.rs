@@ -93,8 +93,9 @@ fn tries(bench: &mut Bench, way: usize) -> u32 {
     tries
 }
 
-/// The ways in which a try can fail, and whether it is the network that does.
-const BY_NETWORK: [(usize, bool); 4] = [(0, true), (1, false), (2, false), (3, true)];
+/// The ways in which a try can fail, and whether it is the network that does, or a captive portal in it.
+const BY_NETWORK: [(usize, bool); 6] =
+    [(0, true), (1, false), (2, true), (3, true), (4, false), (5, true)];
 
 fn with_attempts(attempts: u32) -> Bench {
     Bench::started(open().attempts(attempts).build().unwrap(), 1)

@@ -43,6 +43,7 @@ impl Coverage {
             }
             Told::TokenNeeded(_) => "token needed",
             Told::Unauthorized(_) => "unauthorized",
+            Told::StillMalformed(_) => "still malformed",
             Told::GaveUp => "gave up",
             Told::NotAdopted(_) => "not adopted",
             Told::NotSent => "not sent",
@@ -68,7 +69,7 @@ impl Coverage {
             assert!(self.transitions.contains(&transition), "{row:?} never happened");
         }
         assert_eq!(self.waits.len(), 7, "only {:?}", self.waits);
-        assert_eq!(self.events.len(), 7, "only {:?}", self.events);
+        assert_eq!(self.events.len(), 8, "only {:?}", self.events);
         // Three in four are long, of those that are not hidden behind something longer.
         for Pauses { short, long } in [&self.after_failures, &self.after_doubtful_tokens] {
             assert!(long > short && *short > 0, "{short} short pauses, {long} long ones");

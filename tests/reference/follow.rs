@@ -79,7 +79,8 @@ impl Followers {
     pub(crate) fn denied(&mut self, denial: &Denial) -> Result<(), String> {
         // Of two flaws, the one that is found first depends on where an identity is stated.
         let seen = |denial: &Denial| {
-            (kind(denial.kind()), denial.status(), denial.retry_after(), denial.is_permanent())
+            let kind = std::mem::discriminant(&kind(denial.kind()));
+            (kind, denial.status(), denial.retry_after(), denial.is_permanent())
         };
         same("a denial", Some(seen(denial)), self.denials.pop_front().as_ref().map(seen))
     }

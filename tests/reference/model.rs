@@ -22,7 +22,7 @@ use videokit_session::session::transitions::{Cause, StateName};
 use self::clock::{Came, Elapsed, Life, Readings, Trust};
 use self::early::{Early, Refused, Standing};
 use self::jitter::Between;
-use self::words::{Answer, Ask, Bearer, Kind, Reply, Settings, Told, Wish};
+use self::words::{Answer, Ask, Bearer, Kind, Reply, Settings, Told, What, Wish};
 
 /// The most tokens that pass between two trials of a longer age.
 const MOST_BETWEEN_TRIALS: u32 = 64;
@@ -64,6 +64,14 @@ struct Login {
     identity: Option<u8>,
 }
 
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    Network,
+    Portal,
+    Server,
+}
+
 /// A pause after failures. Times in ticks.
 #[derive(Debug, Clone)]
 pub(crate) struct Pause {
@@ -71,8 +79,7 @@ pub(crate) struct Pause {
     /// The longest that it can be.
     pub(crate) ceiling: i64,
     pub(crate) until: Between,
-    /// Whether it was the network that failed.
-    by_network: bool,
+    cause: Failed,
     /// Whether nothing failed, but that the token is of doubtful life.
     pub(crate) doubtful: bool,
 }
@@ -102,6 +109,8 @@ pub(crate) struct Model {
     failures: u32,
     /// Those among them that count for giving up.
     tries: u32,
+    /// What was wrong with the last denials, and how many in a row.
+    malformed: Option<(What, u32)>,
     /// What follows the last one.
     pause: Option<Pause>,
     /// Pauses that are over.
@@ -134,6 +143,7 @@ impl Model {
             flight: None,
             failures: 0,
             tries: 0,
+            malformed: None,
             pause: None,
             paused: Vec::new(),
             stall: None,
@@ -206,9 +216,16 @@ impl Model {
 
     pub(crate) fn online(&mut self, online: bool) {
         let gave_up = self.stall == Some(Stalled::GaveUp);
-        let by_network = self.pause.as_ref().is_some_and(|pause| pause.by_network);
-        if online && by_network && (!self.online || gave_up) {
+        let ends = match self.pause.as_ref().map(|pause| pause.cause) {
+            Some(Failed::Network) => online && (!self.online || gave_up),
+            Some(Failed::Portal) => online,
+            Some(Failed::Server) | None => false,
+        };
+        if ends {
+            // What is known of the service stays.
+            let malformed = self.malformed;
             self.forget_failures();
+            self.malformed = malformed;
             self.stall = self.stall.filter(|_| !gave_up);
         }
         self.online = online;
@@ -264,11 +281,19 @@ impl Model {
                 let trust = self.trust(sent.ask.gateway);
                 let (now, wall) = (self.readings.now(), self.readings.wall());
                 let life = Life::new(bearer.said, trust, sent.at, now, wall, Came::InReply);
-                let differ = |known| bearer.identity.is_some_and(|named| named != known);
-                if self.identity().is_some_and(differ) || self.is_dead(life) {
-                    self.denied(&sent, Kind::Malformed, false, None);
+                let differ = |known: u8| bearer.identity.is_some_and(|named| named != known);
+                // What the credentials state is looked at first, and what a token was for last.
+                let what = if sent.ask.identity.is_some_and(differ) {
+                    Some(What::Identity { stated: true })
+                } else if self.is_dead(life) {
+                    Some(What::Dead)
                 } else {
-                    self.granted(&sent, bearer, life);
+                    let differs = self.identity().is_some_and(differ);
+                    differs.then_some(What::Identity { stated: false })
+                };
+                match what {
+                    Some(what) => self.denied(&sent, Kind::Malformed(what), false, None),
+                    None => self.granted(&sent, bearer, life),
                 }
             }
             Reply::Denial { kind, permanent, wait } => self.denied(&sent, kind, permanent, wait),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::logins::PATIENT;
 use crate::model::clock::Said;
-use crate::model::words::{Ask, Bearer, Kind, Reply};
+use crate::model::words::{Ask, Bearer, Kind, Reply, What};
 
 /// What a server says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,10 +105,13 @@ impl Say {
             Self::Status(status, wait) => denial(asked, status, wait, now),
             Self::ErrorMember => said(r#"{"error":"no","sessionToken":"x"}"#, Kind::Refused, now),
             Self::Page(status) => page(asked, status, now),
-            Self::Portal => said("<html></html>", Kind::Malformed, now),
-            Self::CutOff => said(r#"{"sessionToken":"abc"#, Kind::Malformed, now),
+            Self::Portal => said("<html></html>", Kind::Malformed(What::Markup), now),
+            Self::CutOff => said(r#"{"sessionToken":"abc"#, Kind::Malformed(What::Cut), now),
             Self::Empty => said("", Kind::Transient, now),
-            Self::NoToken => said(r#"{"identity":"user-0"}"#, Kind::Malformed, now),
+            Self::NoToken => {
+                let missing = Kind::Malformed(What::Missing("sessionToken"));
+                said(r#"{"identity":"user-0"}"#, missing, now)
+            }
         }
     }
 }
@@ -153,7 +156,7 @@ fn denial(asked: &Asked<'_>, status: u16, wait: RetryAfter, now: i64) -> (Respon
         407 | 408 | 421 | 425 | 500..600 => Kind::Transient,
         400..500 => Kind::Refused,
         300..400 => Kind::Redirect,
-        _ => Kind::Malformed,
+        _ => Kind::Malformed(What::Status),
     };
     let path = asked.0.and_then(|ask| ask.endpoint.as_deref());
     let patient = status == 403 && path == Some(PATIENT.to_string().as_str());
@@ -168,7 +171,7 @@ fn page(asked: &Asked<'_>, status: u16, now: i64) -> (Response<Bytes>, Reply) {
         && *kind == Kind::Refused
         && status != 401
     {
-        (*kind, *permanent) = (Kind::Malformed, false);
+        (*kind, *permanent) = (Kind::Malformed(What::Markup), false);
     }
     (response, reply)
 }
@@ -216,7 +219,10 @@ impl Life {
         }
         // The gateway has to say for whom it is.
         let reply = if asked.gateway() && user.is_none() {
-            Reply::Denial { kind: Kind::Malformed, permanent: false, wait: None }
+            {
+                let kind = Kind::Malformed(What::Missing("identity"));
+                Reply::Denial { kind, permanent: false, wait: None }
+            }
         } else {
             Reply::Grant(Bearer { text, identity: user, said })
         };

@@ -100,6 +100,8 @@ enum Mix {
     Servers,
     /// Tokens that the API refuses.
     Refusals,
+    /// A token service that is broken, or a portal before it.
+    Broken,
 }
 
 /// What would be sensible next.
@@ -133,6 +135,7 @@ impl ReferenceStateMachine for Sequence {
             4 => Just(Mix::Storm),
             2 => Just(Mix::Servers),
             2 => Just(Mix::Refusals),
+            1 => Just(Mix::Broken),
         ];
         (any::<u64>(), settings(), mix, any::<bool>())
             .prop_map(|(seed, settings, mix, steady)| {
@@ -154,6 +157,7 @@ impl ReferenceStateMachine for Sequence {
             Mix::Storm => 2,
             Mix::Servers => 3,
             Mix::Refusals => 4,
+            Mix::Broken => 5,
         };
         let phase = match setup.phase {
             _ if setup.offline => 0,
@@ -207,6 +211,8 @@ pub(crate) enum Logins {
     Backends,
     /// Mostly with another secret for the same.
     Rotated,
+    /// At services whose replies are mostly malformed.
+    Broken,
 }
 
 /// By mix, and within that by phase.
@@ -228,7 +234,8 @@ fn weights() -> impl Iterator<Item = Weights> {
     let storm = Weights { start: 10, stop: 3, offline: 20, unauthorized: 15, grants: 25, ..life };
     let servers = Weights { logins: Logins::Backends, start: 250, grants: 10, ..life };
     let refusals = Weights { logins: Logins::Rotated, start: 60, unauthorized: 250, ..life };
-    [life, logins, storm, servers, refusals].into_iter().flat_map(|mix| {
+    let broken = Weights { logins: Logins::Broken, grants: 2, back: 400, ..life };
+    [life, logins, storm, servers, refusals, broken].into_iter().flat_map(|mix| {
         [
             Weights { online: 150, back: 80, ..mix },
             Weights { start: 1_500, back: 20, time: 100, ..mix },
@@ -299,7 +306,7 @@ fn step(weights: Weights, steady: bool) -> BoxedStrategy<Step> {
         offline => Just(Step::Online(false)),
         online => Just(Step::Online(true)),
         back => prop_oneof![
-            5 => (to(), say(grants, servers)).prop_map(|(to, say)| Step::Reply(to, say)),
+            5 => (to(), say(grants, logins)).prop_map(|(to, say)| Step::Reply(to, say)),
             1 => (to(), failure()).prop_map(|(to, why)| Step::Fail(to, why)),
         ],
         unauthorized => refused,
@@ -372,7 +379,19 @@ pub(crate) fn failure() -> impl Strategy<Value = TransportFailure> {
     )
 }
 
-pub(crate) fn say(grants: u32, servers: bool) -> BoxedStrategy<Say> {
+pub(crate) fn say(grants: u32, logins: Logins) -> BoxedStrategy<Say> {
+    if logins == Logins::Broken {
+        let said = &[Say::NoToken, Say::NoToken, Say::NoToken, Say::NoToken, Say::Portal][..];
+        let portal = Say::Status(302, RetryAfter::Nothing);
+        return prop_oneof![
+            grants => Just(Say::Grant(Life::Ms(600_000), Whose::Asked)),
+            90 => select(said),
+            5 => Just(portal),
+            5 => Just(Say::CutOff),
+        ]
+        .boxed();
+    }
+    let servers = logins == Logins::Backends;
     let whose =
         prop_oneof![12 => Just(Whose::Asked), 1 => Just(Whose::Nobody), 1 => Just(Whose::Another)];
     let statuses =

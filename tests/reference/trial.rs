@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE};
 use videokit_session::driver::{Counters, NotAuthorized, Policy, Start};
-use videokit_session::exchange::DenialKind;
+use videokit_session::exchange::{DenialKind, Flaw, IdentitySource};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::{AllowedOrigin, Config, Driver, Event, Moment, Outgoing, Output, Wake};
 
@@ -13,7 +13,7 @@ use crate::coverage::Coverage;
 use crate::follow::Followers;
 use crate::logins::{Before, Login, User, identity};
 use crate::model::Model;
-use crate::model::words::{Answer, Ask, Kind, Settings, Told};
+use crate::model::words::{Answer, Ask, Kind, Settings, Told, What};
 use crate::replies::Asked;
 use crate::steps::{Mark, Setup, Step, To};
 
@@ -417,7 +417,22 @@ pub(crate) fn kind(kind: DenialKind) -> Kind {
         DenialKind::Throttled => Kind::Throttled,
         DenialKind::Transient => Kind::Transient,
         DenialKind::Redirect => Kind::Redirect,
-        _ => Kind::Malformed,
+        DenialKind::Malformed(flaw) => Kind::Malformed(what(flaw)),
+        other => panic!("a kind that is new to the model: {other:?}"),
+    }
+}
+
+fn what(flaw: Flaw) -> What {
+    match flaw {
+        Flaw::Status => What::Status,
+        Flaw::Markup => What::Markup,
+        Flaw::UnexpectedEnd { .. } => What::Cut,
+        Flaw::Missing { member } => What::Missing(member),
+        Flaw::WrongIdentity { expected } => {
+            What::Identity { stated: expected == IdentitySource::Credentials }
+        }
+        Flaw::ExpiredOnArrival => What::Dead,
+        _ => What::Other,
     }
 }
 
@@ -430,6 +445,7 @@ fn told(event: &Event) -> Told {
         Event::Failed(moved, why) => Told::Failed(moved.from, moved.to, moved.cause, *why),
         Event::TokenNeeded(generation) => Told::TokenNeeded(generation.number()),
         Event::Unauthorized(generation) => Told::Unauthorized(generation.number()),
+        Event::StillMalformed(flaw) => Told::StillMalformed(what(*flaw)),
         Event::GaveUp => Told::GaveUp,
         Event::NotAdopted(denial) => Told::NotAdopted(kind(denial.kind())),
         Event::NotSent(_) => Told::NotSent,

@@ -64,8 +64,10 @@ fn a_token_that_is_expired_on_arrival_does_not_loop() {
     world.start("user-17");
     world.run(HOUR);
     assert_eq!(world.call(), Err(NotAuthorized::Wait));
-    // Once a backoff: half a minute on average, and less at first.
-    assert!((60..240).contains(&world.sent.len()), "{} in an hour", world.sent.len());
+    // Once a backoff: five minutes on average, and less at first.
+    assert!((12..60).contains(&world.sent.len()), "{} in an hour", world.sent.len());
+    let stays = Event::StillMalformed(Flaw::ExpiredOnArrival);
+    assert_eq!(world.events.iter().filter(|event| **event == stays).count(), 1);
     let denied = world.events.iter().filter_map(|event| match event {
         Event::Denied(_, denial) => Some(denial.kind()),
         _ => None,
@@ -74,7 +76,7 @@ fn a_token_that_is_expired_on_arrival_does_not_loop() {
     assert_eq!(kinds, vec![DenialKind::Malformed(Flaw::ExpiredOnArrival); world.sent.len()]);
 
     world.server = Server::Up;
-    world.run(MINUTE);
+    world.run(MINUTE * 10);
     assert_eq!(world.served_to(), "user-17");
 }
 

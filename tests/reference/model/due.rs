@@ -7,7 +7,7 @@ use videokit_session::session::transitions::{Cause, StateName};
 use super::Model;
 use super::clock::{Came, Life};
 use super::early::{Refused, Standing};
-use super::words::{Answer, Kind, Told};
+use super::words::{Answer, Kind, Told, What};
 
 /// What follows by itself.
 impl Model {
@@ -73,7 +73,7 @@ impl Model {
             Came::Adopted,
         );
         if self.is_dead(life) {
-            self.tell(Told::NotAdopted(Kind::Malformed));
+            self.tell(Told::NotAdopted(Kind::Malformed(What::Dead)));
             let nothing = self.state() == StateName::Unauthenticated && !self.has_ask();
             self.login = self.login.take().filter(|_| !nothing);
             return;

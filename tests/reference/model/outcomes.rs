@@ -9,8 +9,8 @@ use videokit_session::session::transitions::{Cause, StateName};
 use super::clock::Life;
 use super::early::{Refused, Standing};
 use super::jitter::Between;
-use super::words::{Bearer, Kind, Told};
-use super::{Model, Pause, Sent, Token};
+use super::words::{Bearer, Kind, Told, What};
+use super::{Failed, Model, Pause, Sent, Token};
 
 /// What becomes of requests.
 impl Model {
@@ -40,7 +40,8 @@ impl Model {
         if life.at(self.readings.now()).0 > 0 {
             self.forget_failures();
         } else {
-            self.pause_after_one_more(false, true);
+            self.malformed = None;
+            self.pause_after_one_more(Failed::Server, true);
         }
     }
 
@@ -50,7 +51,7 @@ impl Model {
             Kind::Throttled => "throttled",
             Kind::Transient => "transient",
             Kind::Redirect => "redirected",
-            Kind::Malformed => "malformed",
+            Kind::Malformed(_) => "malformed",
         });
         if let (Some(endpoint), Some(wait)) = (&sent.ask.endpoint, wait) {
             self.leave_alone(endpoint.clone(), self.now() + wait.min(self.set.retry_after_cap));
@@ -60,9 +61,17 @@ impl Model {
             Told::Denied(from, to, cause, kind)
         });
         match (permanent, self.is_own(sent)) {
-            (true, true) => self.stall = Some(Stalled::Refused),
-            (true, false) => {}
-            (false, own) => self.one_more_failure(own, false),
+            (true, true) => {
+                self.malformed = None;
+                self.stall = Some(Stalled::Refused);
+            }
+            (_, false) => {}
+            (false, true) => {
+                let what = if let Kind::Malformed(what) = kind { Some(what) } else { None };
+                self.note(what);
+                let portal = kind == Kind::Redirect || what == Some(What::Markup);
+                self.one_more_failure(if portal { Failed::Portal } else { Failed::Server });
+            }
         }
     }
 
@@ -90,7 +99,21 @@ impl Model {
         self.landed(cause, StateName::Unauthenticated, |from, to, cause| {
             Told::Failed(from, to, cause, why)
         });
-        self.one_more_failure(self.is_own(sent), true);
+        if self.is_own(sent) {
+            self.note(None);
+            self.one_more_failure(Failed::Network);
+        }
+    }
+
+    /// Five denials in a row with one flaw are told of, once.
+    fn note(&mut self, what: Option<What>) {
+        self.malformed = match (what, self.malformed) {
+            (Some(what), Some((known, count))) if what == known => Some((what, count + 1)),
+            (what, _) => what.map(|what| (what, 1)),
+        };
+        if let Some((what, 5)) = self.malformed {
+            self.tell(Told::StillMalformed(what));
+        }
     }
 
     /// Tells of a transition that ends a request. A token at hand stays; without one, the state is `to`.
@@ -108,11 +131,8 @@ impl Model {
     }
 
     /// What older credentials met says nothing about newer ones.
-    fn one_more_failure(&mut self, own: bool, by_network: bool) {
-        if !own {
-            return;
-        }
-        self.pause_after_one_more(by_network, false);
+    fn one_more_failure(&mut self, cause: Failed) {
+        self.pause_after_one_more(cause, false);
         self.tries += 1;
         if self.set.attempts.is_some_and(|attempts| self.tries >= attempts) {
             self.stall = Some(Stalled::GaveUp);
@@ -121,18 +141,22 @@ impl Model {
     }
 
     /// Exponential, with full jitter: from nothing to a ceiling that doubles with each failure.
-    fn pause_after_one_more(&mut self, by_network: bool, doubtful: bool) {
-        let (base, cap) = self.set.backoff;
+    fn pause_after_one_more(&mut self, cause: Failed, doubtful: bool) {
+        let (base, mut cap) = self.set.backoff;
+        // A service that is broken, and not hidden by a portal, is left alone for longer.
+        if self.malformed.is_some_and(|(what, count)| count >= 5 && what != What::Markup) {
+            cap = cap.max(600_000);
+        }
         let ceiling = (0..self.failures).fold(base, |ceiling, _| (ceiling * 2).min(cap)).min(cap);
         self.failures += 1;
         let from = self.now();
         let until = Between::new(from, from + ceiling);
-        let pause = Pause { from, ceiling, until, by_network, doubtful };
+        let pause = Pause { from, ceiling, until, cause, doubtful };
         self.paused.extend(self.pause.replace(pause));
     }
 
     pub(super) fn forget_failures(&mut self) {
-        (self.failures, self.tries) = (0, 0);
+        (self.failures, self.tries, self.malformed) = (0, 0, None);
         self.paused.extend(self.pause.take());
     }
 

@@ -64,7 +64,23 @@ pub(crate) enum Kind {
     Throttled,
     Transient,
     Redirect,
-    Malformed,
+    Malformed(What),
+}
+
+/// What is wrong with a malformed reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum What {
+    Status,
+    Markup,
+    Cut,
+    /// A member is missing.
+    Missing(&'static str),
+    /// It is for somebody else than the credentials state, or than an earlier token was for.
+    Identity {
+        stated: bool,
+    },
+    Dead,
+    Other,
 }
 
 /// What a poll tells.
@@ -75,6 +91,7 @@ pub(crate) enum Told {
     Failed(StateName, StateName, Cause, TransportFailure),
     TokenNeeded(u64),
     Unauthorized(u64),
+    StillMalformed(What),
     GaveUp,
     NotAdopted(Kind),
     NotSent,

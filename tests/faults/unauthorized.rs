@@ -73,6 +73,8 @@ const HONEST: Scenario = Scenario {
     bad_endpoint: None,
 };
 
+const UNSTATED: Scenario = Scenario { stated: Stated::Nothing, ..HONEST };
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
     Reply(RequestId),
@@ -271,9 +273,17 @@ fn worst(scenario: &Scenario) -> Outcome {
         outage: a.outage.max(b.outage),
     });
     let worst = worst.unwrap();
-    println!(
-        "{:44} {:6.2} % refused, {:5} requests, longest outage {:5} s",
+    let name = format!(
+        "{}, a call each {} s{}{}",
         scenario.name,
+        scenario.each / SECOND,
+        if scenario.second_try { ", tried twice" } else { "" },
+        scenario
+            .bad_endpoint
+            .map_or(String::new(), |(_, each)| format!(", a refused one each {} s", each / SECOND)),
+    );
+    println!(
+        "{name:90} {:6.2} % refused, {:5} requests, longest outage {:6} s",
         worst.percent(),
         worst.requests,
         worst.outage / SECOND,
@@ -337,6 +347,33 @@ fn p1_an_endpoint_that_refuses_everything_causes_no_loop() {
                 assert!(outcome.requests <= schedule + 100, "each {each} s: {outcome:?}");
                 assert_eq!(outcome.refused, 0, "the other endpoints are served");
             }
+        }
+    }
+}
+
+/// At which rate and phase calls are made decides what a 401 shows: none of them may keep the driver from
+/// learning, or from giving up what it has learned.
+#[test]
+fn p1_the_rate_of_calls_makes_no_difference() {
+    for life in [30, 60, 120] {
+        for each in [7, 11, 15, 20] {
+            for second_try in [true, false] {
+                let name = "no expiresAt";
+                let (life, each) = (life * SECOND, each * SECOND);
+                let scenario = Scenario { name, life, each, second_try, ..UNSTATED };
+                let outcome = worst(&scenario);
+                // As a rule, the last of the calls in a token's life is refused now and then.
+                assert!(outcome.percent() <= 2.0, "lives {life} ms, each {each} ms: {outcome:?}");
+            }
+        }
+    }
+    let schedule = worst(&HONEST).requests;
+    for each in [7, 20, 30, 120, 300, 1_800] {
+        for second_try in [true, false] {
+            let (name, each) = ("24 h, everything refused", each * SECOND);
+            let scenario = Scenario { name, each, second_try, refuses_everything: true, ..HONEST };
+            let outcome = worst(&scenario);
+            assert!(outcome.requests <= schedule + 100, "each {each} ms: {outcome:?}");
         }
     }
 }

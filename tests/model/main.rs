@@ -18,7 +18,11 @@
 //! - Clocks that go back, and a wall clock that drifts; a device that sleeps twice during one request.
 //! - More than one reply at a time for a request that is over: the last such request stands for all.
 //! - Backends that state an identity, custom exchanges, tokens that are dead when they are adopted, `into_session`.
-//! - Budgets other than bursts of two, and other policies.
+//! - Budgets other than bursts of two, and other policies. The age from which a 401 counts as age is a unit, and
+//!   is raised to two at most; a longer age is tried after two tokens at most; a service that is taken for
+//!   broken is paused for no longer than another.
+//! - 401s together with everything else: what they teach multiplies the states, so they have searches of their
+//!   own, with fewer logins and replies.
 //!
 //! `cargo test --release --test model -- --ignored --nocapture` searches deeper.
 
@@ -129,7 +133,7 @@ const SMALL: [Bounds; 6] = [
 ];
 
 /// On demand.
-const DEEP: [Bounds; 6] = [
+const DEEP: [Bounds; 8] = [
     Bounds {
         name: "one login, beside the grid too",
         starts: &[ANN],
@@ -142,7 +146,6 @@ const DEEP: [Bounds; 6] = [
         ],
         late_answers: &[Answer::Grant],
         network: true,
-        calls: true,
         beside: Beside::Too,
         ..NOTHING
     },
@@ -167,23 +170,37 @@ const DEEP: [Bounds; 6] = [
         name: "tokens of one's own, beside the grid too",
         starts: &[ANN, ANNS_TOKEN, ANNS_SHORT_TOKEN, Wish::BareToken],
         answers: &[Answer::Grant, Answer::Redirect],
-        calls: true,
         beside: Beside::Too,
         ..NOTHING
     },
     Bounds {
-        name: "everything, with two attempts, on the grid",
+        name: "everything but 401s, with two attempts, on the grid",
         answers: Answer::ALL,
         late_answers: &[Answer::Grant, Answer::Refuse],
         attempts: Some(2),
         ..ALL
     },
     Bounds {
-        name: "everything, beside the grid too",
+        name: "everything but 401s, beside the grid too",
         starts: &[ANN, ANN_ROTATED, ANNS_TOKEN],
         answers: &[Answer::Grant, Answer::ShortGrant, Answer::Throttle, Answer::Refuse],
         beside: Beside::Too,
         ..ALL
+    },
+    Bounds {
+        name: "401s and learned ages, beside the grid too",
+        answers: &[Answer::Grant],
+        late_answers: &[],
+        sleep: false,
+        beside: Beside::Too,
+        ..LEARNING
+    },
+    Bounds {
+        name: "401s with all that may come between, on the grid",
+        starts: &[ANN, ANN_ROTATED, ANNS_TOKEN],
+        answers: &[Answer::Grant, Answer::ShortGrant, Answer::Fail, Answer::Refuse],
+        network: true,
+        ..LEARNING
     },
 ];
 

@@ -46,7 +46,7 @@ fn denied(status: u16, body: impl Into<Vec<u8>>) -> Denial {
 }
 
 #[test]
-fn p2_a_proxys_407_and_421_are_transient() {
+fn p2_407_and_421_of_a_proxy_are_transient() {
     for status in [407, 421] {
         for body in ["", "{}", PAGE, r#"{"error":"x"}"#] {
             let denial = denied(status, body);
@@ -58,7 +58,7 @@ fn p2_a_proxys_407_and_421_are_transient() {
 
 #[test]
 fn p2_a_page_instead_of_a_refusal_is_malformed() {
-    let latin_1 = b"\r\n <p>caf\xe9</p>".as_slice();
+    let latin_1 = b"\r\n <p>r\xe9sum\xe9</p>".as_slice();
     let marked = format!("\u{feff}{PAGE}");
     let large = format!("{PAGE}{}", " ".repeat(BODY_LIMIT));
     for status in [400, 402, 403, 404, 405, 406, 409, 410, 418, 422, 451, 499] {

@@ -192,7 +192,7 @@ fn r1_ids_and_budget_run_on_after_a_panic_in_an_exchange() {
 }
 
 #[test]
-fn r1_after_a_panic_a_late_reply_is_not_anothers() {
+fn r1_a_late_reply_after_a_panic_stays_its_own() {
     let mut driver = Driver::new(config(|config| config), 1);
     let now = Moment::from_millis(5_000, T0);
     driver.start(user("first"), now);

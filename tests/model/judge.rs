@@ -8,8 +8,9 @@ use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 
 use crate::cast::{Answer, Cast, PAUSE, Person, Wish};
-use crate::shadow::{Failed, Owed, Stall, Token, Verdict, hold, may_serve};
+use crate::shadow::{Failed, Owed, Stall, Verdict, hold, may_serve};
 use crate::state::{Action, Answered, Jitter, Said, State};
+use crate::token::Token;
 
 /// What the rules say to it.
 impl State {

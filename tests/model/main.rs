@@ -34,6 +34,7 @@ mod judge;
 mod search;
 mod shadow;
 mod state;
+mod token;
 
 use std::collections::BTreeSet;
 use std::time::Instant;

@@ -12,7 +12,8 @@ use crate::cast::{
     Answer, BURST, FLOOR, INTERVAL, Instant, MOST_BETWEEN_TRIALS, Person, SPACING, THRESHOLD,
     TIMEOUT, Wish, owner,
 };
-use crate::early::{Early, Refused, Standing};
+use crate::early::{Early, Refused};
+use crate::token::{Flight, Token, new_early};
 
 /// Which rule was broken, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,38 +26,6 @@ pub(crate) type Verdict = Result<(), Broken>;
 
 pub(crate) fn hold(rule: u8, so: bool, how: &'static str) -> Verdict {
     if so { Ok(()) } else { Err(Broken { rule, how }) }
-}
-
-/// A request that was sent, and not yet answered or given up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Flight {
-    pub(crate) id: RequestId,
-    pub(crate) asked: (Person, u8),
-    pub(crate) sent: u64,
-    /// For how long the device had slept until then.
-    slept_before: u64,
-    /// Whether the device slept meanwhile.
-    pub(crate) slept: bool,
-}
-
-/// The token at hand.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Token {
-    pub(crate) generation: Generation,
-    pub(crate) of: Option<Person>,
-    standing: Standing,
-    /// When it was asked for, and for how long the device had slept until then.
-    sent: (u64, u64),
-    /// The age at which it is scheduled to die by what is stated.
-    stated: i64,
-    told: Told,
-}
-
-/// What was told about a token.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-struct Told {
-    refused: bool,
-    needed: bool,
 }
 
 /// Why nothing is asked for.
@@ -412,39 +381,6 @@ impl Shadow {
             let generation = token.generation;
             self.owe(Owed::Unauthorized(generation));
         }
-    }
-}
-
-/// Nothing is learned yet.
-fn new_early() -> Early {
-    let (least, cap) = THRESHOLD;
-    Early::new((least.cast_signed(), cap.cast_signed()), MOST_BETWEEN_TRIALS)
-}
-
-impl Token {
-    /// One that the caller brought.
-    pub(crate) fn brought(generation: Generation, of: Option<Person>) -> Self {
-        let standing = Standing { own: false, after_401: false, refused: Refused::Never };
-        Self { generation, of, standing, sent: (0, 0), stated: 0, told: Told::default() }
-    }
-
-    /// One that a reply gave to this request.
-    pub(crate) fn granted(
-        generation: Generation,
-        of: Person,
-        flight: Flight,
-        answer: Answer,
-        after_401: bool,
-    ) -> Self {
-        let standing = Standing { own: true, after_401, refused: Refused::Never };
-        let sent = (flight.sent, flight.slept_before);
-        let told = Told::default();
-        Self { generation, of: Some(of), standing, sent, stated: answer.stated(), told }
-    }
-
-    /// How long ago it was asked for, sleep included.
-    fn age(&self, at: Instant) -> i64 {
-        (at.mono - self.sent.0 + at.slept - self.sent.1).cast_signed()
     }
 }
 

@@ -12,7 +12,8 @@ use videokit_session::session::transitions::Transition;
 use videokit_session::time::Validity;
 
 use crate::cast::{Answer, Beside, Cast, Instant, PAUSE, Person, UNIT, Wish};
-use crate::shadow::{Broken, Flight, Shadow, hold};
+use crate::shadow::{Broken, Shadow, hold};
+use crate::token::Flight;
 
 /// What is done to a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

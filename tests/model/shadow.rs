@@ -9,8 +9,7 @@ use videokit_session::session::{Generation, RequestId};
 use videokit_session::{Event, Outgoing};
 
 use crate::cast::{
-    Answer, BURST, FLOOR, INTERVAL, Instant, MOST_BETWEEN_TRIALS, Person, SPACING, THRESHOLD,
-    TIMEOUT, Wish, owner,
+    BURST, FLOOR, INTERVAL, Instant, Person, SPACING, THRESHOLD, TIMEOUT, Wish, owner,
 };
 use crate::early::{Early, Refused};
 use crate::token::{Flight, Token, new_early};

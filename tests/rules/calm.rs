@@ -58,6 +58,8 @@ struct Watch {
     /// 401s that have to be told, and were not yet.
     owed: Vec<Generation>,
     started: Option<Login>,
+    /// Whether a token of this login lives for another time than [`LONG`], so that its ages aren't known.
+    lost: bool,
 }
 
 /// The age at which tokens are scheduled to die by what is stated: `L - 1000 - σ`.
@@ -77,6 +79,7 @@ impl Watch {
             told: BTreeSet::new(),
             owed: Vec::new(),
             started: None,
+            lost: false,
         }
     }
 
@@ -93,7 +96,8 @@ impl Watch {
         for seen in turn.seen {
             match seen {
                 Seen::Sent(id) => {
-                    prop_assert!(self.may_renew(age), "{} renews, and nobody asked", id);
+                    let asked = self.lost || self.may_renew(age);
+                    prop_assert!(asked, "{} renews, and nobody asked", id);
                     self.sent = now;
                 }
                 Seen::Event(Event::Unauthorized(generation)) => {
@@ -129,7 +133,7 @@ impl Watch {
         let Step::Start(who) = turn.step else { return };
         let another = self.started.replace(who) != Some(who);
         if turn.before.epoch != turn.after.epoch {
-            (self.early, self.token) = (Early::new(THRESHOLD, 64), None);
+            (self.early, self.token, self.lost) = (Early::new(THRESHOLD, 64), None, false);
         } else if another && matches!(who, Login::App { .. }) {
             self.early.trust();
             if let Some(Token { standing, .. }) = &mut self.token {
@@ -150,8 +154,11 @@ impl Watch {
             let wanted = matches!(token.standing.refused, Refused::Wanted(_));
             expected = !(wanted && renewable) && self.told.insert(generation);
         }
-        self.owed.extend(Some(generation).filter(|_| expected));
         let queued = after.queued - before.queued;
+        if self.lost {
+            expected = queued == 1;
+        }
+        self.owed.extend(Some(generation).filter(|_| expected));
         prop_assert_eq!(queued, usize::from(expected), "a 401 on {:?} at {} ms", generation, age);
         prop_assert_eq!(&after.token, &before.token, "the token serves meanwhile");
         Ok(())
@@ -172,6 +179,7 @@ impl Watch {
     }
 
     fn grant(&mut self, turn: &Turn<'_>, generation: Generation, age: i64) {
+        self.lost |= !matches!(turn.step, Step::Answer(_, Answer::Grant(LONG)));
         let mut after_401 = false;
         if let Some(token) = self.token {
             self.early.end(token.standing, age, STATED);

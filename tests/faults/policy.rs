@@ -95,6 +95,17 @@ fn p3_a_captive_portal_keeps_the_short_cap_and_ends_with_news_of_a_network() {
 }
 
 #[test]
+fn p3_news_of_a_network_is_no_other_outcome() {
+    let mut world = answered(200, "<html>log in</html>");
+    for _ in 0..12 {
+        world.run_to_next_request();
+        world.settle();
+        world.driver.set_online(true, world.now());
+    }
+    assert_eq!(still_malformed(&world), [Flaw::Markup], "once, whatever ends its pauses");
+}
+
+#[test]
 fn p3_news_of_a_network_ends_no_pause_that_the_service_caused() {
     let mut world = answered(200, r#"{"identity":"user-17"}"#);
     world.run(MINUTE * 30);

@@ -113,6 +113,10 @@ fn a_driver_hears_every_input_through_the_trait() {
     Drive::start(&mut driver, SessionToken::new("bare").unwrap().into(), now);
     while let Output::Event(_) = Drive::poll(&mut driver, now) {}
     let generation = Drive::driver(&driver).generation().unwrap();
+    let remaining = Drive::driver(&driver).remaining(now).unwrap();
+    Drive::observe(&mut driver, now.after(SECOND));
+    // What was seen to pass is not taken back by a clock that is set back.
+    assert_ne!(Drive::driver(&driver).remaining(now), Some(remaining), "a reading of the clocks");
     Drive::handle_unauthorized(&mut driver, generation, now);
     let told = Output::Event(Event::Unauthorized(generation));
     assert_eq!(Drive::poll(&mut driver, now), told);

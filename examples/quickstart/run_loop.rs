@@ -139,7 +139,8 @@ impl<D: Drive + Send + 'static> Runner<D> {
     }
 
     /// Makes an API call, from any thread, with the token of this moment. It waits for no renewal. After
-    /// a 401 the driver renews, if that can help: call again when it has.
+    /// a 401 the driver renews a token that may have died of age: call again when it has. Otherwise the event
+    /// `Unauthorized` says that it does not.
     pub(crate) fn call(&self, mut call: Request<Bytes>) -> Result<Response<Vec<u8>>, CallError> {
         let authorized = self.look(|driver, now| driver.authorize(&mut call, now))?;
         let uri = call.uri().clone();

@@ -5,8 +5,8 @@ use crate::session::transitions::Cause;
 
 /// What a [`Driver`](super::Driver) has done since it was made. Numbers saturate; nothing resets them.
 ///
-/// Every request that this driver handed out ends in exactly one of `authentications`, `renewals`, `refused`, `throttled`,
-/// `transient`, `redirected`, `malformed`, `unanswered` and `abandoned`, but for the one in flight.
+/// Every request that this driver handed out ends in exactly one of `authentications`, `renewals`, `refused`,
+/// `throttled`, `transient`, `redirected`, `malformed`, `unanswered` and `abandoned`, but for the one in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub struct Counters {
@@ -18,7 +18,7 @@ pub struct Counters {
     pub renewals: u64,
     /// Tokens that came by another way, and were taken.
     pub adoptions: u64,
-    /// Replies that refused.
+    /// Replies that refused: 401, most other 4xx, and an `error` under 200 or 201.
     pub refused: u64,
     /// Replies that throttled: 429.
     pub throttled: u64,
@@ -26,7 +26,8 @@ pub struct Counters {
     pub transient: u64,
     /// Replies that redirected.
     pub redirected: u64,
-    /// Replies that were no token service's, not for this login, or with a token that was dead already.
+    /// Replies that were no token service's (a captive portal's page among them, under 200 or a 4xx), not for
+    /// this login, or with a token that was dead already.
     pub malformed: u64,
     /// Requests that the caller reported as failed.
     pub unanswered: u64,

@@ -13,14 +13,14 @@ use crate::session::{Generation, TransportFailure};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A transition.
+    /// A transition. One that makes a request comes before the request: the next poll hands that out.
     Moved(Transition),
-    /// A transition, since a reply gave no token. If the denial is
-    /// [permanent](Denial::is_permanent), the driver asks no more until it is given new credentials;
-    /// otherwise it tries again by itself.
+    /// A transition, since a reply gave no token. If the denial is [permanent](Denial::is_permanent), the
+    /// driver asks no more until it is given new credentials; those that came after the request was made count.
+    /// Otherwise it tries again by itself.
     Denied(Transition, Denial),
-    /// A transition, since a request got no reply: as the caller reported, or because its time was up.
-    /// The driver tries again by itself.
+    /// A transition, since a request got no reply: as the caller reported, or because its time was up, or
+    /// because the network went before the request was handed out. The driver tries again by itself.
     Failed(Transition, TransportFailure),
     /// Renewal of this token is due, and there are no credentials to renew it with. Once per token; it
     /// serves until it expires. Start with another token, or with credentials.
@@ -29,13 +29,17 @@ pub enum Event {
     /// 401, so something else may be wrong, the scopes or the account, say; or it can't be renewed now. Once per
     /// token. The token goes on being handed out, and is renewed on schedule, or after a 401 when it is
     /// [older](super#tokens-that-die-early).
+    ///
+    /// If this comes for token after token, the API most likely refuses them all. The driver then makes about
+    /// one renewal an hour for its 401s.
     Unauthorized(Generation),
     /// Five denials in a row had this flaw, but for its position: the token service is most likely broken, or
     /// isn't one. Once, until a try ends in another way. The driver goes on asking by itself, at longer pauses
     /// (up to ten minutes, unless it is a captive portal's page): tell whoever keeps the service.
     StillMalformed(Flaw),
-    /// As many tries failed in a row as the policy allows. The driver asks no more until it is started
-    /// again, or hears that there is a network, if that was what failed.
+    /// As many tries failed in a row as the policy allows. The driver asks no more until it is started again.
+    /// If the network or a captive portal was what failed, [`set_online(true)`](super::Driver::set_online) is
+    /// enough.
     GaveUp,
     /// The token to start with was not adopted: by its own claims (a JWT's `exp` and `iat`), it never had any
     /// life. An expiry that is past by the device's wall clock alone is no such reason. A token at hand for the

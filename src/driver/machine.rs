@@ -115,7 +115,7 @@ impl Driver {
     /// | compared with the login at hand | what happens |
     /// |---|---|
     /// | the same credentials, or the same token | nothing, but that a driver that [gave up](Stalled::GaveUp) tries again |
-    /// | the same stated identity, endpoint and scopes, with another secret | the token at hand serves on; the next request is made with the new secret, and a refusal and the backoff of the old one are forgotten |
+    /// | the same stated identity, endpoint and scopes, with another secret | the token at hand serves on; the next request is made with the new secret, and a refusal and the backoff of the old one are forgotten; a token whose 401 was reported is renewed |
     /// | a token that was adopted or is to be, and credentials or another token for the same stated identity | the token serves until it is renewed or replaced |
     /// | anything else | the old login ends as by [`stop`](Self::stop), now, and a new epoch begins |
     ///
@@ -123,6 +123,10 @@ impl Driver {
     /// [`Grant::with_identity`](crate::Grant::with_identity), or the gateway's credentials; a reply that
     /// names it states it too. Another bare token or another cookie may be anybody's, so it begins a new
     /// epoch.
+    ///
+    /// A request in flight goes on with the secret that it was made with. Its grant is held as any other. Its
+    /// denial or failure is reported as an event, and touches nothing but the budget and the endpoint's
+    /// `Retry-After`.
     ///
     /// A token is adopted with the next [`poll`](Self::poll). If it has a stated expiry that is past by the
     /// device's own wall clock, it serves as Unsure all the same, since the clock may be wrong, and it is
@@ -192,7 +196,8 @@ impl Driver {
         Delivery::Accepted
     }
 
-    /// Reports that a request got no reply. The driver tries again by itself.
+    /// Reports that a request got no reply. The driver tries again by itself, unless it
+    /// [gives up](Stalled::GaveUp).
     ///
     /// A failure of a request that is not in flight is [`Stale`](Delivery::Stale), as a reply to it is.
     pub fn handle_failure(
@@ -217,10 +222,15 @@ impl Driver {
     /// Reports that an API call, made with the token of this generation, was answered 401. (Not 403:
     /// that is about what a good token may do.)
     ///
-    /// The token is renewed, and serves meanwhile. If the API refuses the new one soon, too, age was not the
-    /// cause: [`Event::Unauthorized`] says so, and the next renewal for a 401 takes an older token. The same
-    /// event comes at once for a token that can't be renewed now; it is renewed when it can be.
-    /// A generation that isn't the one that serves changes nothing: authorize again.
+    /// - A token that may have died of age is renewed, and serves meanwhile.
+    /// - A 401 that age doesn't explain gives [`Event::Unauthorized`], once per token: most often the API refuses
+    ///   a token that a 401 has just renewed. A later 401 on the same token, when it is older, renews it.
+    /// - A token that can't be renewed now gives the same event, and is renewed when it can be.
+    /// - A generation that isn't the one that serves changes nothing: authorize again.
+    ///
+    /// From these reports the driver learns the age at which tokens die, and renews sooner: see [Tokens that die
+    /// early](crate::driver#tokens-that-die-early). Report every 401. An app that calls in bursts, with hours
+    /// between them, meets about one refused call a burst where tokens die early.
     pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
         let ticks = self.session.observe(now);
         if self.generation() != Some(generation) {
@@ -235,13 +245,16 @@ impl Driver {
         }
     }
 
-    /// Says whether there is a network. A driver that is offline sends nothing, and its token serves on.
+    /// Sets whether there is a network. A driver that is offline sends nothing, and its token serves on.
     ///
-    /// A request that was announced and not handed out yet ends as
-    /// [`Unreachable`](TransportFailure::Unreachable) when the network goes, without a backoff. When it comes
-    /// back, a pause that its failing had caused is over. A pause that a captive portal caused, by its page or
-    /// by a redirect, is over whenever the driver hears that there is a network. A driver that
-    /// [gave up](Stalled::GaveUp) over either takes up again then.
+    /// - When the network goes, a request that was announced and not handed out yet ends as
+    ///   [`Unreachable`](TransportFailure::Unreachable), without a backoff.
+    /// - When the network comes back, a backoff that its failing had caused ends.
+    /// - A backoff that a captive portal caused, by its page or by a redirect, ends with each
+    ///   `set_online(true)`, even if the driver was online: call it once the user has passed the portal.
+    /// - A driver that [gave up](Stalled::GaveUp) over either tries again with `set_online(true)`.
+    ///
+    /// A server's `Retry-After` holds all the same.
     pub fn set_online(&mut self, online: bool, now: Moment) {
         self.session.observe(now);
         let waits_for_it = !self.online || self.stalled() == Some(Stalled::GaveUp);

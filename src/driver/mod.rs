@@ -65,10 +65,17 @@
 //! 5. **A 401 renews a token that may have died of age**, once, and the token serves meanwhile. A 401 that age
 //!    doesn't explain is reported as an event instead. The age at which tokens die is learned, and an API that
 //!    refuses everything causes about one renewal an hour: see [below](#tokens-that-die-early). 403 never renews.
-//! 6. **Servers are left alone** as long as their `Retry-After` asks, up to a cap, per endpoint; stop and
-//!    start don't shorten it. (Where more than four endpoints ask at the same time, the others share the
-//!    longest wait.) Between failed tries passes a backoff: exponential, with full jitter from
-//!    the seed.
+//! 6. **Servers are left alone.**
+//!    - Nothing is sent as long as an endpoint's `Retry-After` asks, up to a
+//!      [cap](PolicyBuilder::retry_after_cap). Stop, start and news of the network don't shorten it. (Where
+//!      more than four endpoints ask at the same time, the others share the longest wait.)
+//!    - Between failed tries passes a backoff: exponential, with full jitter from the seed, up to a
+//!      [cap](PolicyBuilder::backoff).
+//!    - After five denials in a row with the same flaw, the token service counts as broken:
+//!      [`Event::StillMalformed`] is emitted, and the backoff's cap is at least ten minutes. For a captive
+//!      portal's page, the event is emitted, and the cap stays.
+//!    - [`set_online(true)`](Driver::set_online) ends a backoff that a captive portal caused, and, when the
+//!      network comes back, one that the network caused.
 //! 7. **Stop stops**, in every state, without a network. The token is wiped, and a late reply revives
 //!    nothing.
 //! 8. **Each transition gives one event**, with the state before, the state after and the cause. No event
@@ -96,6 +103,9 @@
 //! 2. The threshold is at its least, and the token came from no renewal after a 401.
 //! 3. The token came from a renewal after a 401, and this is its first 401, at an age of at least the least
 //!    threshold and three quarters of its predecessor's.
+//!
+//! A token that the caller brought, by [`start`](Driver::start) or with a session, teaches nothing. Any 401 on it
+//! makes renewal due, if there are credentials to renew it with.
 //!
 //! A renewal after a 401 **cured** if its token reaches its schedule, or the threshold, without a 401, or in the
 //! third case. Then the predecessor's age is **learned**: from here on, this login's tokens are scheduled as if

@@ -1,4 +1,5 @@
-//! How a driver paces its requests: budget, backoff, attempts, and how far `Retry-After` is heeded.
+//! How a driver paces its requests: budget, backoff, attempts, how far `Retry-After` is heeded, and from which
+//! age a 401 renews.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -17,7 +18,7 @@ use crate::time::millis;
 /// | [`interval`](PolicyBuilder::interval), T | 10 s | what a client that does nothing but fail may cost a gateway: 6 requests a minute |
 /// | [`spacing`](PolicyBuilder::spacing), g | 250 ms | a person doesn't notice it, a loop without it would be a flood |
 /// | [`backoff`](PolicyBuilder::backoff), base | 1 s | a gateway that restarts is back in seconds |
-/// | [`backoff`](PolicyBuilder::backoff), cap | 60 s | the default renewal margin: room for a second try in it |
+/// | [`backoff`](PolicyBuilder::backoff), cap | 60 s, or 10 min for a [broken](super::Event::StillMalformed) service | the default renewal margin: room for a second try in it; a broken service takes longer to mend |
 /// | [`retry_after_cap`](PolicyBuilder::retry_after_cap) | 1 h | longer waits are a slip of a unit, or an attack |
 /// | [`age_threshold`](PolicyBuilder::age_threshold) | 10 s | the interval: tokens that die sooner can't be renewed in time |
 /// | [`age_threshold`](PolicyBuilder::age_threshold), cap | 1 h | an API that refuses everything gets one token an hour |
@@ -259,6 +260,9 @@ impl PolicyBuilder {
     /// Sets the longest pause after the first failure, and the longest after any number of them. It
     /// doubles from one to the other; the pause itself is drawn from the seed, from nothing to that.
     /// The base is from 1 ms to the cap, the cap at most 24 h.
+    ///
+    /// A cap of less than ten minutes counts as ten minutes after five denials in a row with the same flaw, other
+    /// than a captive portal's page: see [`Event::StillMalformed`](super::Event::StillMalformed).
     pub fn backoff(self, base: Duration, cap: Duration) -> Self {
         Self { backoff_base: base, backoff_cap: cap, ..self }
     }
@@ -269,8 +273,8 @@ impl PolicyBuilder {
     }
 
     /// Sets the age from which a 401 is put down to the token's age, from 1 s to the cap, and the cap, at most
-    /// 24 h. Each renewal after a 401 that cured nothing makes it four times as long, up to the cap; so an API
-    /// that refuses everything causes about one renewal in this time.
+    /// 24 h. Each strike, a 401 that age [doesn't explain](super#tokens-that-die-early), makes it four times as
+    /// long, up to the cap. So an API that refuses everything causes about one renewal in the time of the cap.
     pub fn age_threshold(self, threshold: Duration, cap: Duration) -> Self {
         Self { age_threshold: threshold, age_threshold_cap: cap, ..self }
     }

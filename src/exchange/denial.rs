@@ -64,7 +64,8 @@ pub enum Flaw {
         /// The index of the first such byte.
         at: usize,
     },
-    /// The body is markup: most often a captive portal's or a proxy's page.
+    /// The body is markup: most often a captive portal's or a proxy's page. Once the user has passed the
+    /// portal, [`Driver::set_online(true)`](crate::Driver::set_online) ends the pause.
     #[error("the body is markup, not JSON: a captive portal, or a proxy's page")]
     Markup,
     /// The value of a string member stands without quotes, as in the vendor's Express example.
@@ -277,8 +278,10 @@ impl Denial {
     }
 
     /// How long the server wants to be left alone, counted from its reply: `Retry-After`, in seconds
-    /// or as a date (RFC 9110, section 10.2.3), the longest where there are several. A date counts from the reply's own `Date`, and nothing
-    /// where there is none.
+    /// or as a date (RFC 9110, section 10.2.3).
+    ///
+    /// - Of several headers, or several numbers of seconds in one, the longest counts.
+    /// - A date counts from the reply's own `Date`. In a reply without `Date`, it asks for no wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after

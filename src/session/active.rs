@@ -145,7 +145,8 @@ impl Session<Active> {
     /// fraction of the lifetime if that is shorter, and up to half as much again by chance, so that
     /// clients that started together don't renew together. A token whose reply leaves its life in doubt, so
     /// that asking again would give the same reply, is due later than that: see
-    /// [`Lifetime`](crate::time::Lifetime).
+    /// [`Lifetime`](crate::time::Lifetime). What a [`Driver`](crate::Driver) has
+    /// [learned](crate::driver#tokens-that-die-early) from 401s has no say here.
     ///
     /// It stays due while a renewal is in flight and after one has failed: how long to wait before the
     /// next try, [`Denial::retry_after`] included, is the caller's to say.

@@ -14,8 +14,11 @@ use crate::time::Validity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Authorized {
     /// The number of the token. Keep it with the request: if the API answers 401, it says which token
-    /// was not taken. If it is still the session's [`generation`](super::Session::generation), renew it;
-    /// otherwise a newer one is in already: authorize again.
+    /// was not taken.
+    ///
+    /// - With a driver, give it to [`handle_unauthorized`](crate::Driver::handle_unauthorized).
+    /// - With a session, compare it with [`generation`](super::Session::generation). If it is the same, renew the
+    ///   token; otherwise a newer one is in already: authorize again.
     pub generation: Generation,
     /// [`Valid`](Validity::Valid), or [`Unsure`](Validity::Unsure) when the token may have expired.
     pub validity: Validity,

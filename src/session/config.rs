@@ -23,7 +23,7 @@ use crate::time::{Tolerances, millis};
 /// | [`gateway_skew`](ConfigBuilder::gateway_skew) | 1 s | one operator's machines, kept in step by NTP |
 /// | [`backend_skew`](ConfigBuilder::backend_skew) | 10 s | `Date` is the backend's, `expiresAt` the gateway's |
 /// | [`wall_error`](ConfigBuilder::wall_error) | 2 min | a device's clock, where nothing better is at hand |
-/// | [`assumed_lifetime`](ConfigBuilder::assumed_lifetime) | 15 min | for a token of unknown expiry; a 401 says if it is less |
+/// | [`assumed_lifetime`](ConfigBuilder::assumed_lifetime) | 15 min | for a token of unknown expiry; a driver [learns](crate::driver#tokens-that-die-early) from 401s if it is less |
 /// | [`renewal_margin`](ConfigBuilder::renewal_margin) | 60 s | four timeouts: room for failed tries |
 /// | [`renewal_percent`](ConfigBuilder::renewal_percent) | 25 % | so that the margin of a short-lived token leaves it most of its life |
 ///

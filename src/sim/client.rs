@@ -80,7 +80,7 @@ pub(super) struct Client {
     pub(super) probe_at: Option<u64>,
     /// A token that the app fetched itself, until it is adopted.
     pub(super) fetched: Option<String>,
-    /// The token of which the driver said that renewing it won't help.
+    /// The token whose 401 the driver reported as an event.
     pub(super) told_unauthorized: Option<Generation>,
     /// How much sleep the device's wall clock could have hidden when a token was asked for last.
     set_back: u64,

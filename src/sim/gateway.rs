@@ -30,8 +30,8 @@ const HOUR: i64 = 3_600_000;
 /// | `GET /` | the text `Session Service` (wire facts, S) |
 /// | `GET /v1/videos` with `Authorization: Bearer <session token>` | 200 while that token lives, else 401 |
 ///
-/// A request for a token that isn't right is answered with 400 and an `error` that says what is wrong with
-/// it. The identity in a path is percent-decoded; the fields of a form are percent- and plus-decoded.
+/// A request for a token that isn't right is answered with an `error` that says what is wrong with it: 401 for
+/// the API token or the cookie, 415 for the content type, else 400. The identity in a path is percent-decoded; the fields of a form are percent- and plus-decoded.
 /// Authorization schemes are compared without regard to case (RFC 9110, 11.1).
 ///
 /// Headers that it doesn't know, such as those that the vendor's Node SDK sends by mistake, change

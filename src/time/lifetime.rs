@@ -188,7 +188,8 @@ impl Remaining {
 pub enum Validity {
     /// It certainly lives (`lo > 0`).
     Valid,
-    /// It may have expired (`lo <= 0 < hi`): it is still served, and renewed at once.
+    /// It may have expired (`lo <= 0 < hi`): it is still served. Renewal is due, except where asking again
+    /// would give the same: see the schedule of a [`Lifetime`].
     Unsure,
     /// It has certainly expired (`hi <= 0`): it is not served.
     Expired,

@@ -30,7 +30,7 @@
 //!   stands in for `Date`.
 //!
 //! A token that seems long dead by a wall clock that stands in for `Date` is neither Valid nor Expired: it is
-//! Unsure for as long as it is held. A token with a [relative](Evidence::lifetime) lifetime needs neither
+//! Unsure for as long as it is held, unless a relative lifetime or a JWT's `exp - iat` ends it. A token with a [relative](Evidence::lifetime) lifetime needs neither
 //! server clocks nor `Date`: what is left of the second condition is that its reply was written between
 //! sending and receiving, or before that by at most `Age`; for an adopted token, that it was issued when it
 //! was adopted.

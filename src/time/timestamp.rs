@@ -53,7 +53,7 @@ impl ExpiresAt {
     }
 
     /// Reads RFC 3339, or gives `None`: an expiry that can't be read is an unknown expiry, not an
-    /// error. At most 64 bytes are looked at.
+    /// error. So is a text of more than 64 bytes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > DATE_LIMIT {

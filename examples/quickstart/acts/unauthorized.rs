@@ -1,4 +1,4 @@
-//! What a 401 from the API means: once, that the token is renewed; twice, that this is no cure.
+//! What a 401 from the API leads to: a renewal; soon after that renewal, an event instead.
 
 use http::StatusCode;
 use videokit_session::Event;

@@ -12,7 +12,8 @@ pub enum Duty {
     /// Poll when the wait is over that the driver asked for, and when the device wakes up. Otherwise
     /// tokens expire, and requests without a reply are never given up.
     PollInTime,
-    /// Poll at once after every call that gave the driver something: all but a stale report.
+    /// Poll at once after every call that gave the driver something: all but a stale report and
+    /// [`observe`](crate::driver::Drive::observe).
     PollAfterInput,
     /// Poll on until the driver answers [`Output::Wait`](crate::Output::Wait). Otherwise events and
     /// requests stay in its queue.

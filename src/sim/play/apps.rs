@@ -149,7 +149,7 @@ impl Play {
     }
 
     /// What an app does about what it is told: it gets the next token, if tokens come by a way of its own,
-    /// or another secret, if renewing won't help.
+    /// or another secret, if a 401 is reported as an event.
     pub(super) fn heed(&mut self, app: usize, event: &Event) {
         let client = &mut self.apps[app].client;
         let cause = event.transition().map(|transition| transition.cause);

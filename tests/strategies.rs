@@ -10,7 +10,7 @@ use proptest::test_runner::{Config as Cases, RngAlgorithm, TestError, TestRng, T
 use videokit_session::driver::{Delivery, Drive, Start};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::strategies::{self, Script};
-use videokit_session::sim::{FaultPlan, Harness, Step};
+use videokit_session::sim::{Answer, FaultPlan, Harness, Seen, Step, To};
 use videokit_session::{AllowedOrigin, Config, Driver, Moment, Output, TransportFailure};
 
 fn driver() -> Driver {
@@ -160,4 +160,15 @@ fn fuzzers_get_the_same_inputs() {
     assert!(plan.incidents().len() >= 3, "{plan}");
     assert_eq!(plan.to_string().parse::<FaultPlan>(), Ok(plan));
     assert!(Moment::arbitrary(&mut Unstructured::new(&bytes)).is_ok());
+}
+
+/// A step that names another driver's request shows what came of it: a check that never gets one proves nothing.
+#[test]
+fn a_request_of_another_driver_is_stale() {
+    let mut harness = Harness::new(driver());
+    let lost = TransportFailure::Interrupted;
+    for step in [Step::Answer(To::Foreign, Answer::Grant(60)), Step::Fail(To::Foreign, lost)] {
+        let seen = harness.apply(step);
+        assert!(matches!(seen[..], [Seen::Reported { taken: false, .. }]), "{step:?}: {seen:?}");
+    }
 }

@@ -43,7 +43,7 @@ impl fmt::Display for Promise {
             Self::StaleIsStale => "rule 2, stale is stale",
             Self::FailureDoesNoHarm => "rule 3, failure does no harm",
             Self::RefusedIsRefused => "rule 4, refused is refused",
-            Self::UnauthorizedRenewsOnce => "rule 5, 401 renews once",
+            Self::UnauthorizedRenewsOnce => "rule 5, a 401 renews what may have died of age",
             Self::ServersAreLeftAlone => "rule 6, servers are left alone",
             Self::StopStops => "rule 7, stop stops",
             Self::OneEventEach => "rule 8, one event for each transition",

@@ -104,7 +104,7 @@ const RULES: [(&str, Condition); 11] = [
     ("rule 2: stale is stale", holds::<2>),
     ("rule 3: failure does no harm", holds::<3>),
     ("rule 4: refused is refused", holds::<4>),
-    ("rule 5: 401 renews once", holds::<5>),
+    ("rule 5: a 401 renews what may have died of age", holds::<5>),
     ("rule 6: servers are left alone", holds::<6>),
     ("rule 7: stop stops", holds::<7>),
     ("rule 8: each transition gives one event", holds::<8>),

@@ -39,7 +39,8 @@ pub(super) struct LearnedAge {
     limit: Limit,
     /// How many tokens have to reach the learned schedule before a longer age is tried.
     trial_after: u32,
-    /// The age of the token that was refused, until its successor shows whether age was the cause.
+    /// The age of the token that was refused, until its successor shows whether age was the cause: by being
+    /// refused, or by living on.
     unproven: Option<u64>,
     /// When the last 401 came.
     last_refused: Option<u64>,
@@ -82,17 +83,17 @@ impl LearnedAge {
 
     /// Returns the age at which the token proves that its renewal cured, and the limit from then on; `None`
     /// if there is nothing to prove.
-    pub(super) fn cure(&self, policy: &Policy, token: &TokenStatus) -> Option<(u64, Option<u64>)> {
+    pub(super) fn cure(&self, policy: &Policy) -> Option<(u64, Option<u64>)> {
         let mut cured = *self;
-        (self.unproven.is_some() && token.refusal == Refusal::None).then(|| {
+        self.unproven.is_some().then(|| {
             cured.proven(policy);
             (self.threshold, cured.limit())
         })
     }
 
-    /// The token is of this age, and was not refused so far.
-    pub(super) fn observe(&mut self, policy: &Policy, token: &TokenStatus, age: u64) {
-        if self.cure(policy, token).is_some_and(|(proven_at, _)| age >= proven_at) {
+    /// The token is of this age.
+    pub(super) fn observe(&mut self, policy: &Policy, age: u64) {
+        if self.unproven.is_some() && age >= self.threshold {
             self.proven(policy);
         }
     }
@@ -113,6 +114,8 @@ impl LearnedAge {
             token.refusal = Refusal::Renew { teaches: None };
             return;
         }
+        // A token that was refused proves nothing any more.
+        let unproven = self.unproven.take();
         let TokenAge { millis: age, stated } = age;
         let first_401 = token.refusal == Refusal::None;
         let least = policy.age_threshold();
@@ -120,7 +123,7 @@ impl LearnedAge {
         // One that outlived its statement died of that.
         let mut teaches = (least..stated).contains(&age);
         if first_401 && self.held().is_some_and(|held| age < held / 2 || age < least) {
-            if token.is_after_401() && self.unproven.is_none() && teaches {
+            if token.is_after_401() && unproven.is_none() && teaches {
                 // What was learned is too long; an idle time can look like a long life.
                 self.limit = Limit::Stated;
             } else {
@@ -130,10 +133,8 @@ impl LearnedAge {
                 self.trial_after = 1;
                 teaches = false;
             }
-        } else if first_401
-            && age >= least
-            && self.unproven.is_some_and(|died| is_similar(age, died))
-        {
+        } else if age >= least && unproven.is_some_and(|died| is_similar(age, died)) {
+            self.unproven = unproven;
             self.proven(policy);
             explained = true;
         }
@@ -143,7 +144,7 @@ impl LearnedAge {
             return;
         }
         token.refusal = Refusal::Reported;
-        if self.unproven.take().is_some() {
+        if unproven.is_some() {
             self.strike(policy);
         }
     }
@@ -154,10 +155,10 @@ impl LearnedAge {
         if !token.is_asked_for() {
             return token.wants_renewal();
         }
-        self.observe(policy, token, age.millis);
+        self.observe(policy, age.millis);
         match token.refusal {
             Refusal::None => self.reached_schedule(policy, age),
-            Refusal::Reported => self.unproven = None,
+            Refusal::Reported => {}
             Refusal::Renew { teaches } => self.unproven = teaches,
         }
         token.wants_renewal()
@@ -261,4 +262,124 @@ impl LearnedAge {
 fn is_similar(age: u64, died: u64) -> bool {
     let (share, of) = SIMILAR;
     age.saturating_mul(of) >= died.saturating_mul(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400_000;
+
+    /// An age that was learned from a token that died at `died`, which its successor proved.
+    fn learned(policy: &Policy, died: u64) -> LearnedAge {
+        let mut learned = LearnedAge::new(policy);
+        let mut token = TokenStatus::granted(false);
+        let age = |millis| TokenAge { millis, stated: DAY };
+        learned.refused(policy, &mut token, age(died), 0);
+        assert_eq!(token.refusal, Refusal::Renew { teaches: Some(died) });
+        learned.retire(policy, &token, age(died));
+        learned.observe(policy, policy.age_threshold());
+        assert_eq!(learned.limit(), Some(died));
+        learned
+    }
+
+    /// What a first 401 at this age does under a learned age: whether it renews, teaches, and is a strike.
+    fn first_401(mut learned: LearnedAge, policy: &Policy, millis: u64) -> (Refusal, bool) {
+        let mut token = TokenStatus::granted(false);
+        let age = TokenAge { millis, stated: DAY };
+        learned.refused(policy, &mut token, age, 1_000_000);
+        (token.refusal, learned.threshold > policy.age_threshold())
+    }
+
+    #[test]
+    fn a_401_below_half_of_the_learned_age_or_below_the_threshold_is_a_strike() {
+        let policy = Policy::default();
+        let teaches = |age| Refusal::Renew { teaches: Some(age) };
+        let rows = [
+            (200_001, 100_000, teaches(100_000), false),
+            (200_001, 99_999, Refusal::Renew { teaches: None }, true),
+            (200_000, 99_999, Refusal::Renew { teaches: None }, true),
+            (15_000, 10_000, teaches(10_000), false),
+            (15_000, 9_999, Refusal::Reported, true),
+        ];
+        for (died, age, refusal, strike) in rows {
+            let learned = learned(&policy, died);
+            assert_eq!(first_401(learned, &policy, age), (refusal, strike), "{died} {age}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_lived_about_as_long_as_its_predecessor_died_of_age() {
+        let policy = Policy::default();
+        for (died, age, explained) in [
+            (30_000, 30_000, true),
+            (30_000, 22_499, false),
+            // Below the least threshold, however similar.
+            (12_000, 9_999, false),
+            (12_000, 10_000, true),
+        ] {
+            let mut learned = LearnedAge::new(&policy);
+            learned.strike(&policy);
+            learned.unproven = Some(died);
+            let mut token = TokenStatus::granted(true);
+            learned.refused(&policy, &mut token, TokenAge { millis: age, stated: DAY }, 0);
+            assert_eq!(token.wants_renewal(), explained, "{died} {age}");
+            assert_eq!(learned.limit(), explained.then_some(died), "{died} {age}");
+            let threshold = if explained { 40_000 } else { 160_000 };
+            assert_eq!(learned.threshold, threshold, "{died} {age}");
+        }
+    }
+
+    #[test]
+    fn new_credentials_keep_what_was_learned_and_take_the_strikes_back() {
+        let policy = Policy::default();
+        let mut struck = learned(&policy, 60_000);
+        struck.trial_after = 8;
+        struck.strike(&policy);
+        struck.unproven = Some(60_000);
+        struck.renew_trust(&policy);
+        let fresh = LearnedAge::new(&policy);
+        assert_eq!(struck, LearnedAge { limit: struck.limit, trial_after: 8, ..fresh });
+        assert_eq!(struck.limit(), Some(60_000));
+    }
+
+    #[test]
+    fn three_quarters_of_the_predecessors_age_are_similar() {
+        for (age, similar) in [(74_999, false), (75_000, true), (99_999, true), (200_000, true)] {
+            assert_eq!(is_similar(age, 100_000), similar, "{age}");
+        }
+    }
+
+    #[test]
+    fn the_threshold_falls_back_after_four_of_the_longest_gaps() {
+        let policy = Policy::default();
+        for (quiet, least) in [(79_999, false), (80_000, true)] {
+            let mut learned = LearnedAge::new(&policy);
+            learned.refused(&policy, &mut TokenStatus::granted(true), AGE, 0);
+            learned.strike(&policy);
+            learned.threshold = 15_000;
+            learned.refused(&policy, &mut TokenStatus::granted(true), AGE, 20_000);
+            learned.note_gap(&policy, 20_000 + quiet);
+            assert_eq!(learned.threshold == policy.age_threshold(), least, "{quiet}");
+            assert_eq!(learned.longest_gap, quiet, "a quiet time is a gap, too");
+        }
+        // No more than the cap of a gap counts.
+        let mut learned = LearnedAge::new(&policy);
+        learned.note_gap(&policy, 0);
+        learned.note_gap(&policy, DAY);
+        assert_eq!(learned.longest_gap, policy.age_threshold_cap());
+    }
+
+    const AGE: TokenAge = TokenAge { millis: 1_000, stated: DAY };
+
+    #[test]
+    fn a_statement_shorter_than_what_holds_is_tried_without_a_step_back() {
+        let policy = Policy::default();
+        let mut learned = learned(&policy, 60_000);
+        let short = TokenAge { millis: 20_000, stated: 30_000 };
+        assert!(!learned.retire(&policy, &TokenStatus::granted(false), short));
+        assert_eq!(learned.limit, Limit::Trial { held: 60_000, age: 60_000 });
+        learned.retire(&policy, &TokenStatus::granted(false), short);
+        assert_eq!(learned.limit, Limit::Stated, "what is stated has held");
+    }
 }

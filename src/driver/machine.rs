@@ -388,7 +388,7 @@ impl Driver {
     /// A token that has lived long enough shows that the renewal before it cured.
     pub(super) fn observe_age(&mut self, now: Moment) {
         if let Some(age) = self.token_age(now) {
-            self.learned.observe(&self.policy, &self.token, age.millis);
+            self.learned.observe(&self.policy, age.millis);
         }
     }
 

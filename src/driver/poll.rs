@@ -210,7 +210,7 @@ impl Driver {
             return session.renewal_due_within(None, now);
         }
         let due = session.renewal_due_within(self.learned.limit(), now);
-        match self.learned.cure(&self.policy, &self.token) {
+        match self.learned.cure(&self.policy) {
             Some((proven_at, limit)) => {
                 let proven_in = proven_at.saturating_sub(session.age(now));
                 due.min(proven_in.max(session.renewal_due_within(limit, now)))

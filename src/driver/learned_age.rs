@@ -250,7 +250,7 @@ impl LearnedAge {
         if let Some(last) = self.last_refused {
             let gap = at.saturating_sub(last);
             let quiet = self.longest_gap.max(self.threshold).saturating_mul(QUIET_GAPS);
-            if self.threshold > least && gap >= quiet {
+            if gap >= quiet {
                 (self.threshold, self.longest_gap) = (least, 0);
             }
             self.longest_gap = self.longest_gap.max(gap.min(policy.age_threshold_cap()));

@@ -32,7 +32,7 @@ impl Custom {
 impl Exchange for Custom {
     fn request(&self) -> Result<Request<Bytes>, BuildError> {
         if self.broken.load(Ordering::Relaxed) {
-            return Err(BuildError::Custom("no login at hand"));
+            return Err(BuildError::Custom("no login"));
         }
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = Uri::from_static(self.uri);
@@ -71,7 +71,7 @@ fn a_custom_request_goes_to_safe_places_only() {
 fn an_exchange_that_has_no_request_now_may_have_one_later() {
     let custom = Custom::at("https://app.example/token");
     let credentials = || Credentials::custom(Arc::clone(&custom) as Arc<dyn Exchange>);
-    let broken = NotSent::Build(BuildError::Custom("no login at hand"));
+    let broken = NotSent::Build(BuildError::Custom("no login"));
     let (session, outgoing) = Session::new(config(), 1).authenticate(credentials(), START).unwrap();
     let granted = http::Response::builder().header("date", "Tue, 24 Nov 2026 04:00:00 GMT");
     let mut session = session.receive(outgoing.id(), &granted.body("t").unwrap(), START).unwrap();

@@ -108,7 +108,7 @@ fn foreign_id() -> RequestId {
     outgoing.id()
 }
 
-/// Every input, with what it amounts to in the session at hand: the table's name for it, or none for
+/// Every input, with what it amounts to in the current session: the table's name for it, or none for
 /// one that can't be a transition there.
 fn inputs(state: StateName, flight: Option<RequestId>) -> Vec<(Input, Moment, Option<InputName>)> {
     let id = flight.unwrap_or_else(foreign_id);
@@ -241,7 +241,7 @@ fn a_lapse_during_renewal_keeps_the_request_and_its_id() {
 }
 
 #[test]
-fn a_failed_renewal_leaves_the_token_at_hand_alone() {
+fn a_failed_renewal_leaves_the_current_token_alone() {
     let mut session = active();
     let token = |session: &Session<_>| {
         let mut call = http::Request::get("https://api.example/v1/videos").body(()).unwrap();

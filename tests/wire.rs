@@ -376,7 +376,7 @@ fn another_identity_is_never_accepted_on_renewal() {
     assert_eq!(session.identity(), Some(&identity("user-17")));
     let mut call = Request::get("https://api.example/v1/videos").body(()).unwrap();
     session.authorize(&mut call, NOW).unwrap();
-    assert_eq!(call.headers()[AUTHORIZATION], "Bearer t-1", "the token at hand serves on");
+    assert_eq!(call.headers()[AUTHORIZATION], "Bearer t-1", "the current token stays in use");
 }
 
 #[test]

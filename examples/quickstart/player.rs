@@ -107,16 +107,16 @@ impl<'a> Player<'a> {
         }
     }
 
-    /// The number of the token at hand.
+    /// The number of the current token.
     pub(crate) fn token(&self) -> Option<u64> {
         self.runner.look(|driver, _now| Some(driver.generation()?.number()))
     }
 
-    /// Shows everything about the token at hand but the token.
+    /// Shows everything about the current token but the token.
     pub(crate) fn show_token(&self) -> Done {
         let (generation, remaining) =
             self.runner.look(|driver, now| (driver.generation(), driver.remaining(now)));
-        let (token, remaining) = generation.zip(remaining).ok_or("there is no token at hand")?;
+        let (token, remaining) = generation.zip(remaining).ok_or("there is no token")?;
         self.timeline.app(format_args!("has token {}: {}", token.number(), life(remaining)));
         Ok(())
     }

@@ -95,7 +95,7 @@ fn title(token: &Token) -> String {
 /// While it serves, and afterwards: first surely alive, then perhaps.
 fn parts(token: &Token, scale: &Scale) -> Vec<(&'static str, f64, f64)> {
     let end = scale.end();
-    // What is only assumed is shown of the token at hand. What the API refused doesn't live on.
+    // What is only assumed is shown of the current token. What the API refused doesn't live on.
     let assumed = if token.held { token.until.max(token.sure) } else { token.until };
     let last = if token.refused.is_some() { token.until } else { end };
     let dead = token.dead.unwrap_or(assumed).min(last).min(end);

@@ -14,9 +14,9 @@ pub struct Counters {
     pub requests: u64,
     /// Replies that gave a token while none served.
     pub authentications: u64,
-    /// Replies that gave a token in place of one at hand, which may have expired since the last poll.
+    /// Replies that gave a token in place of the current one, which may have expired since the last poll.
     pub renewals: u64,
-    /// Tokens that came by another way, and were taken.
+    /// Tokens obtained elsewhere that were adopted.
     pub adoptions: u64,
     /// Replies that refused: 401, most other 4xx, and an `error` under 200 or 201.
     pub refused: u64,

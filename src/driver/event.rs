@@ -42,7 +42,7 @@ pub enum Event {
     /// enough.
     GaveUp,
     /// The token to start with was not adopted: by its own claims (a JWT's `exp` and `iat`), it never had any
-    /// life. An expiry that is past by the device's wall clock alone is no such reason. A token at hand for the
+    /// life. An expiry that is past by the device's wall clock alone is no such reason. A current token of the
     /// same stated identity is untouched; otherwise the start had ended the login before it already.
     NotAdopted(Denial),
     /// The credentials' exchange could not build its request. The driver asks no more until it is given

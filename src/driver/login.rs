@@ -13,7 +13,7 @@ use crate::session::AnySession;
 pub enum Start {
     /// Ask for a token with these, and for each that follows.
     Exchange(Credentials),
-    /// Take a token that came by another way. It can't be renewed: see
+    /// Take a token that was obtained elsewhere. It can't be renewed: see
     /// [`Event::TokenNeeded`](super::Event::TokenNeeded).
     Token(Grant),
 }
@@ -77,7 +77,7 @@ impl fmt::Display for Stalled {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Login {
     Nobody,
-    /// A token that came by another way, until it is adopted.
+    /// A token that was obtained elsewhere, until it is adopted.
     Pending(Grant),
     /// A token that was adopted.
     Adopted,
@@ -99,7 +99,7 @@ pub(super) struct Renewable {
     pub(super) stalled: Option<Stalled>,
 }
 
-/// How a new wish relates to the login at hand.
+/// How a new wish relates to the current login.
 pub(super) enum Relation {
     /// It is the same.
     Joined,
@@ -131,7 +131,7 @@ impl Login {
         }
     }
 
-    /// Whether a token at hand would be renewed, if that were due.
+    /// Whether a current token would be renewed, if that were due.
     pub(super) fn can_renew(&self) -> bool {
         matches!(self, Self::Renewable(login) if login.stalled.is_none())
     }
@@ -173,7 +173,7 @@ impl Login {
     }
 
     /// Two logins are the same only if both say for whom they are: a token or a cookie that names nobody
-    /// may be anybody's, and what is at hand must not serve somebody else.
+    /// may be anybody's, and the current token must not serve somebody else.
     pub(super) fn relation(&self, start: Start, session: &AnySession) -> Relation {
         let same_identity =
             |named: Option<&Identity>| named.is_some() && named == self.identity(session);

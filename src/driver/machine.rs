@@ -112,10 +112,10 @@ impl Driver {
 impl Driver {
     /// Sets who is to be logged in, with what.
     ///
-    /// | compared with the login at hand | what happens |
+    /// | compared with the current login | what happens |
     /// |---|---|
     /// | the same credentials, or the same token | nothing, but that a driver that [gave up](Stalled::GaveUp) tries again |
-    /// | the same stated identity, endpoint and scopes, with another secret | the token at hand serves on; the next request is made with the new secret, and a refusal and the backoff of the old one are forgotten; a token whose 401 was reported is renewed |
+    /// | the same stated identity, endpoint and scopes, with another secret | the current token stays in use; the next request is made with the new secret, and a refusal and the backoff of the old one are forgotten; a token whose 401 was reported is renewed |
     /// | a token that was adopted or is to be, and credentials or another token for the same stated identity | the token serves until it is renewed or replaced |
     /// | anything else | the old login ends as by [`stop`](Self::stop), now, and a new epoch begins |
     ///
@@ -245,7 +245,7 @@ impl Driver {
         }
     }
 
-    /// Sets whether there is a network. A driver that is offline sends nothing, and its token serves on.
+    /// Sets whether there is a network. A driver that is offline sends nothing, and its token stays in use.
     ///
     /// - When the network goes, a request that was announced and not handed out yet ends as
     ///   [`Unreachable`](TransportFailure::Unreachable), without a backoff.

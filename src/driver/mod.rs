@@ -92,7 +92,7 @@
 //!
 //! An API may refuse tokens sooner than their replies state: the statement is wrong, a clock is off, or the
 //! server forgets them. It may also refuse every token, because of a scope or an account, so that renewing
-//! can't help. The driver is told of 401s only, and tells these cases apart by a token's *age*: the time
+//! can't help. The driver sees 401s only, and tells these cases apart by a token's *age*: the time
 //! since its request was sent, sleep included. The *threshold* is [10 s](PolicyBuilder::age_threshold) at
 //! first.
 //!

@@ -78,7 +78,7 @@ impl Driver {
         self.login.identity(&self.session)
     }
 
-    /// The number of the token at hand; `None` without one.
+    /// The number of the current token; `None` without one.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
         match &self.session {
@@ -87,7 +87,7 @@ impl Driver {
         }
     }
 
-    /// The scopes that were granted with the token at hand, if the reply said so.
+    /// The scopes that were granted with the current token, if the reply said so.
     #[must_use]
     pub fn granted_scopes(&self) -> Option<&Scopes> {
         match &self.session {
@@ -96,7 +96,7 @@ impl Driver {
         }
     }
 
-    /// How long the token at hand still lives; `None` without one.
+    /// How long the current token still lives; `None` without one.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Option<Remaining> {
         match &self.session {
@@ -105,13 +105,13 @@ impl Driver {
         }
     }
 
-    /// Whether the token at hand is good at `now`; `None` without one.
+    /// Whether the current token is good at `now`; `None` without one.
     #[must_use]
     pub fn validity(&self, now: Moment) -> Option<Validity> {
         self.remaining(now).map(Remaining::validity)
     }
 
-    /// Which login this is: each [`start`](Self::start) that is not for the one at hand begins another,
+    /// Which login this is: each [`start`](Self::start) that is not for the current one begins another,
     /// from 1. 0 before the first, and for a login that was taken over with its session.
     #[must_use]
     pub fn epoch(&self) -> u64 {
@@ -137,7 +137,7 @@ impl Driver {
         self.counters
     }
 
-    /// The session, to look at. Between the event that announces a request and the poll that hands the
+    /// Returns the session. Between the event that announces a request and the poll that hands the
     /// request out, it is in the state before.
     pub fn session(&self) -> &AnySession {
         &self.session

@@ -195,7 +195,7 @@ impl Session<Active> {
         self.state.held.lifetime.until_expired(at).map(Duration::from_millis)
     }
 
-    /// Lets time pass. The token serves on, unless it has certainly expired. One of unknown expiry never
+    /// Lets time pass. The token stays in use, unless it has certainly expired. One of unknown expiry never
     /// has.
     pub fn advance(mut self, now: Moment) -> Advance {
         self.core.observe(now);
@@ -222,7 +222,7 @@ impl Session<Active> {
 
 /// Renewal.
 impl Session<Active> {
-    /// Asks for the next token, whether it is due or not: after a 401, say. The one at hand serves on.
+    /// Asks for the next token, whether it is due or not: after a 401, say. The current one stays in use.
     ///
     /// A token that has expired can be renewed too, until [`advance`](Self::advance) lapses the session;
     /// nothing serves meanwhile.
@@ -259,7 +259,7 @@ impl Session<Active> {
     ///
     /// # Errors
     /// [`NotRenewed::Stale`] if the reply is to another request: nothing changed.
-    /// [`NotRenewed::Denied`] if it gave no token: the one at hand serves on, untouched, and another
+    /// [`NotRenewed::Denied`] if it gave no token: the current one stays in use, untouched, and another
     /// renewal may be made.
     pub fn receive<B: AsRef<[u8]>>(
         &mut self,
@@ -282,7 +282,7 @@ impl Session<Active> {
         }
     }
 
-    /// Reports that the renewal got no reply. The token at hand serves on, untouched.
+    /// Reports that the renewal got no reply. The current token stays in use, untouched.
     ///
     /// # Errors
     /// [`StaleRequest`] if the failure is another request's: nothing changed.
@@ -299,7 +299,7 @@ impl Session<Active> {
         Ok(())
     }
 
-    /// Takes a token that came by another way in place of the one at hand. A renewal in flight is
+    /// Takes a token that was obtained elsewhere in place of the current one. A renewal in flight is
     /// given up: its reply, when it comes, is stale. The new token's expiry counts as in
     /// [`adopt`](Session::<Unauthenticated>::adopt).
     ///
@@ -386,7 +386,7 @@ pub enum Advance {
     Reauthenticating(Session<Authenticating>),
 }
 
-/// Why a reply renewed nothing. The token at hand serves on.
+/// Why a reply renewed nothing. The current token stays in use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[must_use]
 pub enum NotRenewed {
@@ -394,6 +394,6 @@ pub enum NotRenewed {
     #[error(transparent)]
     Stale(#[from] StaleRequest),
     /// The reply gave no token.
-    #[error("the token at hand serves on; its renewal failed: {0}")]
+    #[error("renewal failed: {0}; the current token stays in use")]
     Denied(Denial),
 }

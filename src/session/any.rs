@@ -65,11 +65,11 @@ pub enum AnySession {
 pub enum Input {
     /// Authenticate with these credentials.
     Authenticate(Credentials),
-    /// Authenticate again, with the credentials at hand.
+    /// Authenticate again, with the current credentials.
     Reauthenticate,
     /// Renew the token.
     Renew,
-    /// Take a token that came by another way, in place of one at hand if there is one.
+    /// Take a token that was obtained elsewhere, in place of the current one if there is one.
     Adopt(Grant),
     /// Use these credentials from now on.
     SetCredentials(Credentials),

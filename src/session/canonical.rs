@@ -48,7 +48,7 @@ impl AnySession {
         }
     }
 
-    /// A number for the token at hand.
+    /// A number for the current token.
     pub(crate) fn token_fingerprint(&self) -> Option<u64> {
         let Self::Active(session) = self else { return None };
         Some(Grant::new(session.token().clone()).fingerprint())

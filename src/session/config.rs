@@ -22,7 +22,7 @@ use crate::time::{Tolerances, millis};
 /// | [`request_timeout`](ConfigBuilder::request_timeout) | 15 s | a mobile network's slow minute, well under a token's life |
 /// | [`gateway_skew`](ConfigBuilder::gateway_skew) | 1 s | one operator's machines, kept in step by NTP |
 /// | [`backend_skew`](ConfigBuilder::backend_skew) | 10 s | `Date` is the backend's, `expiresAt` the gateway's |
-/// | [`wall_error`](ConfigBuilder::wall_error) | 2 min | a device's clock, where nothing better is at hand |
+/// | [`wall_error`](ConfigBuilder::wall_error) | 2 min | a device's clock, where nothing better is known |
 /// | [`assumed_lifetime`](ConfigBuilder::assumed_lifetime) | 15 min | for a token of unknown expiry; a driver [learns](crate::driver#tokens-that-die-early) from 401s if it is less |
 /// | [`renewal_margin`](ConfigBuilder::renewal_margin) | 60 s | four timeouts: room for failed tries |
 /// | [`renewal_percent`](ConfigBuilder::renewal_percent) | 25 % | so that the margin of a short-lived token leaves it most of its life |

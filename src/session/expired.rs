@@ -36,7 +36,7 @@ impl fmt::Debug for Expired {
 }
 
 impl Session<Expired> {
-    /// Asks for a new token with the credentials at hand, for the same identity.
+    /// Asks for a new token with the current credentials, for the same identity.
     ///
     /// # Errors
     /// [`NotSent::NoCredentials`] if the expired token had been adopted, or [`NotSent::Build`]. Nothing
@@ -66,7 +66,7 @@ impl Session<Expired> {
         (self.core.become_state::<Expired, _, why::Reauthenticated>(state), outgoing)
     }
 
-    /// Takes a token that came by another way. The credentials at hand, if any, renew it. Its expiry counts as
+    /// Takes a token that was obtained elsewhere. The current credentials, if any, renew it. Its expiry counts as
     /// in [`Session::<Unauthenticated>::adopt`](Session::adopt).
     ///
     /// # Errors

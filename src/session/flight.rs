@@ -99,7 +99,7 @@ impl Flight {
     }
 }
 
-/// Takes a token that came by another way: there is no reply whose `Date` could be held against the
+/// Takes a token that was obtained elsewhere: there is no reply whose `Date` could be held against the
 /// device's own clock.
 pub(super) fn adopt(
     core: &mut Core,

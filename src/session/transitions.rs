@@ -23,11 +23,11 @@ pub enum StateName {
 pub enum InputName {
     /// Credentials to authenticate with.
     Authenticate,
-    /// A wish to authenticate again, with the credentials at hand.
+    /// A wish to authenticate again, with the current credentials.
     Reauthenticate,
     /// A wish to renew the token while it serves.
     Renew,
-    /// A token that came by another way.
+    /// A token that was obtained elsewhere.
     Adopt,
     /// New credentials for the next renewal.
     SetCredentials,
@@ -78,7 +78,7 @@ macro_rules! causes {
 causes! {
     /// A request for the first token was made.
     Started,
-    /// A token that came by another way was taken.
+    /// A token that was obtained elsewhere was taken.
     Adopted,
     /// A reply granted a token.
     Granted,
@@ -90,11 +90,11 @@ causes! {
     RenewalSent,
     /// A reply granted the next token, in place of the one that served until then.
     Renewed,
-    /// A reply denied the next token; the one at hand still serves.
+    /// A reply denied the next token; the current one still serves.
     RenewalDenied,
-    /// The renewal got no reply; the token at hand still serves.
+    /// The renewal got no reply; the current token still serves.
     RenewalFailed,
-    /// A token that came by another way took the place of the one that served until then.
+    /// A token that was obtained elsewhere took the place of the one that served until then.
     Replaced,
     /// New credentials were set.
     CredentialsSet,

@@ -89,7 +89,7 @@ impl Session<Unauthenticated> {
         (self.core.become_state::<Unauthenticated, _, why::Started>(state), outgoing)
     }
 
-    /// Takes a token that came by another way, without any request: a
+    /// Takes a token that was obtained elsewhere, without any request: a
     /// [`SessionToken`](crate::SessionToken), or a [`Grant`] that says more about it.
     ///
     /// A stated expiry is compared with the device's own wall clock, which may be off by the

@@ -8,7 +8,7 @@ use http::header::{COOKIE, HeaderValue};
 use super::device::Device;
 use super::fault::Fault;
 use super::faulty::date_error;
-use super::referee::Referee;
+use super::invariant_checker::InvariantChecker;
 use crate::driver::{Driver, Policy, Start};
 use crate::exchange::{Backend, Credentials, Endpoint, Gateway, Identity};
 use crate::secret::ApiToken;
@@ -62,7 +62,7 @@ pub(super) struct Truth {
 pub(super) struct Client {
     pub(super) driver: Driver,
     pub(super) device: Device,
-    pub(super) referee: Referee,
+    pub(super) checker: InvariantChecker,
     pub(super) way: Way,
     number: usize,
     user: u32,
@@ -76,7 +76,7 @@ pub(super) struct Client {
     pub(super) started_with: Option<String>,
     /// For whom the tokens of this login are: as the first of them said.
     pub(super) named: Option<String>,
-    /// When the token at hand is looked at next, just before it stops being Valid.
+    /// When the current token is looked at next, just before it stops being Valid.
     pub(super) probe_at: Option<u64>,
     /// A token that the app fetched itself, until it is adopted.
     pub(super) fetched: Option<String>,
@@ -100,10 +100,10 @@ impl Client {
     ) -> Self {
         let now = device.read(0);
         let mut driver = Driver::with_policy(config, policy, seed);
-        // The first reading, so that the referee's time and the driver's begin together.
+        // The first reading, so that the checker's time and the driver's begin together.
         driver.observe(now);
         Self {
-            referee: Referee::new(Policy::default(), now),
+            checker: InvariantChecker::new(Policy::default(), now),
             driver,
             device,
             way,
@@ -129,10 +129,10 @@ impl Client {
         let now = self.device.read(at);
         if let Some(left) = self.distrusted_readings.checked_sub(1) {
             self.distrusted_readings = left;
-            // A reading that is nonsense, and the leap back from it, may age every token at hand.
+            // A reading that is nonsense, and the leap back from it, may age every current token.
             self.truths.values_mut().for_each(|truth| truth.excused = true);
         }
-        self.referee.read(now);
+        self.checker.read(now);
         self.last_now = now;
         now
     }
@@ -231,7 +231,7 @@ impl Client {
         let Some((token, expires_at)) = gateway.newest() else { return };
         let off = date_error(lasting).unsigned_abs();
         let has = |fault| lasting.contains(&fault);
-        // A token that came by another way has no reply with a `Date`.
+        // A token that was obtained elsewhere has no reply with a `Date`.
         let undated = has(Fault::DateMissing) || self.way == Way::Own;
         let unread = has(Fault::ExpiryMissing) || has(Fault::ExpiryUnreadable);
         let end = if unread || self.way == Way::Older {

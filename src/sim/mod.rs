@@ -18,9 +18,9 @@ mod fault;
 mod faulty;
 mod gateway;
 mod harness;
+mod invariant_checker;
 mod plan;
 mod play;
-mod referee;
 mod report;
 mod step;
 #[cfg(feature = "proptest")]

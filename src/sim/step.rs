@@ -50,9 +50,9 @@ pub enum Step {
     Answer(To, Answer),
     /// A request fails.
     Fail(To, TransportFailure),
-    /// The API answers 401: to the token at hand, or to the first one that there was.
+    /// The API answers 401: to the current token, or to the first one that there was.
     Unauthorized {
-        /// Whether it is the token at hand.
+        /// Whether it is the current token.
         current: bool,
     },
 }

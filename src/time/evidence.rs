@@ -72,7 +72,7 @@ impl Evidence {
         Self { longest: lifetime, ..self }
     }
 
-    /// Says that the token came by another way than the reply to a request. If it seems to have expired, it
+    /// Marks the token as one that no reply gave. If it seems to have expired, it
     /// is due for renewal at once: a request may give a better one.
     pub const fn adopted(self) -> Self {
         Self { adopted: true, ..self }

@@ -84,7 +84,7 @@ impl From<StateName> for StateNote {
     }
 }
 
-/// The token at hand.
+/// The current token.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Holding {

@@ -63,7 +63,7 @@ fn r12_a_request_is_announced_before_it_goes_out() {
     assert_eq!(outgoing.deadline(), world.now().since_start() + Duration::from_secs(15));
     assert_eq!(world.driver.counters().requests, 1);
     world.settle();
-    assert!(world.events.is_empty(), "nothing is told after it");
+    assert!(world.events.is_empty(), "no event follows it");
 }
 
 #[test]

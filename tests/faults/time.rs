@@ -19,7 +19,7 @@ use crate::world::{HOUR, MINUTE, SECOND, Server, T0, World, config, says};
 /// The `Date` of a reply that is written when the world begins.
 const NOW: &str = "Tue, 24 Nov 2026 04:00:00 GMT";
 
-/// A token of user-17 that came by another way than a reply.
+/// A token of user-17 that no reply gave.
 fn kept(expires_at: &str) -> Grant {
     let grant = Grant::new(SessionToken::new("st-kept").unwrap());
     grant.with_identity(Identity::new("user-17").unwrap()).with_expires_at(expires_at)

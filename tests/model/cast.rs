@@ -28,7 +28,7 @@ const THREE_UNITS_AT_MOST: u64 = 3 * 1_023;
 const LIFETIME: u64 = ONE_UNIT + 2_000 + SKEW;
 const SKEW: u64 = (THREE_UNITS_AT_MOST - ONE_UNIT - 2_000) / 2;
 
-/// σ for tokens that came by another way, such that the end of one that lives for a second lies on the
+/// σ for tokens that were obtained elsewhere, such that the end of one that lives for a second lies on the
 /// grid too: `hi = 1000 + 1000 + σ`.
 const OWN_SKEW: u64 = 2 * 1_023 - 2_000;
 
@@ -69,7 +69,7 @@ pub(crate) enum Wish {
     BareToken,
 }
 
-/// How long a token lives that came by another way.
+/// How long a token lives that was obtained elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Lives {
     On,

@@ -250,7 +250,7 @@ impl State {
         let now = self.at.moment();
         let kept = before.driver.generation() == self.driver.generation()
             && before.driver.remaining(now) == self.driver.remaining(now);
-        hold(3, kept, "the token at hand was harmed")?;
+        hold(3, kept, "the current token was harmed")?;
         let login = before.driver.credentials() == self.driver.credentials();
         hold(3, login, "the login was ended")
     }

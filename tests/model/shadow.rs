@@ -367,7 +367,7 @@ impl Shadow {
         }
     }
 
-    /// The API answered 401 to the token at hand.
+    /// The API answered 401 to the current token.
     pub(crate) fn refuse_token(&mut self, at: Instant) {
         self.live(at);
         let renewable = self.is_renewable();
@@ -385,7 +385,7 @@ impl Shadow {
 
 /// What came out of the driver.
 impl Shadow {
-    /// A request is announced. `due` says whether the token at hand asks for one by its age.
+    /// A request is announced. `due` says whether the current token asks for one by its age.
     fn announces(&mut self, cause: Cause, due: bool, now: u64) -> Verdict {
         self.announced = Some(self.may_send(due, now)?);
         let wakes = match cause {
@@ -466,7 +466,7 @@ impl Shadow {
         Ok(())
     }
 
-    /// A transition is told.
+    /// A transition is reported.
     pub(crate) fn moves(&mut self, transition: Transition, due: bool, at: Instant) -> Verdict {
         hold(8, TABLE.contains(&transition), "there is no such transition")?;
         hold(8, transition.from == self.told, "it begins where none ended")?;
@@ -500,7 +500,7 @@ impl Shadow {
         }
     }
 
-    /// Something else is told.
+    /// Another event is reported.
     pub(crate) fn tells(&mut self, event: &Event, due: bool) -> Verdict {
         let next = self.owed.pop_front();
         let current = self.token.as_mut();

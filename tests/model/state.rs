@@ -33,7 +33,7 @@ pub(crate) enum Action {
     /// A reply to a request that isn't in flight any more, or once more.
     LateAnswer(Answer),
     LateLoss,
-    /// An API call with the token at hand was answered 401.
+    /// An API call with the current token was answered 401.
     Unauthorized,
     /// A call with an older token was.
     LateUnauthorized,
@@ -127,7 +127,7 @@ impl State {
         self.canonical == before.canonical
     }
 
-    /// Whether the token at hand asks to be replaced, by its age. The margin is one millisecond.
+    /// Whether the current token asks to be replaced, by its age. The margin is one millisecond.
     pub(crate) fn is_due(&self) -> bool {
         let remaining = self.driver.remaining(self.at.moment());
         remaining.is_none_or(|remaining| remaining.at_least_millis() <= 1)

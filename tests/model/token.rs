@@ -17,7 +17,7 @@ pub(crate) struct Flight {
     pub(crate) slept: bool,
 }
 
-/// The token at hand.
+/// The current token.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Token {
     pub(crate) generation: Generation,

@@ -1,6 +1,6 @@
 //! Tokens that die early: which 401s ask for a renewal, and what they teach about the age at which tokens die.
-//! From the chapter of that name in the docs of `driver`, and nothing of its code: `reference` and `model` hold
-//! the driver to it. Times and ages in milliseconds.
+//! From the chapter of that name in the docs of `driver`, and nothing of its code: `reference`, `model` and `rules`
+//! hold the driver to it. Times and ages in milliseconds.
 
 /// What the API said of a token, and what follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -162,7 +162,7 @@ fn tries_are_counted_in_a_row_and_a_token_at_hand_outlives_them() {
     }
     bench.grant(id, 600 * SECOND);
     assert_eq!(tries(&mut bench, 1), 3);
-    assert_eq!(bench.driver.validity(bench.now), Some(Validity::Valid), "it serves on");
+    assert_eq!(bench.driver.validity(bench.now), Some(Validity::Valid), "it stays in use");
     let (_, why) = bench.wait();
     assert_eq!(why, WakeReason::Expiry);
 

@@ -28,7 +28,7 @@ pub(crate) enum Login {
     Token { user: User, number: u8, life: Stated },
     /// The token that serves, again.
     AtHand { user: User },
-    /// The credentials at hand, with another secret; without any, the gateway's.
+    /// The current credentials, with another secret; without any, the gateway's.
     Rotated,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Login {
 pub(crate) enum User {
     Nobody,
     Number(u8),
-    /// The one that the login at hand is for.
+    /// The one that the current login is for.
     Same,
 }
 

@@ -34,7 +34,7 @@ struct Sent {
     ask: Ask,
 }
 
-/// The token at hand.
+/// The current token.
 #[derive(Debug, Clone)]
 struct Token {
     generation: u64,

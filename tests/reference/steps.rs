@@ -23,7 +23,7 @@ pub(crate) enum Step {
     Online(bool),
     Reply(To, Say),
     Fail(To, TransportFailure),
-    /// The API answers 401: to the token at hand, or to one so many before it.
+    /// The API answers 401: to the current token, or to one so many before it.
     Unauthorized(u8),
     Pass(u32),
     /// Time passes until so long after something is due, if it is ahead.

@@ -230,7 +230,7 @@ impl Trial {
         followers.follow(&news, sent, self.model.last_asked(), &self.driver, now)
     }
 
-    /// A request is for the login at hand, and made with its latest secret.
+    /// A request is for the current login, and made with its latest secret.
     fn check(&self, outgoing: &Outgoing) -> Checked {
         let Ask { endpoint, secret, gateway, .. } =
             self.model.last_asked().ok_or("nothing was sent")?;

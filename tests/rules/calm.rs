@@ -22,7 +22,7 @@ type Checked = Result<(), TestCaseError>;
 /// have been asked for by a 401.
 const LONG: u32 = 1_000_000;
 
-/// Calls that leave a long-lived token at hand, and 401s.
+/// Calls that leave a long-lived token in use, and 401s.
 fn refusing() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => Just(Step::Drain),
@@ -209,7 +209,7 @@ fn is_adoption(transition: Transition) -> bool {
 proptest! {
     #![proptest_config(crate::cases(256))]
 
-    /// A 401 renews a token that may have died of age, and is told otherwise; the age is learned.
+    /// A 401 renews a token that may have died of age, and is reported otherwise; the age is learned.
     #[test]
     fn rule_05_a_401_renews_what_may_have_died_of_age(script in script(refusing()), seed: u64) {
         let mut watch = Watch::new();

@@ -73,7 +73,7 @@ fn rule_02_only_a_token_that_is_held_pins_an_identity() {
     assert_eq!(driver.generation().unwrap().number(), 2);
 }
 
-/// The same for a token that came by another way.
+/// The same for a token that was obtained elsewhere.
 #[test]
 fn rule_02_a_dead_token_in_place_of_another_names_nobody() {
     // By its claims, it lived for minus ten seconds.

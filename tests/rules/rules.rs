@@ -356,7 +356,7 @@ proptest! {
     }
 }
 
-/// A token that is new at hand is for whom the login is, and somebody is on record for it.
+/// A new token is for the login's identity, which is on record.
 fn first_identity_is_kept(turn: &Turn<'_>) -> Checked {
     let (Some(token), Step::Answer(..)) = (&turn.after.token, turn.step) else { return Ok(()) };
     if turn.before.token.as_ref() == Some(token) {

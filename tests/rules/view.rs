@@ -25,7 +25,7 @@ pub(crate) struct View {
     pub(crate) counters: Counters,
     pub(crate) queued: usize,
     pub(crate) epoch: u64,
-    /// How long until the token at hand is due for renewal.
+    /// How long until the current token is due for renewal.
     pub(crate) due: Option<Duration>,
 }
 

@@ -25,7 +25,7 @@ fn rotation_leaves_no_gap() {
     let mut world = World::new(MINUTE * 10).logged_in();
     let header = world.header();
     world.driver.start(login_with(NEXT_TOKEN, "user-17"), world.now());
-    assert_eq!(world.header(), header, "the token at hand serves on");
+    assert_eq!(world.header(), header, "the current token stays in use");
     world.settle();
     assert_eq!((world.header(), world.sent.len()), (header, 1));
     world.run(MINUTE * 5);
@@ -133,7 +133,7 @@ fn each_token_that_cannot_be_renewed_is_asked_for_once() {
     for (n, token) in (1..).zip(["st-1", "st-2", "st-3"]) {
         let before = world.header();
         world.driver.start(named(token), world.now());
-        assert_eq!(world.header(), before, "what is at hand serves until then");
+        assert_eq!(world.header(), before, "the current token serves until then");
         for _ in 0..3 {
             world.settle();
             world.driver.start(named(token), world.now());

@@ -120,7 +120,7 @@ fn a_call_without_a_token_has_none() {
     fails(&world, |refused| matches!(refused, NotAuthorized::Start(_)));
 }
 
-/// With a token at hand and without one.
+/// With a current token and without one.
 #[test]
 fn a_call_to_another_place_is_told_so() {
     let mut world = World::new(MINUTE * 10);

@@ -111,7 +111,7 @@ fn a_token_to_be_adopted_is_not_lost_when_credentials_follow() {
     assert_eq!(world.driver.epoch(), 1);
 }
 
-/// One that is dead by its own account is told of, and the credentials get another.
+/// A token that is dead by its own claims is reported, and the credentials get another.
 #[test]
 fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
     let claims = URL_SAFE_NO_PAD.encode(r#"{"exp":1795492000,"iat":1795492800}"#);

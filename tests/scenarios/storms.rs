@@ -126,7 +126,7 @@ fn what_cannot_work_is_not_retried() {
         world.run_to_next_request();
         assert_eq!(world.sent.len(), 2);
         assert_eq!(world.driver.stalled(), Some(Stalled::Refused), "{status}");
-        assert_eq!(world.served_to(), "user-17", "{status}: the token at hand is good");
+        assert_eq!(world.served_to(), "user-17", "{status}: the current token is good");
         world.run(DAY);
         assert_eq!(world.sent.len(), 2, "{status}");
         assert_eq!(world.driver.state(), StateName::Expired, "{status}");

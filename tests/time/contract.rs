@@ -122,7 +122,7 @@ fn by_wall(world: &World) -> ByWall {
 enum Way {
     /// In a reply.
     Reply,
-    /// By another way, with no more than its `expiresAt`, in the moment in which the reply came.
+    /// Obtained elsewhere, with no more than its `expiresAt`, in the moment in which the reply came.
     Adopted,
 }
 

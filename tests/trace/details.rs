@@ -231,7 +231,7 @@ fn what_the_api_refused_does_not_live_on() {
     assert!(says(&svg, "would live on"), "{svg}");
 }
 
-/// The axis goes on behind the end of the trace for a token at hand, and only then.
+/// The axis goes on behind the end of the trace while there is a token, and only then.
 #[test]
 fn only_a_token_at_hand_has_an_outlook() {
     let held = |stop: bool| {

@@ -83,7 +83,7 @@ fn requests_that_can_t_be_built() {
     use OriginError as E;
     let origins =
         [E::NotAUri, E::NotAbsolute, E::UserInfo, E::Port, E::Insecure, E::NotLoopback, E::Path];
-    let custom = BuildError::Custom("no key at hand");
+    let custom = BuildError::Custom("no key");
     for error in origins.map(BuildError::Endpoint).into_iter().chain([custom]) {
         assert_plays(Denying(Denial::new(DenialKind::Refused, None), Some(error)));
     }

@@ -30,7 +30,7 @@ pub(crate) enum Op {
     Read(u64, i64),
     Answer(To, Say),
     Fail(To, TransportFailure),
-    /// Of the token at hand, or of one so many generations back.
+    /// Of the current token, or of one so many generations back.
     Unauthorized(u8),
     Take,
 }

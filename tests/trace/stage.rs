@@ -142,7 +142,7 @@ impl Stage {
         self.settle();
     }
 
-    /// The API answers 401 to the token at hand.
+    /// The API answers 401 to the current token.
     pub(crate) fn unauthorized(&mut self) {
         let generation = self.driver.driver().generation().expect("a token");
         self.driver.handle_unauthorized(generation, self.now);

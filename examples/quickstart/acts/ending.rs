@@ -35,7 +35,7 @@ pub(super) fn late_reply(player: &Player<'_>, api_token: &str) -> Done {
 }
 
 pub(super) fn expiry(player: &mut Player<'_>) -> Done {
-    Timeline::act("13. Expiry: a token that came by another way, so that nobody renews it");
+    Timeline::act("13. Expiry: a token that was obtained elsewhere, so that nobody renews it");
     player.servers.set_lifetime(SHORT);
     player.start("user-17, with a token that the app has got by itself", fetch(player)?);
     player.until(Cause::Adopted)?;

@@ -9,7 +9,7 @@ use crate::session::transitions::Cause;
 use crate::session::{Generation, RequestId, TransportFailure};
 use crate::sim::client::Way;
 use crate::sim::fault::Fault;
-use crate::sim::referee::{Started, Verdict};
+use crate::sim::invariant_checker::{Started, Verdict};
 use crate::sim::report::Promise;
 use crate::time::millis;
 
@@ -39,7 +39,7 @@ impl Play {
             (false, true) => Started::Again,
             (false, false) => Started::WithNewSecret,
         };
-        client.referee.started(start);
+        client.checker.started(start);
         client.named.take_if(|_| another);
         self.pump(app)
     }
@@ -75,7 +75,7 @@ impl Play {
         let client = &mut of.client;
         client.driver.stop(now);
         let token = client.token();
-        client.referee.stopped(token.as_ref().map(|(token, ..)| token.as_str()), &client.driver)?;
+        client.checker.stopped(token.as_ref().map(|(token, ..)| token.as_str()), &client.driver)?;
         self.pump(app)
     }
 
@@ -90,21 +90,21 @@ impl Play {
             let client = &mut self.apps[app].client;
             match client.driver.poll(now) {
                 Output::Send(outgoing) => {
-                    client.referee.sent(&outgoing, &client.driver, now)?;
+                    client.checker.sent(&outgoing, &client.driver, now)?;
                     client.asks();
                     self.send(app, outgoing);
                 }
                 Output::Abandon(id) => {
-                    client.referee.abandoned(id)?;
+                    client.checker.abandoned(id)?;
                     ended = Some(id);
                 }
                 Output::Event(event) => {
-                    client.referee.event(&event, ended, &client.driver)?;
+                    client.checker.event(&event, ended, &client.driver)?;
                     self.told(app, &event)?;
                     self.heed(app, &event);
                 }
                 Output::Wait(wake) => {
-                    client.referee.waits(&client.driver, wake)?;
+                    client.checker.waits(&client.driver, wake)?;
                     self.wait(app, wake);
                     return Ok(());
                 }
@@ -189,7 +189,7 @@ impl Play {
         let before = client.token();
         let taken = client.driver.handle_response(id, response, now).is_accepted();
         let after = client.token();
-        client.referee.reported(
+        client.checker.reported(
             id,
             Some(response),
             taken,
@@ -213,7 +213,7 @@ impl Play {
         let before = client.token();
         let taken = client.driver.handle_failure(id, why, now).is_accepted();
         let after = client.token();
-        client.referee.reported(id, None, taken, (name(before.as_ref()), name(after.as_ref())))?;
+        client.checker.reported(id, None, taken, (name(before.as_ref()), name(after.as_ref())))?;
         if name(before.as_ref()) != name(after.as_ref()) {
             let what = "a request that got no reply took the token".to_owned();
             return Err((Promise::FailureDoesNoHarm, what));
@@ -253,7 +253,7 @@ impl Play {
         self.report.saw("API calls answered 401");
         let now = self.read(app);
         let client = &mut self.apps[app].client;
-        client.referee.unauthorized(generation, &client.driver);
+        client.checker.unauthorized(generation, &client.driver);
         client.driver.handle_unauthorized(generation, now);
         self.pump(app)
     }

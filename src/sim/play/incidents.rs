@@ -1,7 +1,7 @@
 //! What goes wrong, and when it is over.
 
 use crate::sim::fault::Fault;
-use crate::sim::referee::Verdict;
+use crate::sim::invariant_checker::Verdict;
 use crate::time::Moment;
 
 use super::{Fall, Play};

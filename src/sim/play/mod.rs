@@ -24,7 +24,7 @@ use crate::sim::client::{Client, Serving, Way};
 use crate::sim::device::Device;
 use crate::sim::fault::Fault;
 use crate::sim::gateway::Gateway;
-use crate::sim::referee::Verdict;
+use crate::sim::invariant_checker::Verdict;
 use crate::sim::report::{Promise, Report};
 use crate::sim::world::World;
 use crate::time::Moment;

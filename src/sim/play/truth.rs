@@ -1,7 +1,7 @@
 //! The true clock, which no driver sees.
 
 use crate::sim::client::End;
-use crate::sim::referee::Verdict;
+use crate::sim::invariant_checker::Verdict;
 use crate::sim::report::Promise;
 use crate::time::{Remaining, Validity};
 

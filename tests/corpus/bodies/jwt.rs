@@ -20,7 +20,7 @@ const NOW: Moment = Moment::from_millis(5_000, 1_795_492_800_000);
 /// What a token of unknown expiry starts with, less what the formula allows for.
 const ASSUMED_MS: i64 = 899_000;
 
-/// σ for a token that came by another way, and the second to which times are cut.
+/// σ for a token that was obtained elsewhere, and the second to which times are cut.
 const SLACK_MS: i64 = 11_000;
 
 /// The first byte says whether the rest is a whole token or the claims of one.

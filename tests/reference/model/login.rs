@@ -1,9 +1,9 @@
-//! How a wish relates to the login at hand.
+//! How a wish relates to the current login.
 
 use super::Model;
 use super::words::Wish;
 
-/// How a wish relates to the login at hand: the table at `Driver::start`.
+/// How a wish relates to the current login: the table at `Driver::start`.
 impl Model {
     pub(super) fn is_same(&self, wish: &Wish) -> bool {
         let Some(login) = &self.login else { return false };

@@ -116,7 +116,7 @@ impl Model {
         }
     }
 
-    /// Tells of a transition that ends a request. A token at hand stays; without one, the state is `to`.
+    /// Tells of a transition that ends a request. A current token stays; without one, the state is `to`.
     fn landed(
         &mut self,
         cause: Cause,

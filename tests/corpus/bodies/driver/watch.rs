@@ -185,7 +185,7 @@ impl Watch {
         }
     }
 
-    /// A 401 leaves the token as it is, and is told if nothing is done about it.
+    /// A 401 leaves the token as it is, and is reported if nothing is done about it.
     fn rule_5_before(&mut self, turn: &Turn<'_>) {
         let [Seen::Unauthorized(generation)] = *turn.seen else { return };
         let (before, after) = (turn.before, turn.after);
@@ -197,8 +197,8 @@ impl Watch {
             self.has_been_unauthorized = true;
             self.unauthorized.insert(generation);
             let known = self.told.contains(&generation);
-            assert!(queued <= usize::from(!known), "rule 5: {generation:?} is told of again");
-            assert!(tells || renewable || known, "rule 5: nobody is told of {generation:?}");
+            assert!(queued <= usize::from(!known), "rule 5: {generation:?} is reported again");
+            assert!(tells || renewable || known, "rule 5: {generation:?} is not reported");
             assert!(!(tells && first && renewable), "rule 5: a first 401 is not answered");
             if tells {
                 self.told.insert(generation);
@@ -216,7 +216,7 @@ impl Watch {
         assert!(due || self.has_been_unauthorized, "rule 5: {id} renews, and nobody asked");
     }
 
-    /// A 401 of which nobody is told leads to a renewal, as soon as one may be made.
+    /// A 401 that is not reported leads to a renewal, as soon as one may be made.
     fn rule_5_after(&self, turn: &Turn<'_>) {
         if turn.step != Step::Drain {
             return;
@@ -267,7 +267,7 @@ fn is_passing(status: u16) -> bool {
     matches!(status, 408 | 425 | 429)
 }
 
-/// A token that is new at hand is for whom the login is, and somebody is on record for it.
+/// A new token is for the login's identity, which is on record.
 fn rule_2_identity(turn: &Turn<'_>) {
     let (Some(token), Step::Answer(..)) = (&turn.after.token, turn.step) else { return };
     if turn.before.token.as_ref() == Some(token) {

@@ -1,5 +1,5 @@
-//! Watches one driver from outside, and holds what it does against the ten rules. It knows the rules, and
-//! nothing of the driver's code.
+//! Watches one driver from outside, and checks what it does against the ten rules. It shares no code with the
+//! driver.
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +40,7 @@ pub(super) enum Started {
 
 /// What is remembered of one driver.
 #[derive(Debug)]
-pub(super) struct Referee {
+pub(super) struct InvariantChecker {
     policy: Policy,
     last_mono: u64,
     /// Monotonic time as the driver may count it: no step back, and no leap.
@@ -77,7 +77,7 @@ fn broken(promise: Promise, what: impl Into<String>) -> Verdict {
     Err((promise, what.into()))
 }
 
-impl Referee {
+impl InvariantChecker {
     pub(super) fn new(policy: Policy, now: Moment) -> Self {
         let full = policy.burst().saturating_mul(policy.interval());
         Self {

@@ -1,4 +1,4 @@
-//! A referee that blames nobody proves nothing: here drivers are said to do what none does.
+//! A checker that blames nobody proves nothing: here drivers are said to do what none does.
 
 use core::time::Duration;
 
@@ -68,19 +68,19 @@ fn answered(reply: &Response<Bytes>) -> (Driver, Vec<Event>, Outgoing) {
     (driver, events, outgoing)
 }
 
-/// A referee that knows of a login.
-fn watching() -> Referee {
-    let mut referee = Referee::new(Policy::default(), at(0));
-    referee.started(Started::Another);
-    referee
+/// A checker that knows of a login.
+fn watching() -> InvariantChecker {
+    let mut checker = InvariantChecker::new(Policy::default(), at(0));
+    checker.started(Started::Another);
+    checker
 }
 
 /// One that has also seen the first request go out, when there was no token yet.
-fn seen(outgoing: &Outgoing) -> Referee {
+fn seen(outgoing: &Outgoing) -> InvariantChecker {
     let (driver, _) = asking(1);
-    let mut referee = watching();
-    referee.sent(outgoing, &driver, at(0)).unwrap();
-    referee
+    let mut checker = watching();
+    checker.sent(outgoing, &driver, at(0)).unwrap();
+    checker
 }
 
 fn blames(verdict: Verdict, promise: Promise, how: &str) {
@@ -95,24 +95,24 @@ const NO_TOKEN: (Option<&str>, Option<&str>) = (None, None);
 fn two_requests_at_once_and_two_in_a_row_break_the_budget() {
     let (driver, first) = asking(1);
     let (_, second) = asking(2);
-    let mut referee = seen(&first);
+    let mut checker = seen(&first);
     let beside = format!("goes out beside {}", first.id());
-    blames(referee.sent(&second, &driver, at(0)), Promise::Budget, &beside);
+    blames(checker.sent(&second, &driver, at(0)), Promise::Budget, &beside);
 
-    let mut referee = seen(&first);
-    referee.reported(first.id(), None, true, NO_TOKEN).unwrap();
-    blames(referee.sent(&second, &driver, at(0)), Promise::Budget, "over the budget");
+    let mut checker = seen(&first);
+    checker.reported(first.id(), None, true, NO_TOKEN).unwrap();
+    blames(checker.sent(&second, &driver, at(0)), Promise::Budget, "over the budget");
 
-    let mut referee = seen(&first);
-    referee.reported(first.id(), None, true, NO_TOKEN).unwrap();
-    referee.read(at(250));
-    assert_eq!(referee.sent(&second, &driver, at(250)), Ok(()), "the spacing is kept");
+    let mut checker = seen(&first);
+    checker.reported(first.id(), None, true, NO_TOKEN).unwrap();
+    checker.read(at(250));
+    assert_eq!(checker.sent(&second, &driver, at(250)), Ok(()), "the spacing is kept");
 }
 
 #[test]
 fn a_bucket_that_is_empty_stays_so_for_an_interval() {
     let (driver, _) = asking(1);
-    let mut referee = watching();
+    let mut checker = watching();
     let mut next = {
         let mut seed = 1;
         move || {
@@ -123,15 +123,15 @@ fn a_bucket_that_is_empty_stays_so_for_an_interval() {
     let burst = u32::try_from(Policy::default().burst()).unwrap();
     for n in 0..burst {
         let outgoing = next();
-        referee.read(at(250 * n));
-        referee.sent(&outgoing, &driver, at(250 * n)).unwrap();
-        referee.reported(outgoing.id(), None, true, NO_TOKEN).unwrap();
+        checker.read(at(250 * n));
+        checker.sent(&outgoing, &driver, at(250 * n)).unwrap();
+        checker.reported(outgoing.id(), None, true, NO_TOKEN).unwrap();
     }
-    referee.read(at(9_999));
-    blames(referee.sent(&next(), &driver, at(9_999)), Promise::Budget, "over the budget");
-    referee.live = None;
-    referee.read(at(10_000));
-    assert_eq!(referee.sent(&next(), &driver, at(10_000)), Ok(()));
+    checker.read(at(9_999));
+    blames(checker.sent(&next(), &driver, at(9_999)), Promise::Budget, "over the budget");
+    checker.live = None;
+    checker.read(at(10_000));
+    assert_eq!(checker.sent(&next(), &driver, at(10_000)), Ok(()));
 }
 
 #[test]
@@ -154,33 +154,33 @@ fn a_failure_is_no_refusal_and_a_refusal_is_final() {
     let (refused, told, outgoing) = answered(&reply(StatusCode::UNAUTHORIZED, ""));
     let (_, failed, _) = answered(&reply(StatusCode::SERVICE_UNAVAILABLE, ""));
     let id = Some(outgoing.id());
-    let mut referee = seen(&outgoing);
-    referee.state = StateName::Authenticating;
-    let taken_for_one = referee.event(&failed[0], id, &refused);
+    let mut checker = seen(&outgoing);
+    checker.state = StateName::Authenticating;
+    let taken_for_one = checker.event(&failed[0], id, &refused);
     blames(taken_for_one, Promise::FailureDoesNoHarm, "taken for a refusal");
 
-    let mut referee = seen(&outgoing);
-    referee.state = StateName::Authenticating;
-    referee.reported(outgoing.id(), None, true, NO_TOKEN).unwrap();
-    assert_eq!(referee.event(&told[0], id, &refused), Ok(()));
-    referee.read(at(60_000));
+    let mut checker = seen(&outgoing);
+    checker.state = StateName::Authenticating;
+    checker.reported(outgoing.id(), None, true, NO_TOKEN).unwrap();
+    assert_eq!(checker.event(&told[0], id, &refused), Ok(()));
+    checker.read(at(60_000));
     let again = asking(2).1;
-    let asks_again = referee.sent(&again, &refused, at(60_000));
+    let asks_again = checker.sent(&again, &refused, at(60_000));
     blames(asks_again, Promise::RefusedIsRefused, "asks again");
-    referee.live = None;
-    referee.started(Started::WithNewSecret);
-    referee.read(at(120_000));
-    assert_eq!(referee.sent(&again, &refused, at(120_000)), Ok(()), "another secret may");
+    checker.live = None;
+    checker.started(Started::WithNewSecret);
+    checker.read(at(120_000));
+    assert_eq!(checker.sent(&again, &refused, at(120_000)), Ok(()), "another secret may");
 }
 
 #[test]
 fn a_renewal_has_a_reason() {
     let (active, _, first) = answered(&granted());
     let again = asking(2).1;
-    let renews = |mut referee: Referee, ms| {
-        referee.live = None;
-        referee.read(at(ms));
-        referee.sent(&again, &active, at(ms))
+    let renews = |mut checker: InvariantChecker, ms| {
+        checker.live = None;
+        checker.read(at(ms));
+        checker.sent(&again, &active, at(ms))
     };
     let early = renews(seen(&first), 60_000);
     blames(early, Promise::UnauthorizedRenewsOnce, "no 401 asked for it");
@@ -199,15 +199,15 @@ fn a_401_that_no_renewal_answers_is_told_once() {
     let told = Event::Unauthorized(generation);
     let of_401 = |verdict, how| blames(verdict, Promise::UnauthorizedRenewsOnce, how);
 
-    let mut referee = watching();
-    referee.event(&adopted[0], None, &driver).unwrap();
-    of_401(referee.event(&told, None, &driver), "was not to be told");
-    referee.unauthorized(generation, &driver);
-    of_401(referee.waits(&driver, Wake::OnInput), "nobody was told of the 401 on token 1");
-    assert_eq!(referee.event(&told, None, &driver), Ok(()));
-    of_401(referee.event(&told, None, &driver), "was not to be told");
-    referee.unauthorized(generation, &driver);
-    assert_eq!(referee.waits(&driver, Wake::OnInput), Ok(()), "once is enough");
+    let mut checker = watching();
+    checker.event(&adopted[0], None, &driver).unwrap();
+    of_401(checker.event(&told, None, &driver), "was not to be told");
+    checker.unauthorized(generation, &driver);
+    of_401(checker.waits(&driver, Wake::OnInput), "nobody was told of the 401 on token 1");
+    assert_eq!(checker.event(&told, None, &driver), Ok(()));
+    of_401(checker.event(&told, None, &driver), "was not to be told");
+    checker.unauthorized(generation, &driver);
+    assert_eq!(checker.waits(&driver, Wake::OnInput), Ok(()), "once is enough");
 }
 
 #[test]
@@ -216,12 +216,12 @@ fn the_first_401_of_a_login_leads_to_a_renewal() {
     let generation = active.generation().unwrap();
     let of_401 = |verdict, how| blames(verdict, Promise::UnauthorizedRenewsOnce, how);
     let refused = || {
-        let mut referee = seen(&first);
-        referee.reported(first.id(), None, true, NO_TOKEN).unwrap();
-        referee.state = StateName::Authenticating;
-        referee.event(&told[0], None, &active).unwrap();
-        referee.unauthorized(generation, &active);
-        referee
+        let mut checker = seen(&first);
+        checker.reported(first.id(), None, true, NO_TOKEN).unwrap();
+        checker.state = StateName::Authenticating;
+        checker.event(&told[0], None, &active).unwrap();
+        checker.unauthorized(generation, &active);
+        checker
     };
     let reported = refused().event(&Event::Unauthorized(generation), None, &active);
     of_401(reported, "was not to be told");
@@ -249,46 +249,46 @@ fn a_server_that_named_a_time_is_left_alone_until_then() {
         let mut reply = reply(StatusCode::TOO_MANY_REQUESTS, "");
         reply.headers_mut().insert(RETRY_AFTER, header.parse().unwrap());
         let (driver, _, first) = answered(&reply);
-        let mut referee = seen(&first);
-        referee.reported(first.id(), Some(&reply), true, NO_TOKEN).unwrap();
-        (driver, referee)
+        let mut checker = seen(&first);
+        checker.reported(first.id(), Some(&reply), true, NO_TOKEN).unwrap();
+        (driver, checker)
     };
     for header in ["60", "Tue, 24 Nov 2026 04:01:00 GMT"] {
-        let (driver, mut referee) = asks_to_wait(header);
-        referee.read(at(59_999));
-        let early = referee.sent(&asking(2).1, &driver, at(59_999));
+        let (driver, mut checker) = asks_to_wait(header);
+        checker.read(at(59_999));
+        let early = checker.sent(&asking(2).1, &driver, at(59_999));
         blames(early, Promise::ServersAreLeftAlone, "1 ms before the time");
-        let (driver, mut referee) = asks_to_wait(header);
-        referee.read(at(60_000));
-        assert_eq!(referee.sent(&asking(2).1, &driver, at(60_000)), Ok(()));
+        let (driver, mut checker) = asks_to_wait(header);
+        checker.read(at(60_000));
+        assert_eq!(checker.sent(&asking(2).1, &driver, at(60_000)), Ok(()));
     }
 }
 
 #[test]
 fn nothing_goes_on_after_a_stop() {
     let (mut driver, outgoing) = asking(1);
-    let mut referee = watching();
-    blames(referee.stopped(None, &driver), Promise::StopStops, "Authenticating after a stop");
-    let late = referee.sent(&outgoing, &driver, at(0));
+    let mut checker = watching();
+    blames(checker.stopped(None, &driver), Promise::StopStops, "Authenticating after a stop");
+    let late = checker.sent(&outgoing, &driver, at(0));
     blames(late, Promise::StopStops, "after the stop");
     driver.stop(at(0));
-    blames(referee.stopped(Some("tok"), &driver), Promise::StopStops, "after a stop");
-    assert_eq!(referee.stopped(None, &driver), Ok(()));
+    blames(checker.stopped(Some("tok"), &driver), Promise::StopStops, "after a stop");
+    assert_eq!(checker.stopped(None, &driver), Ok(()));
 }
 
 #[test]
 fn each_transition_is_told_and_none_is_made_up() {
     let (active, told, outgoing) = answered(&granted());
-    let mut referee = seen(&outgoing);
+    let mut checker = seen(&outgoing);
     let untold = format!("{} without an event", StateName::Active);
-    blames(referee.waits(&active, Wake::OnInput), Promise::OneEventEach, &untold);
-    let early = referee.event(&told[0], None, &active);
+    blames(checker.waits(&active, Wake::OnInput), Promise::OneEventEach, &untold);
+    let early = checker.event(&told[0], None, &active);
     blames(early, Promise::OneEventEach, "though the session was Unauthenticated");
-    referee.state = StateName::Authenticating;
-    assert_eq!(referee.event(&told[0], None, &active), Ok(()));
-    assert_eq!(referee.waits(&active, Wake::OnInput), Ok(()));
+    checker.state = StateName::Authenticating;
+    assert_eq!(checker.event(&told[0], None, &active), Ok(()));
+    assert_eq!(checker.waits(&active, Wake::OnInput), Ok(()));
     let Event::Moved(transition) = told[0] else { panic!("a grant moves") };
-    referee.state = StateName::Expired;
+    checker.state = StateName::Expired;
     let no_row = Event::Moved(Transition { from: StateName::Expired, ..transition });
-    blames(referee.event(&no_row, None, &active), Promise::OneEventEach, "though the session was");
+    blames(checker.event(&no_row, None, &active), Promise::OneEventEach, "though the session was");
 }

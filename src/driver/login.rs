@@ -99,7 +99,7 @@ pub(super) struct Renewable {
     pub(super) stalled: Option<Stalled>,
 }
 
-/// How a new wish relates to the current login.
+/// How a new start relates to the current login.
 pub(super) enum Relation {
     /// It is the same.
     Joined,
@@ -178,11 +178,11 @@ impl Login {
         let same_identity =
             |named: Option<&Identity>| named.is_some() && named == self.identity(session);
         match (self, start) {
-            (Self::Renewable(at_hand), Start::Exchange(credentials)) => {
-                if at_hand.credentials == credentials {
+            (Self::Renewable(current), Start::Exchange(credentials)) => {
+                if current.credentials == credentials {
                     Relation::Joined
                 } else if same_identity(credentials.exchange().identity())
-                    && at_hand.asks_likewise(&credentials)
+                    && current.asks_likewise(&credentials)
                 {
                     Relation::Rotated(credentials)
                 } else {
@@ -194,7 +194,7 @@ impl Login {
             {
                 Relation::Rotated(credentials)
             }
-            (Self::Pending(at_hand), Start::Token(grant)) if *at_hand == grant => Relation::Joined,
+            (Self::Pending(current), Start::Token(grant)) if *current == grant => Relation::Joined,
             (Self::Adopted, Start::Token(grant)) if holds(session, &grant) => Relation::Joined,
             (Self::Pending(_) | Self::Adopted, Start::Token(grant))
                 if same_identity(grant.identity()) =>
@@ -224,7 +224,7 @@ impl Renewable {
     /// to offer has no endpoint to differ from.
     fn asks_likewise(&self, credentials: &Credentials) -> bool {
         let targets = self.target.as_ref().zip(Target::of(credentials));
-        targets.is_none_or(|(at_hand, new)| *at_hand == new)
+        targets.is_none_or(|(current, new)| *current == new)
             && self.credentials.exchange().scopes() == credentials.exchange().scopes()
     }
 }

@@ -281,8 +281,8 @@ impl<D: Drive> Harness<D> {
 
     fn unauthorized(&mut self, current: bool) -> Option<Seen> {
         let first = || self.generations.first().copied();
-        let at_hand = self.driver.driver().generation().filter(|_| current);
-        let generation = at_hand.or_else(first)?;
+        let serving = self.driver.driver().generation().filter(|_| current);
+        let generation = serving.or_else(first)?;
         self.driver.handle_unauthorized(generation, self.now);
         Some(Seen::Unauthorized(generation))
     }

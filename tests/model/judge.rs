@@ -115,12 +115,12 @@ impl State {
     fn judge_start(&mut self, wish: Wish, before: &Self) -> Verdict {
         self.shadow.live(self.at);
         let shadow = &mut self.shadow;
-        let at_hand = shadow.wish.and_then(Wish::person);
-        let same_person = at_hand.is_some() && at_hand == wish.person();
+        let current = shadow.wish.and_then(Wish::person);
+        let same_person = current.is_some() && current == wish.person();
         let has_token = shadow.to_adopt.is_some() || shadow.token.is_some();
         match (shadow.wish, wish) {
-            (Some(at_hand @ Wish::Asks(..)), wish) if at_hand == wish => shadow.join(),
-            (Some(at_hand), wish) if at_hand == wish && has_token => {}
+            (Some(current @ Wish::Asks(..)), wish) if current == wish => shadow.join(),
+            (Some(current), wish) if current == wish && has_token => {}
             (Some(_), Wish::Asks(..)) if same_person => shadow.rotate(wish),
             (Some(Wish::Token(..)), Wish::Token(..)) if same_person => {
                 shadow.wish = Some(wish);

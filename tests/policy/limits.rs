@@ -153,7 +153,7 @@ fn the_network_coming_back_ends_a_pause_that_it_had_caused() {
 }
 
 #[test]
-fn tries_are_counted_in_a_row_and_a_token_at_hand_outlives_them() {
+fn consecutive_failures_are_counted_and_the_token_outlives_them() {
     let mut bench = with_attempts(3);
     let mut id = bench.sent();
     for n in 0..2 {

@@ -57,7 +57,7 @@ pub(crate) struct Before<'a> {
     /// What the next request would be made with.
     pub(crate) ask: Option<&'a Ask>,
     /// The token that serves.
-    pub(crate) at_hand: Option<&'a Bearer>,
+    pub(crate) current: Option<&'a Bearer>,
     /// For whom the login is.
     pub(crate) known: Option<u8>,
     /// The clock that an expiry is stated by.
@@ -131,8 +131,8 @@ impl Login {
             },
             Self::AtHand { user } => {
                 // What it says of itself, it says again.
-                let text = before.at_hand.map_or("nothing", |bearer| &bearer.text).to_owned();
-                let jwt = before.at_hand.and_then(|bearer| bearer.said.jwt);
+                let text = before.current.map_or("nothing", |bearer| &bearer.text).to_owned();
+                let jwt = before.current.and_then(|bearer| bearer.said.jwt);
                 let identity = user.number(before.known);
                 adopted(Bearer { text, identity, said: Said { jwt, ..Said::default() } })
             }

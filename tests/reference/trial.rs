@@ -254,10 +254,10 @@ impl Trial {
 
     fn start(&mut self, login: Login) -> Checked {
         let now = self.model.elapsed_at(self.mono, self.wall);
-        let at_hand = self.model.serves(now).ok().map(|(bearer, _)| bearer);
+        let current = self.model.serves(now).ok().map(|(bearer, _)| bearer);
         let known = self.model.identity();
         let (start, wish) =
-            login.start(Before { ask: self.model.next_ask(), at_hand, known, wall: self.wall });
+            login.start(Before { ask: self.model.next_ask(), current, known, wall: self.wall });
         if let (Some(followers), Start::Token(grant)) = (&mut self.followers, &start) {
             followers.calls.grant = Some(grant.clone());
         }

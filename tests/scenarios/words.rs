@@ -42,7 +42,7 @@ fn a_driver_and_its_session_say_where_they_stand() {
 }
 
 #[test]
-fn a_driver_tells_the_scopes_of_the_token_at_hand() {
+fn a_driver_returns_the_scopes_of_the_current_token() {
     let mut world = World::new(HOUR);
     let grant = r#"{"sessionToken":"tok-1","identity":"user-17","scopes":["videos.read"]}"#;
     world.server = Server::Says(says(200, grant));

@@ -233,7 +233,7 @@ fn what_the_api_refused_does_not_live_on() {
 
 /// The axis goes on behind the end of the trace while there is a token, and only then.
 #[test]
-fn only_a_token_at_hand_has_an_outlook() {
+fn only_a_current_token_has_an_outlook() {
     let held = |stop: bool| {
         let mut stage = Stage::new(1);
         stage.start(app("anna", 1));

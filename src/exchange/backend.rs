@@ -4,15 +4,14 @@ use core::fmt;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 
-use super::BODY_LIMIT;
-use super::credentials::Exchange;
 use super::denial::{Denial, DenialKind};
 use super::grant::Grant;
 use super::identity::Identity;
-use super::origin::{BuildError, Endpoint};
+use super::origin::Endpoint;
 use super::reply::{Reply, check_identity};
+use super::{BODY_LIMIT, BuildError, Exchange};
 
 /// The customer's own backend, which alone holds the API token: the way in for apps in production.
 ///
@@ -153,6 +152,10 @@ impl Exchange for Backend {
 
     fn body_limit(&self) -> usize {
         self.body_limit
+    }
+
+    fn endpoint(&self) -> Option<&Uri> {
+        Some(self.endpoint.uri())
     }
 }
 

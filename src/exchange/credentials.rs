@@ -1,4 +1,4 @@
-//! What a session authenticates with, and the trait behind it.
+//! What a session authenticates with.
 
 use core::fmt;
 use std::sync::Arc;
@@ -6,90 +6,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 
-use super::BODY_LIMIT;
 use super::backend::Backend;
-use super::denial::Denial;
 use super::gateway::Gateway;
-use super::grant::Grant;
-use super::identity::Identity;
-use super::origin::{AllowedOrigin, BuildError};
-use super::reply::Reply;
-use super::scopes::Scopes;
-
-/// One request for a session token and the reading of its reply. Implement it for a token endpoint
-/// that is neither the gateway nor shaped like a customer's backend.
-///
-/// Both methods are pure: they are called any number of times, and give the same for the same.
-///
-/// ```
-/// use bytes::Bytes;
-/// use http::{Request, Uri};
-/// use videokit_session::exchange::{BuildError, Denial, DenialKind, Exchange, Flaw, Grant, Reply};
-/// use videokit_session::SessionToken;
-///
-/// /// An endpoint that answers with the bare token as text.
-/// struct PlainText;
-///
-/// impl Exchange for PlainText {
-///     fn request(&self) -> Result<Request<Bytes>, BuildError> {
-///         let mut request = Request::new(Bytes::new());
-///         *request.uri_mut() = Uri::from_static("https://app.example/plain-token");
-///         Ok(request)
-///     }
-///
-///     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-///         let body = reply.granting_body(8_192)?; // the standard reading of statuses
-///         match SessionToken::new(body) {
-///             Ok(token) => Ok(Grant::new(token)),
-///             Err(error) => {
-///                 Err(Denial::new(DenialKind::Malformed(Flaw::Token(error)), Some(reply.status())))
-///             }
-///         }
-///     }
-/// }
-///
-/// let granted = PlainText.read((&http::Response::new("tok-1")).into())?;
-/// assert_eq!(granted.token().expose(), "tok-1");
-/// # Ok::<(), Denial>(())
-/// ```
-pub trait Exchange: Send + Sync {
-    /// The request. A session sends it only to https or loopback; mark secret headers sensitive, and
-    /// set `Cache-Control: no-store`.
-    ///
-    /// # Errors
-    /// [`BuildError::Custom`] where there is no request to offer.
-    fn request(&self) -> Result<Request<Bytes>, BuildError>;
-
-    /// Reads any reply at all as a grant or a denial. It must not panic; [`Reply::granting_body`]
-    /// does the part that is common to all exchanges.
-    ///
-    /// # Errors
-    /// The denial that the reply is.
-    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial>;
-
-    /// Whom the token is for, if that is known beforehand. A session refuses a grant that names
-    /// another identity.
-    fn identity(&self) -> Option<&Identity> {
-        None
-    }
-
-    /// Which scopes are asked for, if any can be.
-    fn scopes(&self) -> Option<&Scopes> {
-        None
-    }
-
-    /// The most bytes of a reply's body that [`read`](Self::read) parses: a client may stop reading once
-    /// it has one more. [`BODY_LIMIT`] unless an exchange sets another.
-    fn body_limit(&self) -> usize {
-        BODY_LIMIT
-    }
-
-    /// Whether `Date` and `expiresAt` come from clocks that one operator keeps in step: then the
-    /// smaller of the two configured skews applies. `false` unless said otherwise.
-    fn issuer_writes_date(&self) -> bool {
-        false
-    }
-}
+use super::origin::AllowedOrigin;
+use super::{BuildError, Exchange};
 
 /// What a session authenticates with. Cloning shares it.
 ///
@@ -192,8 +112,8 @@ impl PartialEq for Credentials {
     /// one and the same.
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Kind::Gateway(a), Kind::Gateway(b)) => a == b,
-            (Kind::Backend(a), Kind::Backend(b)) => a == b,
+            (Kind::Gateway(a), Kind::Gateway(b)) => Arc::ptr_eq(a, b) || a == b,
+            (Kind::Backend(a), Kind::Backend(b)) => Arc::ptr_eq(a, b) || a == b,
             (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
             _ => false,
         }

@@ -2,17 +2,16 @@
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{Method, Request};
+use http::{Method, Request, Uri};
 use serde::Serialize;
 
-use super::BODY_LIMIT;
-use super::credentials::Exchange;
 use super::denial::{Denial, Flaw};
 use super::grant::Grant;
 use super::identity::Identity;
-use super::origin::{BuildError, Endpoint};
+use super::origin::Endpoint;
 use super::reply::{Reply, check_identity};
 use super::scopes::{Scope, Scopes};
+use super::{BODY_LIMIT, BuildError, Exchange};
 use crate::secret::{ApiToken, TokenError};
 
 /// Where session tokens are made (wire facts, N).
@@ -174,6 +173,10 @@ impl Exchange for Gateway {
 
     fn body_limit(&self) -> usize {
         self.body_limit
+    }
+
+    fn endpoint(&self) -> Option<&Uri> {
+        Some(self.endpoint.uri())
     }
 
     fn issuer_writes_date(&self) -> bool {

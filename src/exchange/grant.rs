@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
+use super::credentials::Credentials;
 use super::identity::Identity;
 use super::scopes::Scopes;
 use crate::secret::{SessionToken, Wiped};
@@ -43,12 +44,20 @@ pub struct Grant {
     expires_at: Option<Box<str>>,
     lifetime: Option<Duration>,
     scopes: Option<Scopes>,
+    successor: Option<Credentials>,
 }
 
 impl Grant {
     /// A token of which nothing else is known.
     pub fn new(token: SessionToken) -> Self {
-        Self { token, identity: None, expires_at: None, lifetime: None, scopes: None }
+        Self {
+            token,
+            identity: None,
+            expires_at: None,
+            lifetime: None,
+            scopes: None,
+            successor: None,
+        }
     }
 
     /// Says for whom the token is.
@@ -85,6 +94,17 @@ impl Grant {
         Self { scopes: Some(scopes), ..self }
     }
 
+    /// Sets the credentials that take the place of those that the request was made with: the next refresh
+    /// token of a service that rotates them (RFC 6749, section 6), for example.
+    ///
+    /// * Whoever owns the credentials takes the successor when the grant is held; also when its token had
+    ///   expired on arrival. With a grant for another identity, or a stale reply, it is dropped.
+    /// * A successor that states another identity than the login's is ignored.
+    /// * A token that is adopted has no request before it, so its successor is ignored.
+    pub fn with_successor(self, credentials: Credentials) -> Self {
+        Self { successor: Some(credentials), ..self }
+    }
+
     /// The token.
     #[must_use]
     pub fn token(&self) -> &SessionToken {
@@ -119,6 +139,13 @@ impl Grant {
     #[must_use]
     pub fn scopes(&self) -> Option<&Scopes> {
         self.scopes.as_ref()
+    }
+
+    /// Returns the credentials that take the place of those that the request was made with, if the reply brings
+    /// any.
+    #[must_use]
+    pub fn successor(&self) -> Option<&Credentials> {
+        self.successor.as_ref()
     }
 
     /// The reply with which a backend hands the token to its own app: 200, well-formed JSON with
@@ -219,6 +246,7 @@ impl fmt::Debug for Grant {
             .field("expires_at", &expires_at)
             .field("lifetime", &self.lifetime)
             .field("scopes", &self.scopes.as_ref().map(|_| redacted))
+            .field("successor", &self.successor.as_ref().map(|_| redacted))
             .finish()
     }
 }

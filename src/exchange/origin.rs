@@ -44,18 +44,6 @@ pub enum OriginError {
     Path,
 }
 
-/// A request could not be built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The request would take credentials to a place that isn't safe for them.
-    #[error("the exchange's request goes to an unsafe place: {0}")]
-    Endpoint(#[from] OriginError),
-    /// A custom exchange has no request to offer; the text is its own, and says why.
-    #[error("the exchange built no request: {0}")]
-    Custom(&'static str),
-}
-
 /// A scheme, host and port that session tokens may be sent to.
 ///
 /// A checked value: https, or plain http to a loopback address where that was opted in to by name.

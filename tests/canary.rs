@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::{COOKIE, HeaderName, HeaderValue};
 use videokit_session::driver::Start;
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::{Advance, Input, NotActive, NotRenewed, RequestId};
+use videokit_session::session::{Advance, Input, ReceiveError, RenewError, RequestId};
 use videokit_session::{
     AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Driver, Event, Gateway,
     Grant, Identity, Moment, Output, Session, SessionToken, TransportFailure, sim,
@@ -239,7 +239,7 @@ fn no_session_prints_a_secret_whatever_the_replies() {
             printed.debug(&Reply::from(&hostile));
             match session.receive(outgoing.id(), &hostile, START) {
                 Ok(session) => printed.debug(&session),
-                Err(NotActive::Denied(rejected)) => {
+                Err(ReceiveError::Denied(rejected)) => {
                     printed.error(rejected.reason());
                     printed.error(&rejected);
                 }
@@ -273,7 +273,7 @@ fn print_active(mut session: Session<videokit_session::Active>, printed: &mut Pr
         let id = session.renew(START).unwrap().id();
         match session.receive(id, &hostile, START) {
             Ok(generation) => printed.debug(&generation),
-            Err(NotRenewed::Denied(denial)) => printed.error(&denial),
+            Err(RenewError::Denied(denial)) => printed.error(&denial),
             Err(stale) => printed.error(&stale),
         }
     }
@@ -465,7 +465,7 @@ fn drive(plain: &http::Response<Bytes>, late: Moment) {
     for start in starts {
         now = now.after(Duration::from_secs(1));
         driver.start(start, now);
-        if driver.stalled().is_none() && driver.generation().is_none() {
+        if driver.blocked()().is_none() && driver.generation().is_none() {
             while let Output::Send(_) | Output::Event(_) = driver.poll(now) {}
             if let Some(id) = driver.session().in_flight() {
                 assert!(driver.handle_response(id, plain, now).is_accepted());

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
 use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
-use videokit_session::session::{NotActive, NotRenewed};
+use videokit_session::session::{ReceiveError, RenewError};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
     Moment, Scope, Scopes, Session, SessionToken, Validity,
@@ -350,7 +350,7 @@ fn another_identity_is_never_accepted() {
             let (session, outgoing) =
                 Session::new(config(), 1).authenticate(credentials, NOW).unwrap();
             match session.receive(outgoing.id(), &dated(&body), NOW) {
-                Err(NotActive::Denied(rejected)) => assert_eq!(
+                Err(ReceiveError::Denied(rejected)) => assert_eq!(
                     rejected.reason().kind(),
                     DenialKind::Malformed(Flaw::WrongIdentity {
                         expected: IdentitySource::Credentials
@@ -370,7 +370,7 @@ fn another_identity_is_never_accepted_on_renewal() {
     let outgoing = session.renew(NOW).unwrap();
     let other = dated(r#"{"sessionToken":"t-2","identity":"user-18"}"#);
     let denial = session.receive(outgoing.id(), &other, NOW).unwrap_err();
-    let NotRenewed::Denied(denial) = denial else { panic!("{denial:?}") };
+    let RenewError::Denied(denial) = denial else { panic!("{denial:?}") };
     let flaw = Flaw::WrongIdentity { expected: IdentitySource::EarlierToken };
     assert_eq!(denial.kind(), DenialKind::Malformed(flaw));
     assert_eq!(session.identity(), Some(&identity("user-17")));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use videokit_session::Event;
-use videokit_session::driver::{Drive, NotAuthorized, Start};
+use videokit_session::driver::{Drive, AuthorizeError, Start};
 use videokit_session::session::transitions::Cause;
 use videokit_session::trace::Recorder;
 
@@ -96,9 +96,9 @@ impl<'a> Player<'a> {
     }
 
     /// Tries an API call that gets no token, for this reason: nothing is sent.
-    pub(crate) fn cannot_call(&self, uri: &str, expected: NotAuthorized) -> Done {
+    pub(crate) fn cannot_call(&self, uri: &str, expected: AuthorizeError) -> Done {
         match self.runner.call(Request::get(uri).body(Bytes::new())?) {
-            Err(CallError::NotAuthorized(why)) if why == expected => {
+            Err(CallError::AuthorizeError(why)) if why == expected => {
                 self.timeline.app(format_args!("GET {uri} is not sent: {why}"));
                 Ok(())
             }

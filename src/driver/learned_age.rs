@@ -21,7 +21,7 @@ use super::token_status::{Refusal, TokenStatus};
 const SIMILAR: (u64, u64) = (3, 4);
 
 /// How many of the longest gaps between 401s have to pass without one until the threshold falls back.
-const QUIET_GAPS: u64 = 4;
+pub(super) const QUIET_GAPS: u64 = 4;
 
 /// How old a token is, and how old it may become. In milliseconds since sending.
 #[derive(Debug, Clone, Copy)]
@@ -35,22 +35,22 @@ pub(super) struct TokenAge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LearnedAge {
     /// A token younger than this did not die of age.
-    threshold: u64,
-    limit: Limit,
+    pub(super) threshold: u64,
+    pub(super) limit: Limit,
     /// How many tokens have to reach the learned schedule before a longer age is tried.
-    trial_after: u32,
+    pub(super) trial_after: u32,
     /// The age of the token that was refused, until its successor shows whether age was the cause: by being
     /// refused, or by living on.
-    unproven: Option<u64>,
+    pub(super) unproven: Option<u64>,
     /// When the last 401 came.
-    last_refused: Option<u64>,
+    pub(super) last_refused: Option<u64>,
     /// The longest time between two 401s since the threshold last fell back, up to its cap.
-    longest_gap: u64,
+    pub(super) longest_gap: u64,
 }
 
 /// The age that tokens are scheduled by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-enum Limit {
+pub(super) enum Limit {
     /// What is stated.
     #[default]
     Stated,
@@ -174,7 +174,7 @@ impl LearnedAge {
         *self = Self { limit: self.limit, trial_after: self.trial_after, ..Self::new(policy) };
     }
 
-    fn held(&self) -> Option<u64> {
+    pub(super) fn held(&self) -> Option<u64> {
         match self.limit {
             Limit::Stated => None,
             Limit::Learned { age, .. } => Some(age),
@@ -221,23 +221,9 @@ impl LearnedAge {
         };
     }
 
-    /// The same as of `now`, with times that make no difference any more as one time.
-    #[cfg(feature = "_model")]
-    pub(super) fn relative_to(self, policy: &Policy, now: u64) -> Self {
-        let mut longest = policy.age_threshold_cap();
-        if self.threshold > policy.age_threshold() {
-            let quiet = self.longest_gap.max(self.threshold).saturating_mul(QUIET_GAPS);
-            longest = longest.max(quiet);
-        }
-        let since = self.last_refused.map(|last| now.saturating_sub(last).min(longest));
-        Self { last_refused: since, ..self }
-    }
-
-    /// Returns the age beyond which a token is treated as one of this age.
-    #[cfg(feature = "_model")]
-    pub(super) fn oldest(&self, policy: &Policy, stated: u64) -> u64 {
-        let learned = [self.limit(), self.held(), self.unproven].into_iter().flatten().max();
-        learned.unwrap_or(0).max(stated).max(policy.age_threshold_cap())
+    /// Returns whether the token has yet to show whether the renewal before it cured.
+    pub(super) fn is_proving(&self) -> bool {
+        self.unproven.is_some()
     }
 
     fn strike(&mut self, policy: &Policy) {

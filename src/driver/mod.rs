@@ -142,30 +142,183 @@
 
 mod backoff;
 mod budget;
-#[cfg(feature = "_model")]
-mod canonical;
 mod counters;
 mod drive;
 mod event;
-mod floors;
+mod input;
 mod learned_age;
-mod login;
-mod machine;
-mod not_authorized;
 mod output;
 mod policy;
 mod poll;
-mod reading;
+mod query;
+mod reply;
+mod retry_after;
+mod start;
 mod token_status;
 
-#[cfg(feature = "_model")]
-#[doc(hidden)]
-pub use canonical::Canonical;
+use core::fmt;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use self::backoff::Backoff;
+use self::budget::Budget;
+use self::learned_age::LearnedAge;
+use self::output::{Idle, Queued};
+use self::poll::Announced;
+use self::retry_after::{Endpoint, RetryAfter};
+use self::start::Login;
+use self::token_status::TokenStatus;
+use crate::exchange::Credentials;
+use crate::session::transitions::Transition;
+use crate::session::{AnySession, Config, Machine};
+
 pub use counters::Counters;
 pub use drive::Drive;
 pub use event::Event;
-pub use login::{Stalled, Start};
-pub use machine::Driver;
-pub use not_authorized::NotAuthorized;
+pub use input::Input;
 pub use output::{Delivery, Output, Wake, WakeReason};
 pub use policy::{Policy, PolicyBuilder, PolicyError};
+pub use start::Start;
+
+pub use crate::session::{AuthorizeError, Blocked};
+
+/// Keeps one login alive: what a run loop holds. See the [module](crate::driver) for the loop and for
+/// the rules that hold under any order of calls.
+///
+/// Not `Clone`: a copy would double what is sent.
+pub struct Driver {
+    shared: Shared,
+    local: Local,
+}
+
+/// What many sessions can have in common.
+#[derive(Debug, Clone)]
+struct Shared {
+    config: Arc<Config>,
+    policy: Policy,
+}
+
+/// What is one session's own.
+#[derive(Clone)]
+struct Local {
+    machine: Machine,
+    login: Login,
+    online: bool,
+    budget: Budget,
+    retry_after: RetryAfter,
+    backoff: Backoff,
+    token: TokenStatus,
+    learned: LearnedAge,
+    announced: Option<Box<Announced>>,
+    /// Set while an exchange is called that may panic.
+    calling: Option<Calling>,
+    /// Where the request in flight was sent.
+    asked: Option<Endpoint>,
+    /// The last credentials that are usable once and whose reply was lost. Neither stop nor start clears them.
+    spent: Option<Credentials>,
+    /// What the last poll waits for, if no input came since.
+    idle: Option<Idle>,
+    queue: VecDeque<Queued>,
+    epoch: u64,
+    counters: Counters,
+}
+
+/// A call of an exchange, and what it has failed to do if it is still noted with the next input.
+#[derive(Debug, Clone, Copy)]
+enum Calling {
+    /// To build the request that this transition announces.
+    Request(Transition),
+    /// To read the reply to a request; if it panics, this transition has happened.
+    Read {
+        failed: Transition,
+        /// Whether the request was made with the current credentials.
+        is_current: bool,
+    },
+}
+
+/// Making a driver.
+impl Driver {
+    /// The most events and abandoned requests that are ever queued between two polls, however many calls come
+    /// between them.
+    pub const MOST_QUEUED: usize = 6;
+
+    /// Returns a driver with the default policy, without a login.
+    ///
+    /// The seed has to be a random number: two drivers with one seed share their request ids, so that one
+    /// user's reply would be accepted as another's. [`Session::new`](crate::Session::new) shows a source.
+    #[must_use]
+    pub fn new(config: Arc<Config>, seed: u64) -> Self {
+        Self::with_policy(config, Policy::default(), seed)
+    }
+
+    /// Returns a driver with a policy of your own. The seed is as for [`new`](Self::new).
+    #[must_use]
+    pub fn with_policy(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
+        Self::from_session(AnySession::new(config, seed), policy)
+    }
+
+    /// Takes over a session, in whatever state it is.
+    ///
+    /// - A request of its in flight may be reported to the driver, which goes on with the credentials of that
+    ///   request. Otherwise the session has none: [`set_credentials`](Self::set_credentials) gives the driver
+    ///   those that its tokens are renewed with.
+    /// - The driver can't know what the session has sent before. If it has sent anything at all, the budget
+    ///   starts empty: the next request goes an interval (10 s by default) after the last call to the
+    ///   session, at the earliest. So a round trip through [`into_session`](Self::into_session) never
+    ///   exceeds the budget.
+    /// - The driver is online, and takes the credentials for good ones.
+    #[must_use]
+    pub fn from_session(session: impl Into<AnySession>, policy: Policy) -> Self {
+        let AnySession { config, machine } = session.into();
+        let budget = if machine.core.requests() == 0 {
+            Budget::default()
+        } else {
+            Budget::spent(&policy, machine.core.ticks())
+        };
+        let login = Login::of(&machine);
+        let local = Local {
+            asked: login.renewable().and_then(|login| login.endpoint),
+            login,
+            machine,
+            online: true,
+            budget,
+            retry_after: RetryAfter::default(),
+            backoff: Backoff::default(),
+            token: TokenStatus::default(),
+            learned: LearnedAge::new(&policy),
+            announced: None,
+            calling: None,
+            spent: None,
+            idle: None,
+            queue: VecDeque::new(),
+            epoch: 0,
+            counters: Counters::default(),
+        };
+        Self { shared: Shared { config, policy }, local }
+    }
+
+    /// Returns the session, to be driven by hand. Its token, its identity and its request in flight go along.
+    /// [Credentials](Self::credentials) are the driver's: take a clone of them before.
+    ///
+    /// What the driver added is lost: queued outputs (poll first, until it waits), a start that no poll has
+    /// carried out yet, backoff, waits that servers asked for, whether the credentials were refused or the
+    /// driver gave up, what 401s have taught, whether there is a network, the epoch, counters. A request that
+    /// was announced, and not handed out yet, was never made: the session is in the state before.
+    pub fn into_session(self) -> AnySession {
+        AnySession { config: self.shared.config, machine: self.local.machine }
+    }
+}
+
+impl fmt::Debug for Driver {
+    /// State, epoch, why it is blocked, and counters. No token, no credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("state", &self.state())
+            .field("epoch", &self.epoch())
+            .field("online", &self.is_online())
+            .field("blocked", &self.blocked())
+            .field("queued", &self.queued())
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,9 +1,10 @@
-//! What a poll answers.
+//! The answer of a poll.
 
 use core::time::Duration;
 
 use super::event::Event;
 use crate::session::{Outgoing, RequestId};
+use crate::time::Stamp;
 
 /// What the driver wants next. Carry it out, and poll again, until it wants to wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -103,5 +104,28 @@ impl Wake {
     }
 }
 
-/// A time to wait in milliseconds, and what for.
+/// A time to wait in milliseconds, and its reason.
 pub(super) type Wait = (u64, WakeReason);
+
+/// The wait that a poll has answered. While time passes and no input comes, later polls answer what is left of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Idle {
+    /// The end of the wait in ticks, and its reason; `None` to wait for an input.
+    until: Option<Wait>,
+    /// How far the wall clock runs ahead. Where that changes, so may the plan.
+    ahead: i64,
+}
+
+impl Idle {
+    pub(super) fn new(wait: Option<Wait>, at: Stamp) -> Self {
+        let until = wait.map(|(millis, reason)| (at.ticks().saturating_add(millis), reason));
+        Self { until, ahead: at.ahead() }
+    }
+
+    /// Returns what is left of the wait; `None` if it is over, or may be another one now.
+    pub(super) fn wake_at(self, at: Stamp) -> Option<Wake> {
+        let Some((until, reason)) = self.until else { return Some(Wake::OnInput) };
+        let holds = at.ahead() == self.ahead && at.ticks() < until;
+        holds.then(|| Wake::after((until.saturating_sub(at.ticks()), reason)))
+    }
+}

@@ -1,5 +1,5 @@
-//! How a driver paces its requests: budget, backoff, attempts, how far `Retry-After` is heeded, and from which
-//! age a 401 renews.
+//! How a driver paces its requests: budget, backoff, attempts, the cap of `Retry-After`, and the age from which a
+//! 401 renews.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -44,9 +44,9 @@ pub struct Policy {
     retry_after_cap: u64,
     age_threshold: u64,
     age_threshold_cap: u64,
-    broken_cap: u64,
-    most_tokens_before_trial: u32,
-    attempts: Option<NonZeroU32>,
+    pub(super) broken_cap: u64,
+    pub(super) most_tokens_before_trial: u32,
+    pub(super) attempts: Option<NonZeroU32>,
 }
 
 /// The least cap of the pauses of a service that is taken for broken: ten minutes. It is somebody's to mend,
@@ -103,8 +103,6 @@ pub struct PolicyBuilder {
     retry_after_cap: Duration,
     age_threshold: Duration,
     age_threshold_cap: Duration,
-    broken_cap: u64,
-    most_tokens_before_trial: u32,
     attempts: Option<u32>,
 }
 
@@ -139,8 +137,6 @@ impl Policy {
             retry_after_cap: Duration::from_millis(defaults.retry_after_cap),
             age_threshold: Duration::from_millis(defaults.age_threshold),
             age_threshold_cap: Duration::from_millis(defaults.age_threshold_cap),
-            broken_cap: defaults.broken_cap,
-            most_tokens_before_trial: defaults.most_tokens_before_trial,
             attempts: None,
         }
     }
@@ -178,7 +174,7 @@ impl Policy {
         self.spacing
     }
 
-    pub(super) fn heeded(&self, retry_after: Duration) -> u64 {
+    pub(super) fn capped_retry_after(&self, retry_after: Duration) -> u64 {
         millis(retry_after).min(self.retry_after_cap)
     }
 
@@ -199,19 +195,6 @@ impl Policy {
 
     pub(super) fn most_tokens_before_trial(&self) -> u32 {
         self.most_tokens_before_trial
-    }
-
-    /// The least number of failures that has the same consequences as this one.
-    #[cfg(feature = "_model")]
-    pub(super) fn significant(&self, failures: u32) -> u32 {
-        let ceiling = |failures| self.backoff_ceiling(failures, true);
-        (1..failures).find(|&fewer| ceiling(fewer) == ceiling(u32::MAX)).unwrap_or(failures)
-    }
-
-    /// The least number of tries that has the same consequences as this one.
-    #[cfg(feature = "_model")]
-    pub(super) fn tries_that_count(&self, tries: u32) -> u32 {
-        self.attempts.map_or(0, |attempts| tries.min(attempts.get()))
     }
 
     /// The two numbers: burst and attempts.
@@ -267,7 +250,7 @@ impl PolicyBuilder {
         Self { backoff_base: base, backoff_cap: cap, ..self }
     }
 
-    /// Sets the longest `Retry-After` that is heeded, from 1 s to 7 days; a longer one counts as this.
+    /// Sets the longest `Retry-After` that is respected, from 1 s to 7 days; a longer one counts as this.
     pub fn retry_after_cap(self, cap: Duration) -> Self {
         Self { retry_after_cap: cap, ..self }
     }
@@ -279,21 +262,7 @@ impl PolicyBuilder {
         Self { age_threshold: threshold, age_threshold_cap: cap, ..self }
     }
 
-    /// Sets the least cap of the pauses of a service that is taken for broken, to keep a search small.
-    #[cfg(feature = "_model")]
-    #[doc(hidden)]
-    pub fn broken_cap(self, cap: Duration) -> Self {
-        Self { broken_cap: millis(cap), ..self }
-    }
-
-    /// Sets the most tokens that pass between two trials of a longer age, to keep a search small.
-    #[cfg(feature = "_model")]
-    #[doc(hidden)]
-    pub fn most_tokens_before_trial(self, tokens: u32) -> Self {
-        Self { most_tokens_before_trial: tokens, ..self }
-    }
-
-    /// Sets how many tries in a row may fail before the driver [gives up](super::Stalled::GaveUp); at least
+    /// Sets how many tries in a row may fail before the driver [gives up](crate::session::Blocked::GaveUp); at least
     /// 1. A token that comes, though its life is in doubt, is no failed try.
     pub fn attempts(self, attempts: u32) -> Self {
         Self { attempts: Some(attempts), ..self }
@@ -329,8 +298,8 @@ impl PolicyBuilder {
                 PolicyError::AgeThreshold,
             )?,
             age_threshold_cap: threshold_cap,
-            broken_cap: self.broken_cap,
-            most_tokens_before_trial: self.most_tokens_before_trial,
+            broken_cap: BROKEN_CAP,
+            most_tokens_before_trial: MOST_TOKENS_BEFORE_TRIAL,
             attempts: match self.attempts {
                 Some(attempts) => Some(NonZeroU32::new(attempts).ok_or(PolicyError::Attempts)?),
                 None => None,

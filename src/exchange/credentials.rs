@@ -22,6 +22,9 @@ enum Kind {
     Gateway(Arc<Gateway>),
     Backend(Arc<Backend>),
     Custom(Arc<dyn Exchange>),
+    /// Credentials of a replay, which are the same if they have the same name.
+    #[cfg(feature = "trace")]
+    StandIn(Arc<str>, Arc<dyn Exchange>),
 }
 
 impl Credentials {
@@ -51,6 +54,8 @@ impl Credentials {
             Kind::Gateway(gateway) => gateway.as_ref(),
             Kind::Backend(backend) => backend.as_ref(),
             Kind::Custom(custom) => custom.as_ref(),
+            #[cfg(feature = "trace")]
+            Kind::StandIn(_, custom) => custom.as_ref(),
         }
     }
 
@@ -64,6 +69,15 @@ impl Credentials {
 
 #[cfg(feature = "trace")]
 impl Credentials {
+    pub(crate) fn standing_in(name: &str, exchange: Arc<dyn Exchange>) -> Self {
+        Self(Kind::StandIn(name.into(), exchange))
+    }
+
+    /// Returns the name of credentials of a replay.
+    pub(crate) fn stand_in(&self) -> Option<&str> {
+        if let Kind::StandIn(name, _) = &self.0 { Some(name) } else { None }
+    }
+
     /// Returns a number to find these credentials by: equal ones have the same, and others hardly ever do.
     /// It follows from them alone, since this hasher has fixed keys; for a custom exchange, from where it
     /// is, and so holds for as long as these credentials or a clone of them live.
@@ -74,6 +88,7 @@ impl Credentials {
             Kind::Gateway(gateway) => gateway.hash_into(&mut hasher),
             Kind::Backend(backend) => backend.hash_into(&mut hasher),
             Kind::Custom(exchange) => Arc::as_ptr(exchange).cast::<()>().addr().hash(&mut hasher),
+            Kind::StandIn(name, _) => name.hash(&mut hasher),
         }
         hasher.finish()
     }
@@ -85,28 +100,6 @@ impl From<Backend> for Credentials {
     }
 }
 
-#[cfg(feature = "_model")]
-impl Credentials {
-    /// A number for what they ask with: the same for the same.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        use core::hash::{Hash, Hasher};
-        let mut hasher = std::hash::DefaultHasher::new();
-        if let Kind::Gateway(gateway) = &self.0 {
-            // Without a request made for it: a search asks for this millions of times.
-            gateway.hash_into(&mut hasher);
-            return hasher.finish();
-        }
-        let Ok(request) = self.exchange().request() else { return 0 };
-        request.method().hash(&mut hasher);
-        request.uri().hash(&mut hasher);
-        for (name, value) in request.headers() {
-            (name, value).hash(&mut hasher);
-        }
-        request.body().hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
 impl PartialEq for Credentials {
     /// Equal if they would ask for the same thing with the same secrets; custom exchanges, if they are
     /// one and the same.
@@ -115,6 +108,8 @@ impl PartialEq for Credentials {
             (Kind::Gateway(a), Kind::Gateway(b)) => Arc::ptr_eq(a, b) || a == b,
             (Kind::Backend(a), Kind::Backend(b)) => Arc::ptr_eq(a, b) || a == b,
             (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
+            #[cfg(feature = "trace")]
+            (Kind::StandIn(a, _), Kind::StandIn(b, _)) => a == b,
             _ => false,
         }
     }
@@ -128,6 +123,8 @@ impl fmt::Debug for Credentials {
             Kind::Gateway(gateway) => f.debug_tuple("Credentials").field(gateway).finish(),
             Kind::Backend(backend) => f.debug_tuple("Credentials").field(backend).finish(),
             Kind::Custom(_) => f.write_str("Credentials(custom)"),
+            #[cfg(feature = "trace")]
+            Kind::StandIn(name, _) => write!(f, "Credentials({name})"),
         }
     }
 }

@@ -5,9 +5,10 @@ use core::time::Duration;
 use http::Uri;
 use http::header::{AUTHORIZATION, HeaderName};
 
-use super::core::Generation;
-use super::outgoing::mix;
+use super::error::AuthorizeError;
+use super::generation::Generation;
 use crate::exchange::AllowedOrigin;
+use crate::rng::mix;
 use crate::secret::BEARER;
 use crate::time::{Tolerances, millis};
 
@@ -117,9 +118,13 @@ impl Config {
         self.request_timeout
     }
 
-    pub(crate) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
-        let origin = AllowedOrigin::of(uri).ok()?;
-        self.origins.iter().find(|allowed| **allowed == origin)
+    /// Returns the allowed origin of a URI.
+    pub(super) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
+        self.origins.iter().find(|allowed| allowed.covers(uri))
+    }
+
+    pub(crate) fn check_origin(&self, origin: &AllowedOrigin) -> Result<(), AuthorizeError> {
+        if self.origins.contains(origin) { Ok(()) } else { Err(AuthorizeError::OtherOrigin) }
     }
 
     pub(crate) fn header_name(&self) -> &HeaderName {

@@ -11,7 +11,7 @@ use http::Response;
 use http::header::{AUTHORIZATION, COOKIE, DATE, RETRY_AFTER};
 
 use super::report::Promise;
-use crate::driver::{Driver, Event, Policy, Stalled, Wake, WakeReason};
+use crate::driver::{Blocked, Driver, Event, Policy, Wake, WakeReason};
 use crate::exchange::DenialKind;
 use crate::session::transitions::{StateName, TABLE, Transition};
 use crate::session::{Generation, Outgoing, RequestId};
@@ -232,7 +232,7 @@ impl InvariantChecker {
         let Some(transition) = event.transition() else { return Ok(()) };
         self.follow(event, transition)?;
         if let Event::Denied(_, denial) = event {
-            if denial.kind() != DenialKind::Refused && driver.stalled() == Some(Stalled::Refused) {
+            if denial.kind() != DenialKind::Refused && driver.blocked() == Some(Blocked::Refused) {
                 let what = format!("taken for a refusal: {denial}");
                 return broken(Promise::FailureDoesNoHarm, what);
             }
@@ -271,7 +271,7 @@ impl InvariantChecker {
     fn renewal_is_on_its_way(&self, driver: &Driver, wake: Wake) -> Verdict {
         let Some(generation) = driver.generation() else { return Ok(()) };
         let answered = self.unauthorized.contains(&generation) && !self.told.contains(&generation);
-        let may_ask = driver.stalled().is_none() && driver.is_online() && self.live.is_none();
+        let may_ask = driver.blocked().is_none() && driver.is_online() && self.live.is_none();
         let held_back = matches!(
             wake,
             Wake::In(_, WakeReason::Backoff | WakeReason::RetryAfter | WakeReason::Budget)
@@ -291,7 +291,7 @@ impl InvariantChecker {
         if driver.generation() != Some(generation) {
             return;
         }
-        let renewable = driver.stalled().is_none() && driver.credentials().is_some();
+        let renewable = driver.blocked().is_none() && driver.credentials().is_some();
         let first = !self.has_been_unauthorized && renewable;
         self.expected_to_renew = first.then_some(generation);
         self.unauthorized.insert(generation);

@@ -2,7 +2,7 @@
 
 use http::{Request, Response};
 use videokit_session::exchange::{Denial, DenialKind, Endpoint, OriginError};
-use videokit_session::session::NotRenewed;
+use videokit_session::session::RenewError;
 use videokit_session::{
     AllowedOrigin, ApiToken, Backend, Driver, Gateway, Grant, Identity, Session, SessionToken,
 };
@@ -164,7 +164,7 @@ fn another_identity_says_where_the_expected_one_came_from() {
     let (session, outgoing) = session.authenticate(credentials, now).unwrap();
     let mut session = session.receive(outgoing.id(), &says(200, GRANT), now).unwrap();
     let outgoing = session.renew(now).unwrap();
-    let Err(NotRenewed::Denied(by_session)) = session.receive(outgoing.id(), &reply, now) else {
+    let Err(RenewError::Denied(by_session)) = session.receive(outgoing.id(), &reply, now) else {
         panic!("it is another identity's");
     };
     let by_session = by_session.to_string();

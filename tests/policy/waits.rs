@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue, RETRY_AFTER};
 use videokit_session::Grant;
-use videokit_session::driver::{Policy, Stalled, WakeReason};
+use videokit_session::driver::{Policy, Blocked, WakeReason};
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Exchange, Reply};
 use videokit_session::session::RequestId;
 use videokit_session::session::transitions::StateName;
@@ -22,7 +22,7 @@ fn left_alone(policy: Policy, reply: &http::Response<Vec<u8>>) -> u64 {
     bench.start(backend_login("https://app.example/token", "login=old"));
     let id = bench.sent();
     bench.answer(id, reply);
-    if bench.driver.stalled() == Some(Stalled::Refused) {
+    if bench.driver.blocked()() == Some(Blocked::Refused) {
         // Refused for good: the next request is that of a new secret.
         bench.start(backend_login("https://app.example/token", "login=new"));
     }

@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Duration;
 
-use videokit_session::driver::{Delivery, Drive, Policy, Stalled, WakeReason};
+use videokit_session::driver::{Delivery, Drive, Policy, Blocked, WakeReason};
 use videokit_session::{
     AnySession, Driver, Event, Output, SessionToken, TransportFailure, Validity, Wake,
 };
@@ -107,7 +107,7 @@ fn a_driver_hears_every_input_through_the_trait() {
     let stale = Drive::handle_response(&mut driver, outgoing.id(), &reply, now);
     assert!(stale.is_stale(), "it was told of its failure");
     Drive::stop(&mut driver, now);
-    assert_eq!(Drive::driver(&driver).stalled(), Some(Stalled::NotStarted));
+    assert_eq!(Drive::driver(&driver).blocked(), Some(Blocked::NotStarted));
 
     let mut driver = Driver::new(config(|config| config), 1);
     Drive::start(&mut driver, SessionToken::new("bare").unwrap().into(), now);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::COOKIE;
-use videokit_session::driver::{Policy, Stalled, Start};
+use videokit_session::driver::{Policy, Blocked, Start};
 use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Reply};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{
@@ -131,7 +131,7 @@ fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
     let mut world = World::new(HOUR);
     world.driver.start(named(&dead, "user-17"), world.now());
     world.settle();
-    assert_eq!(world.driver.stalled(), Some(Stalled::NotStarted));
+    assert_eq!(world.driver.blocked()(), Some(Blocked::NotStarted));
 }
 
 /// A session that was driven by hand goes on for whom it was, even when an authentication fails.
@@ -170,7 +170,7 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
     world.answer(outgoing.id(), &says(503, ""));
     assert_eq!(world.driver.state(), StateName::Unauthenticated);
     assert_eq!(named(&world).as_deref(), Some("user-17"));
-    assert_eq!(world.driver.stalled(), None, "it asks again by itself");
+    assert_eq!(world.driver.blocked()(), None, "it asks again by itself");
     world.server = Server::Up;
     world.pass(Duration::from_secs(120));
     world.settle();
@@ -180,14 +180,14 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
 #[test]
 fn each_reason_to_start_says_what_to_do() {
     let rows = [
-        (Stalled::NotStarted, "nobody is logged in: start"),
-        (Stalled::NoCredentials, "start with the next one, or with credentials"),
-        (Stalled::Refused, "start with new ones"),
-        (Stalled::GaveUp, "start again"),
-        (Stalled::NoRequest, "start with another"),
+        (Blocked::NotStarted, "nobody is logged in: start"),
+        (Blocked::NoCredentials, "start with the next one, or with credentials"),
+        (Blocked::Refused, "start with new ones"),
+        (Blocked::GaveUp, "start again"),
+        (Blocked::NoRequest, "start with another"),
     ];
-    for (stalled, cure) in rows {
-        assert!(stalled.to_string().ends_with(cure), "{stalled}");
+    for (blocked, cure) in rows {
+        assert!(blocked.to_string().ends_with(cure), "{blocked}");
     }
 }
 

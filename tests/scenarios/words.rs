@@ -34,7 +34,7 @@ fn a_driver_and_its_session_say_where_they_stand() {
     let (driver, session) =
         (format!("{:?}", world.driver), format!("{:?}", world.driver.session()));
     for (part, whole) in [
-        ("Driver { state: Active, epoch: 1, online: true, stalled: None, queued: 1", &driver),
+        ("Driver { state: Active, epoch: 1, online: true, blocked: None, queued: 1", &driver),
         ("Active { generation: Generation(1), .. }", &session),
     ] {
         assert!(whole.contains(part), "{whole}");

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::{Advance, NotActive};
+use videokit_session::session::{Advance, ReceiveError};
 use videokit_session::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
@@ -396,7 +396,7 @@ fn came(
     }
     let (session, outgoing) = session.authenticate(credentials(world), world.sent.moment).unwrap();
     session.receive(outgoing.id(), &reply(world), received).map_err(|error| match error {
-        NotActive::Denied(denied) => denied.reason().kind(),
-        stale @ NotActive::Stale(_) => panic!("{stale}\n{world}"),
+        ReceiveError::Denied(denied) => denied.reason().kind(),
+        stale @ ReceiveError::Stale(_) => panic!("{stale}\n{world}"),
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use videokit_session::exchange::{DenialKind, Flaw};
-use videokit_session::session::{Advance, ConfigBuilder, NotActive};
+use videokit_session::session::{Advance, ConfigBuilder, ReceiveError};
 use videokit_session::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Config, Credentials, Gateway, Identity, Moment, Session,
@@ -53,7 +53,7 @@ fn received(
     session: Session<Unauthenticated>,
     reply: &http::Response<String>,
     now: Moment,
-) -> Result<Session<Active>, NotActive> {
+) -> Result<Session<Active>, ReceiveError> {
     let (session, outgoing) = session.authenticate(credentials(), now).unwrap();
     session.receive(outgoing.id(), reply, now)
 }
@@ -241,7 +241,7 @@ fn an_expiry_that_is_no_date_is_unknown() {
 fn a_token_long_expired_by_date_is_denied_on_arrival() {
     for expires_at in ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "2026-11-24T03:59:58Z"] {
         let reply = reply(expires_at, Some(DATE), 0);
-        let Err(NotActive::Denied(denied)) = received(new_session(builder(), 1), &reply, NOW)
+        let Err(ReceiveError::Denied(denied)) = received(new_session(builder(), 1), &reply, NOW)
         else {
             panic!("{expires_at}")
         };

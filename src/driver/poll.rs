@@ -30,19 +30,26 @@ impl Driver {
     /// Returns what to do next. Call it after every other call and when a wait is over, until it answers
     /// [`Output::Wait`], which it never does while there is something to do. A poll that comes early,
     /// late or twice does no harm.
+    #[inline]
     pub fn poll(&mut self, now: Moment) -> Output {
-        self.local.poll(&self.shared, now)
+        match self.local.poll_idle(now) {
+            Some(wake) => Output::Wait(wake),
+            None => self.local.poll(&self.shared, now),
+        }
     }
 }
 
 impl Local {
+    /// Answers a poll with what is left of the last wait, if no input came since.
+    fn poll_idle(&mut self, now: Moment) -> Option<Wake> {
+        let idle = self.idle?;
+        self.machine.core.observe(now);
+        idle.wake_at(self.machine.core.clock.stamp())
+    }
+
+    // Apart from the idle case, which it would make slower.
+    #[inline(never)]
     fn poll(&mut self, shared: &Shared, now: Moment) -> Output {
-        if let Some(idle) = self.idle {
-            self.machine.core.observe(now);
-            if let Some(wake) = idle.wake_at(self.machine.core.clock.stamp()) {
-                return Output::Wait(wake);
-            }
-        }
         let ticks = self.observe(shared, now);
         self.observe_age(shared, now);
         if let Some(queued) = self.queue.pop_front() {

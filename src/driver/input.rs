@@ -215,25 +215,24 @@ impl Local {
             Relation::Rotated(credentials) => self.rotate(shared, credentials),
             Relation::Replaced(grant) => self.login = Login::Token(Some(Box::new(grant))),
             Relation::Other(start) => {
-                let login = Login::new(start);
-                self.end(shared);
+                self.end();
                 self.epoch = self.epoch.saturating_add(1);
-                self.login = login;
+                self.login = Login::new(start);
             }
         }
     }
 
     /// Takes other credentials of the same login.
     fn rotate(&mut self, shared: &Shared, credentials: Credentials) {
-        let rotated = Renewable::new(credentials);
         let before = self.login.renewable();
-        if before.is_some_and(|before| before.differs(rotated.endpoint)) {
-            self.learned = LearnedAge::new(&shared.policy);
-        } else {
-            self.learned.renew_trust(&shared.policy);
-        }
+        let moves = before.is_some_and(|before| !before.same_endpoint(&credentials));
         let pending = self.login.take_pending();
-        self.login = Login::Renewable(Renewable { pending, ..rotated });
+        self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
+        if moves {
+            self.learned = None;
+        } else if let Some(learned) = &mut self.learned {
+            learned.renew_trust(shared.policy());
+        }
         self.backoff = Backoff::default();
         self.token.reopen();
     }
@@ -245,7 +244,9 @@ impl Local {
         }
         self.observe_age(shared, now);
         let Some(age) = self.token_age(now) else { return };
-        self.learned.refused(&shared.policy, &mut self.token, age, ticks);
+        let learned =
+            self.learned.get_or_insert_with(|| Box::new(LearnedAge::new(shared.policy())));
+        learned.refused(shared.policy(), &mut self.token, age, ticks);
         let renews = self.token.wants_renewal() && self.can_renew();
         if !renews && !mem::replace(&mut self.token.unauthorized_emitted, true) {
             self.emit(Event::Unauthorized(generation));
@@ -276,11 +277,11 @@ impl Local {
 
     fn stop(&mut self, shared: &Shared, now: Moment) {
         self.observe(shared, now);
-        self.end(shared);
+        self.end();
     }
 
     /// Ends the login.
-    fn end(&mut self, shared: &Shared) {
+    fn end(&mut self) {
         self.abandon();
         let authenticating = |state| state == StateName::Authenticating;
         let announced =
@@ -294,7 +295,7 @@ impl Local {
         self.login = Login::None;
         self.backoff = Backoff::default();
         self.token = TokenStatus::default();
-        self.learned = LearnedAge::new(&shared.policy);
+        self.learned = None;
     }
 
     /// Clears `GaveUp`. The current backoff still applies.

@@ -157,15 +157,14 @@ mod start;
 mod token_status;
 
 use core::fmt;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::backoff::Backoff;
 use self::budget::Budget;
 use self::learned_age::LearnedAge;
-use self::output::{Idle, Queued};
+use self::output::{Idle, Queue};
 use self::poll::Announced;
-use self::retry_after::{Endpoint, RetryAfter};
+use self::retry_after::RetryAfter;
 use self::start::Login;
 use self::token_status::TokenStatus;
 use crate::exchange::Credentials;
@@ -195,7 +194,14 @@ pub struct Driver {
 #[derive(Debug, Clone)]
 struct Shared {
     config: Arc<Config>,
-    policy: Policy,
+    /// `None` for the default.
+    policy: Option<Arc<Policy>>,
+}
+
+impl Shared {
+    fn policy(&self) -> &Policy {
+        self.policy.as_deref().unwrap_or(&Policy::DEFAULT)
+    }
 }
 
 /// What is one session's own.
@@ -208,17 +214,16 @@ struct Local {
     retry_after: RetryAfter,
     backoff: Backoff,
     token: TokenStatus,
-    learned: LearnedAge,
-    announced: Option<Box<Announced>>,
+    /// What 401s have taught; `None` before the first.
+    learned: Option<Box<LearnedAge>>,
+    announced: Option<Announced>,
     /// Set while an exchange is called that may panic.
     calling: Option<Calling>,
-    /// Where the request in flight was sent.
-    asked: Option<Endpoint>,
     /// The last credentials that are usable once and whose reply was lost. Neither stop nor start clears them.
-    spent: Option<Credentials>,
+    spent: Option<Box<Credentials>>,
     /// What the last poll waits for, if no input came since.
     idle: Option<Idle>,
-    queue: VecDeque<Queued>,
+    queue: Queue,
     epoch: u64,
     counters: Counters,
 }
@@ -248,12 +253,13 @@ impl Driver {
     /// user's reply would be accepted as another's. [`Session::new`](crate::Session::new) shows a source.
     #[must_use]
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
-        Self::with_policy(config, Policy::default(), seed)
+        Self::over(AnySession::new(config, seed), None)
     }
 
-    /// Returns a driver with a policy of your own. The seed is as for [`new`](Self::new).
+    /// Returns a driver with a policy of your own: an `Arc` to share it between drivers, or the policy itself.
+    /// The seed is as for [`new`](Self::new).
     #[must_use]
-    pub fn with_policy(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
+    pub fn with_policy(config: Arc<Config>, policy: impl Into<Arc<Policy>>, seed: u64) -> Self {
         Self::from_session(AnySession::new(config, seed), policy)
     }
 
@@ -268,33 +274,36 @@ impl Driver {
     ///   exceeds the budget.
     /// - The driver is online, and takes the credentials for good ones.
     #[must_use]
-    pub fn from_session(session: impl Into<AnySession>, policy: Policy) -> Self {
-        let AnySession { config, machine } = session.into();
+    pub fn from_session(session: impl Into<AnySession>, policy: impl Into<Arc<Policy>>) -> Self {
+        Self::over(session.into(), Some(policy.into()))
+    }
+
+    fn over(session: AnySession, policy: Option<Arc<Policy>>) -> Self {
+        let AnySession { config, machine } = session;
+        let shared = Shared { config, policy };
         let budget = if machine.core.requests() == 0 {
             Budget::default()
         } else {
-            Budget::spent(&policy, machine.core.ticks())
+            Budget::spent(shared.policy(), machine.core.ticks())
         };
-        let login = Login::of(&machine);
         let local = Local {
-            asked: login.renewable().and_then(|login| login.endpoint),
-            login,
+            login: Login::of(&machine),
             machine,
             online: true,
             budget,
             retry_after: RetryAfter::default(),
             backoff: Backoff::default(),
             token: TokenStatus::default(),
-            learned: LearnedAge::new(&policy),
+            learned: None,
             announced: None,
             calling: None,
             spent: None,
             idle: None,
-            queue: VecDeque::new(),
+            queue: Queue::default(),
             epoch: 0,
             counters: Counters::default(),
         };
-        Self { shared: Shared { config, policy }, local }
+        Self { shared, local }
     }
 
     /// Returns the session, to be driven by hand. Its token, its identity and its request in flight go along.

@@ -108,26 +108,28 @@ pub struct PolicyBuilder {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            burst: BURST,
-            interval: 10_000,
-            spacing: 250,
-            backoff_base: 1_000,
-            backoff_cap: 60_000,
-            retry_after_cap: 3_600_000,
-            age_threshold: 10_000,
-            age_threshold_cap: 3_600_000,
-            broken_cap: BROKEN_CAP,
-            most_tokens_before_trial: MOST_TOKENS_BEFORE_TRIAL,
-            attempts: None,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Policy {
+    pub(super) const DEFAULT: Self = Self {
+        burst: BURST,
+        interval: 10_000,
+        spacing: 250,
+        backoff_base: 1_000,
+        backoff_cap: 60_000,
+        retry_after_cap: 3_600_000,
+        age_threshold: 10_000,
+        age_threshold_cap: 3_600_000,
+        broken_cap: BROKEN_CAP,
+        most_tokens_before_trial: MOST_TOKENS_BEFORE_TRIAL,
+        attempts: None,
+    };
+
     /// Starts with the defaults.
     pub fn builder() -> PolicyBuilder {
-        let defaults = Self::default();
+        let defaults = Self::DEFAULT;
         PolicyBuilder {
             burst: defaults.burst.get(),
             interval: Duration::from_millis(defaults.interval),

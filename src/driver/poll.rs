@@ -52,14 +52,14 @@ impl Local {
     fn poll(&mut self, shared: &Shared, now: Moment) -> Output {
         let ticks = self.observe(shared, now);
         self.observe_age(shared, now);
-        if let Some(queued) = self.queue.pop_front() {
+        if let Some(queued) = self.queue.pop() {
             return queued.into();
         }
         if let Some(announced) = self.announced.take() {
-            return self.send(shared, *announced, ticks, now);
+            return self.send(shared, announced, ticks, now);
         }
         self.run_due(shared, ticks, now);
-        if let Some(queued) = self.queue.pop_front() {
+        if let Some(queued) = self.queue.pop() {
             return queued.into();
         }
         match self.plan(shared, ticks, now) {
@@ -67,7 +67,8 @@ impl Local {
             Plan::Wait(wait) => {
                 let idle = Idle::new(wait, self.machine.core.clock.stamp());
                 // What is being proven changes the plan with time alone.
-                self.idle = (!self.learned.is_proving()).then_some(idle);
+                let proving = self.learned.as_ref().is_some_and(|learned| learned.is_proving());
+                self.idle = (!proving).then_some(idle);
                 Output::Wait(wait.map_or(Wake::OnInput, Wake::after))
             }
         }
@@ -93,7 +94,7 @@ impl Local {
         match self.machine.adopt(grant, &shared.config, now) {
             Ok(Some(transition)) => {
                 self.token = TokenStatus::default();
-                self.learned.abandon_proof();
+                self.abandon_proof();
                 bump(&mut self.counters.adoptions);
                 self.emit(Event::Moved(transition));
             }
@@ -139,7 +140,7 @@ impl Local {
         let Some(transition) = self.machine.advance(now) else { return false };
         self.retire(shared, expiring);
         // What was known of this token is no reason to doubt the next one.
-        self.learned.abandon_proof();
+        self.abandon_proof();
         self.token = TokenStatus::default();
         self.emit(Event::Moved(transition));
         true
@@ -198,8 +199,9 @@ impl Local {
         if !self.token.is_asked_for() {
             return due_within(None);
         }
-        let due = due_within(self.learned.limit());
-        match self.learned.cure(&shared.policy) {
+        let Some(learned) = &self.learned else { return due_within(None) };
+        let due = due_within(learned.limit());
+        match learned.cure(shared.policy()) {
             Some((proven_at, limit)) => {
                 let proven_in = proven_at.saturating_sub(active.age(core, now));
                 due.min(proven_in.max(due_within(limit)))
@@ -215,10 +217,15 @@ impl Local {
         if !self.online || self.blocked().is_some() {
             return None;
         }
+        let asked_until = if self.retry_after.is_empty() {
+            0
+        } else {
+            self.retry_after.until(Endpoint::of(&login.credentials).or(login.endpoint))
+        };
         let opens = [
             (self.backoff.until(), WakeReason::Backoff),
-            (self.retry_after.until(login.endpoint), WakeReason::RetryAfter),
-            (self.budget.opens_at(&shared.policy), WakeReason::Budget),
+            (asked_until, WakeReason::RetryAfter),
+            (self.budget.opens_at(shared.policy()), WakeReason::Budget),
         ];
         opens
             .into_iter()
@@ -234,12 +241,15 @@ impl Local {
         };
         self.calling = Some(Calling::Request(transition));
         let prepared = Prepared::new(&login.credentials, self.machine.held_identity());
+        let unstated = login.credentials.exchange().endpoint().is_none();
         self.calling = None;
         match prepared {
             Ok(prepared) => {
                 // An exchange need not say before where it asks.
-                login.endpoint = login.endpoint.or_else(|| Endpoint::at(prepared.uri()));
-                self.announced = Some(Box::new(Announced { prepared, transition }));
+                if unstated {
+                    login.endpoint = Endpoint::at(prepared.uri());
+                }
+                self.announced = Some(Announced { prepared, transition });
                 Output::Event(Event::Moved(transition))
             }
             Err(error) => {
@@ -254,8 +264,7 @@ impl Local {
         let Some(outgoing) = self.machine.send(announced.prepared, &shared.config, now) else {
             return Output::Wait(Wake::OnInput);
         };
-        self.asked = self.login.renewable().and_then(|login| login.endpoint);
-        self.budget.spend(&shared.policy, ticks);
+        self.budget.spend(shared.policy(), ticks);
         bump(&mut self.counters.requests);
         Output::Send(outgoing)
     }

@@ -20,7 +20,7 @@ impl Local {
             Login::Token(Some(_)) => None,
             Login::Token(None) => Some(Blocked::NoCredentials),
             Login::Renewable(login) => {
-                let spent = self.spent.as_ref() == Some(&login.credentials);
+                let spent = self.spent.as_deref() == Some(&login.credentials);
                 login.blocked.or(spent.then_some(Blocked::Spent))
             }
         }
@@ -173,7 +173,7 @@ impl Driver {
     /// Returns the policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+        self.shared.policy()
     }
 
     /// Returns the configuration of its session.

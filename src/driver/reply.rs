@@ -3,7 +3,7 @@
 use super::backoff::{Backoff, Cause};
 use super::counters::bump;
 use super::event::Event;
-use super::learned_age::{LearnedAge, TokenAge};
+use super::learned_age::TokenAge;
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -43,10 +43,15 @@ impl Local {
         let failed = transitions::failing(self.machine.state());
         self.calling = Some(Calling::Read { failed, is_current });
         let received = self.machine.receive(id, reply, &shared.config, now);
-        self.calling = None;
-        let Some(Received { transition, denial, successor, .. }) = received else {
+        let Some(Received { transition, denial, credentials, successor }) = received else {
             return Delivery::Stale;
         };
+        if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
+            let until = ticks.saturating_add(shared.policy().capped_retry_after(wait));
+            let asked = self.login.renewable().and_then(|login| login.endpoint);
+            self.retry_after.raise(Endpoint::of(&credentials).or(asked), until, ticks);
+        }
+        self.calling = None;
         let lost = successor.is_none() && denial.as_ref().is_some_and(is_lost);
         match denial {
             Some(denial) => self.denied(shared, transition, denial, is_current, ticks),
@@ -56,7 +61,7 @@ impl Local {
             }
         }
         if let Some(successor) = successor.filter(|_| is_current) {
-            self.take_successor(shared, successor);
+            self.take_successor(successor);
         }
         if !lost {
             self.spent = spent;
@@ -93,7 +98,7 @@ impl Local {
         let used_up = flight.filter(|flight| flight.single_use).map(|flight| &flight.credentials);
         let used_up = used_up.filter(|_| why != TransportFailure::Unreachable).cloned();
         let Some(transition) = self.machine.fail(id, now) else { return false };
-        self.spent = used_up.or(self.spent.take());
+        self.spent = used_up.map(Box::new).or(self.spent.take());
         self.failed(shared, transition, (why, Cause::Network), is_current, ticks);
         true
     }
@@ -124,23 +129,22 @@ impl Local {
     /// Notes that the credentials of the request in flight are used up, if they are usable once.
     fn spend_credentials(&mut self) {
         if let Some(flight) = self.machine.flight().filter(|flight| flight.single_use) {
-            self.spent = Some(flight.credentials.clone());
+            self.spent = Some(Box::new(flight.credentials.clone()));
         }
     }
 
     /// Replaces the login's credentials by their successor.
-    fn take_successor(&mut self, shared: &Shared, successor: Credentials) {
-        let endpoint = Endpoint::of(&successor);
+    fn take_successor(&mut self, successor: Credentials) {
         let Some(login) = self.login.renewable_mut() else { return };
         if login.credentials == successor {
             return;
         }
-        if login.differs(endpoint) {
-            self.learned = LearnedAge::new(&shared.policy);
+        if !login.same_endpoint(&successor) {
+            self.learned = None;
         }
-        login.endpoint = endpoint;
+        login.endpoint = None;
         let before = core::mem::replace(&mut login.credentials, successor);
-        login.given.get_or_insert(before);
+        login.given.get_or_insert_with(|| Box::new(before));
         self.emit(Event::CredentialsChanged);
     }
 
@@ -153,7 +157,7 @@ impl Local {
     ) {
         self.counters.count_grant(transition.cause);
         if !after_401 {
-            self.learned.abandon_proof();
+            self.abandon_proof();
         }
         self.token = TokenStatus::granted(after_401);
         self.backoff.succeed();
@@ -178,10 +182,6 @@ impl Local {
         is_current: bool,
         ticks: u64,
     ) {
-        if let Some(wait) = denial.retry_after() {
-            let until = ticks.saturating_add(shared.policy.capped_retry_after(wait));
-            self.retry_after.raise(self.asked, until, ticks);
-        }
         self.counters.count_denial(&denial);
         let Consequences { gave_up, still_malformed } = if is_current {
             self.consequences(shared, &denial, ticks)
@@ -236,7 +236,7 @@ impl Local {
     /// Counts one more failed try. Returns whether the driver gave up over it.
     fn fail_try(&mut self, shared: &Shared, ticks: u64, cause: Cause) -> bool {
         self.back_off(shared, ticks, cause);
-        let exhausted = shared.policy.is_exhausted_by(self.backoff.fail());
+        let exhausted = shared.policy().is_exhausted_by(self.backoff.fail());
         if exhausted && let Some(login) = self.login.renewable_mut() {
             login.blocked = Some(Blocked::GaveUp);
         }
@@ -246,7 +246,7 @@ impl Local {
     fn back_off(&mut self, shared: &Shared, ticks: u64, cause: Cause) {
         let core = &self.machine.core;
         let chance = (core.seed(), core.generations());
-        self.backoff.grow(&shared.policy, ticks, chance, cause);
+        self.backoff.grow(shared.policy(), ticks, chance, cause);
     }
 
     /// Returns the current token's age.
@@ -257,16 +257,26 @@ impl Local {
 
     /// A token that has lived long enough shows that the renewal before it cured.
     pub(super) fn observe_age(&mut self, shared: &Shared, now: Moment) {
-        if self.learned.is_proving()
-            && let Some(age) = self.token_age(now)
-        {
-            self.learned.observe(&shared.policy, age.millis);
+        let age = self.token_age(now);
+        if let Some((learned, age)) = self.learned.as_mut().zip(age) {
+            learned.observe(shared.policy(), age.millis);
+        }
+    }
+
+    /// The next token proves nothing.
+    pub(super) fn abandon_proof(&mut self) {
+        if let Some(learned) = &mut self.learned {
+            learned.abandon_proof();
         }
     }
 
     /// The token gives way to its successor, or has expired. Returns whether a 401 asked for that.
     pub(super) fn retire(&mut self, shared: &Shared, retiring: Option<TokenAge>) -> bool {
-        retiring.is_some_and(|age| self.learned.retire(&shared.policy, &self.token, age))
+        let Some(age) = retiring else { return false };
+        match &mut self.learned {
+            Some(learned) => learned.retire(shared.policy(), &self.token, age),
+            None => self.token.wants_renewal(),
+        }
     }
 
     /// Gives up the request in flight, if there is one.
@@ -274,12 +284,12 @@ impl Local {
         self.spend_credentials();
         if let Some(id) = self.machine.in_flight() {
             bump(&mut self.counters.abandoned);
-            self.queue.push_back(Queued::Abandon(id));
+            self.queue.push(Queued::Abandon(id));
         }
     }
 
     pub(super) fn emit(&mut self, event: Event) {
-        self.queue.push_back(Queued::Event(event));
+        self.queue.push(Queued::Event(event));
     }
 }
 

@@ -58,8 +58,8 @@ pub(super) enum Login {
 pub(super) struct Renewable {
     pub(super) credentials: Credentials,
     /// The credentials that the caller last started with or set, where successors have taken their place.
-    pub(super) given: Option<Credentials>,
-    /// Where the credentials are sent, once that is known.
+    pub(super) given: Option<Box<Credentials>>,
+    /// Where the last request went.
     pub(super) endpoint: Option<Endpoint>,
     /// A token that is adopted with the next poll.
     pub(super) pending: Option<Box<Grant>>,
@@ -126,11 +126,10 @@ impl Login {
 
 impl Renewable {
     pub(super) fn new(credentials: Credentials) -> Self {
-        let endpoint = Endpoint::of(&credentials);
         Self {
             credentials,
             given: None,
-            endpoint,
+            endpoint: None,
             pending: None,
             blocked: None,
             spent_emitted: false,
@@ -139,19 +138,25 @@ impl Renewable {
 
     /// Returns whether the caller has started with these credentials, or set them.
     fn was_given(&self, credentials: &Credentials) -> bool {
-        self.credentials == *credentials || self.given.as_ref() == Some(credentials)
+        self.credentials == *credentials || self.given.as_deref() == Some(credentials)
     }
 
-    /// Returns whether these credentials ask the same endpoint for the same scopes. An exchange that doesn't
-    /// say where it asks has no endpoint to differ from.
+    /// Returns whether these credentials ask the same endpoint for the same scopes.
     fn same_endpoint_and_scopes(&self, credentials: &Credentials) -> bool {
-        !self.differs(Endpoint::of(credentials))
+        self.same_endpoint(credentials)
             && self.credentials.exchange().scopes() == credentials.exchange().scopes()
     }
 
-    /// Returns whether this is known to be another endpoint.
-    pub(super) fn differs(&self, endpoint: Option<Endpoint>) -> bool {
-        self.endpoint.zip(endpoint).is_some_and(|(current, other)| current != other)
+    /// Returns whether these credentials ask the same endpoint. An exchange that doesn't say where it asks has no
+    /// endpoint to differ from, until it has asked.
+    pub(super) fn same_endpoint(&self, credentials: &Credentials) -> bool {
+        let current = self.credentials.exchange().endpoint();
+        let other = credentials.exchange().endpoint();
+        if current.is_some() && current == other {
+            return true;
+        }
+        let current = current.and_then(Endpoint::at).or(self.endpoint);
+        current.zip(other.and_then(Endpoint::at)).is_none_or(|(current, other)| current == other)
     }
 }
 

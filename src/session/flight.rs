@@ -18,7 +18,7 @@ use crate::time::{Evidence, Lifetime, Moment, Stamp, millis};
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     pub(crate) credentials: Credentials,
-    request: Request<Bytes>,
+    request: Box<Request<Bytes>>,
     body_limit: usize,
     single_use: bool,
 }
@@ -32,7 +32,7 @@ impl Prepared {
         let exchange = credentials.exchange();
         check_identity(identity, exchange.identity()).map_err(|_| SendError::OtherIdentity)?;
         Ok(Self {
-            request: credentials.request()?,
+            request: Box::new(credentials.request()?),
             body_limit: exchange.body_limit(),
             single_use: exchange.is_single_use(),
             credentials: credentials.clone(),

@@ -11,7 +11,7 @@ use super::learned_age::LearnedAge;
 use super::output::Delivery;
 use super::start::{Login, Relation, Renewable, Start};
 use super::token_status::TokenStatus;
-use super::{Driver, Local, Shared};
+use super::{Driver, Local, Shared, Turn};
 use crate::exchange::{Credentials, Reply};
 use crate::session::transitions::{self, StateName};
 use crate::session::{Blocked, Generation, RequestId, TransportFailure};
@@ -185,34 +185,34 @@ impl Driver {
 }
 
 impl Local {
-    /// Takes a reading of the clocks before an input, and returns it as ticks.
-    pub(super) fn observe(&mut self, shared: &Shared, now: Moment) -> u64 {
+    /// Takes a reading of the clocks before an input.
+    pub(super) fn observe<'a>(&mut self, shared: &'a Shared, now: Moment) -> Turn<'a> {
         self.machine.core.observe(now);
         self.idle = None;
-        let ticks = self.machine.core.ticks();
+        let turn = Turn { shared, now, at: self.machine.core.clock.stamp() };
         if let Some(calling) = self.calling.take() {
-            self.report_panic(shared, calling, ticks);
+            self.report_panic(calling, turn);
         }
-        ticks
+        turn
     }
 
     fn start(&mut self, shared: &Shared, start: Start, now: Moment) {
-        self.observe(shared, now);
+        let turn = self.observe(shared, now);
         let relation = self.relation(start);
-        self.relate(shared, relation, now);
+        self.relate(relation, turn);
     }
 
     fn set_credentials(&mut self, shared: &Shared, credentials: Credentials, now: Moment) {
-        self.observe(shared, now);
+        let turn = self.observe(shared, now);
         let relation = self.declared(credentials);
-        self.relate(shared, relation, now);
+        self.relate(relation, turn);
     }
 
-    fn relate(&mut self, shared: &Shared, relation: Relation, now: Moment) {
-        self.observe_age(shared, now);
+    fn relate(&mut self, relation: Relation, turn: Turn<'_>) {
+        self.observe_age(turn);
         match relation {
             Relation::Joined => self.try_again(),
-            Relation::Rotated(credentials) => self.rotate(shared, credentials),
+            Relation::Rotated(credentials) => self.rotate(credentials, turn),
             Relation::Replaced(grant) => self.login = Login::Token(Some(Box::new(grant))),
             Relation::Other(start) => {
                 self.end();
@@ -223,7 +223,7 @@ impl Local {
     }
 
     /// Takes other credentials of the same login.
-    fn rotate(&mut self, shared: &Shared, credentials: Credentials) {
+    fn rotate(&mut self, credentials: Credentials, turn: Turn<'_>) {
         let before = self.login.renewable();
         let moves = before.is_some_and(|before| !before.same_endpoint(&credentials));
         let pending = self.login.take_pending();
@@ -231,22 +231,22 @@ impl Local {
         if moves {
             self.learned = None;
         } else if let Some(learned) = &mut self.learned {
-            learned.renew_trust(shared.policy());
+            learned.renew_trust(turn.policy());
         }
         self.backoff = Backoff::default();
         self.token.reopen();
     }
 
     fn handle_unauthorized(&mut self, shared: &Shared, generation: Generation, now: Moment) {
-        let ticks = self.observe(shared, now);
-        if self.machine.active().map(|active| active.generation()) != Some(generation) {
+        let turn = self.observe(shared, now);
+        if self.machine.active().map(|active| active.token.generation) != Some(generation) {
             return;
         }
-        self.observe_age(shared, now);
-        let Some(age) = self.token_age(now) else { return };
-        let learned =
-            self.learned.get_or_insert_with(|| Box::new(LearnedAge::new(shared.policy())));
-        learned.refused(shared.policy(), &mut self.token, age, ticks);
+        self.observe_age(turn);
+        let Some(age) = self.token_age(turn.at) else { return };
+        let learned = || Box::new(LearnedAge::new(turn.policy()));
+        let learned = self.learned.get_or_insert_with(learned);
+        learned.refused(turn.policy(), &mut self.token, age, turn.ticks());
         let renews = self.token.wants_renewal() && self.can_renew();
         if !renews && !mem::replace(&mut self.token.unauthorized_emitted, true) {
             self.emit(Event::Unauthorized(generation));

@@ -170,6 +170,7 @@ use self::token_status::TokenStatus;
 use crate::exchange::Credentials;
 use crate::session::transitions::Transition;
 use crate::session::{AnySession, Config, Machine};
+use crate::time::{Moment, Stamp};
 
 pub use counters::Counters;
 pub use drive::Drive;
@@ -226,6 +227,29 @@ struct Local {
     queue: Queue,
     epoch: u64,
     counters: Counters,
+}
+
+/// One call of a driver: what is shared, and the reading of the clocks.
+#[derive(Debug, Clone, Copy)]
+struct Turn<'a> {
+    shared: &'a Shared,
+    now: Moment,
+    /// The elapsed time at `now`.
+    at: Stamp,
+}
+
+impl<'a> Turn<'a> {
+    fn ticks(self) -> u64 {
+        self.at.ticks()
+    }
+
+    fn config(self) -> &'a Config {
+        &self.shared.config
+    }
+
+    fn policy(self) -> &'a Policy {
+        self.shared.policy()
+    }
 }
 
 /// A call of an exchange, and what it has failed to do if it is still noted with the next input.

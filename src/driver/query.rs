@@ -66,7 +66,9 @@ impl Driver {
         let machine = &self.local.machine;
         machine
             .active()
-            .and_then(|active| active.authorization(&machine.core, &self.shared.config, now).ok())
+            .and_then(|active| {
+                active.authorization(&self.shared.config, machine.core.stamp_at(now)).ok()
+            })
             .ok_or_else(|| self.blocked().map_or(AuthorizeError::Wait, AuthorizeError::Start))
     }
 
@@ -122,20 +124,20 @@ impl Driver {
     /// Returns the number of the current token; `None` without one.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
-        Some(self.local.machine.active()?.generation())
+        Some(self.local.machine.active()?.token.generation)
     }
 
     /// Returns the scopes that were granted with the current token, if the reply says so.
     #[must_use]
     pub fn granted_scopes(&self) -> Option<&Scopes> {
-        self.local.machine.active()?.scopes()
+        self.local.machine.active()?.token.scopes()
     }
 
     /// Returns how long the current token still lives; `None` without one.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Option<Remaining> {
         let machine = &self.local.machine;
-        Some(machine.active()?.remaining(&machine.core, now))
+        Some(machine.active()?.token.remaining(machine.core.stamp_at(now)))
     }
 
     /// Returns whether the current token is good at `now`; `None` without one.

@@ -7,11 +7,11 @@ use super::learned_age::TokenAge;
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
-use super::{Calling, Local, Shared};
+use super::{Calling, Local, Shared, Turn};
 use crate::exchange::{Credentials, Denial, DenialKind, Flaw, Reply};
 use crate::session::transitions::{self, Transition};
 use crate::session::{Blocked, Received, RequestId, TransportFailure};
-use crate::time::{Moment, Validity};
+use crate::time::{Moment, Stamp, Validity};
 
 /// What follows from a denial, besides the pause.
 #[derive(Default)]
@@ -29,7 +29,7 @@ impl Local {
         reply: Reply<'_>,
         now: Moment,
     ) -> Delivery {
-        let ticks = self.observe(shared, now);
+        let turn = self.observe(shared, now);
         let Some(flight) = self.machine.flight().filter(|_| self.machine.in_flight() == Some(id))
         else {
             bump(&mut self.counters.stale);
@@ -39,7 +39,7 @@ impl Local {
         // Until the reply is read, it is lost.
         let spent = self.spent.clone();
         self.spend_credentials();
-        let retiring = self.token_age(now);
+        let retiring = self.token_age(turn.at);
         let failed = transitions::failing(self.machine.state());
         self.calling = Some(Calling::Read { failed, is_current });
         let received = self.machine.receive(id, reply, &shared.config, now);
@@ -47,17 +47,18 @@ impl Local {
             return Delivery::Stale;
         };
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
-            let until = ticks.saturating_add(shared.policy().capped_retry_after(wait));
+            let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
             let asked = self.login.renewable().and_then(|login| login.endpoint);
-            self.retry_after.raise(Endpoint::of(&credentials).or(asked), until, ticks);
+            let endpoint = Endpoint::of(&credentials).or(asked);
+            self.retry_after.raise(endpoint, until, turn.ticks());
         }
         self.calling = None;
         let lost = successor.is_none() && denial.as_ref().is_some_and(is_lost);
         match denial {
-            Some(denial) => self.denied(shared, transition, denial, is_current, ticks),
+            Some(denial) => self.denied(transition, denial, is_current, turn),
             None => {
-                let after_401 = self.retire(shared, retiring) && is_current;
-                self.granted(shared, transition, after_401, (ticks, now));
+                let after_401 = self.retire(retiring, turn) && is_current;
+                self.granted(transition, after_401, turn);
             }
         }
         if let Some(successor) = successor.filter(|_| is_current) {
@@ -76,8 +77,8 @@ impl Local {
         why: TransportFailure,
         now: Moment,
     ) -> Delivery {
-        let ticks = self.observe(shared, now);
-        if !self.fail(shared, id, why, (ticks, now)) {
+        let turn = self.observe(shared, now);
+        if !self.fail(id, why, turn) {
             bump(&mut self.counters.stale);
             return Delivery::Stale;
         }
@@ -86,25 +87,19 @@ impl Local {
     }
 
     /// Ends the request in flight without a reply. Returns whether it has this id.
-    pub(super) fn fail(
-        &mut self,
-        shared: &Shared,
-        id: RequestId,
-        why: TransportFailure,
-        (ticks, now): (u64, Moment),
-    ) -> bool {
+    pub(super) fn fail(&mut self, id: RequestId, why: TransportFailure, turn: Turn<'_>) -> bool {
         let flight = self.machine.flight();
         let is_current = flight.is_some_and(|flight| self.is_current(&flight.credentials));
         let used_up = flight.filter(|flight| flight.single_use).map(|flight| &flight.credentials);
         let used_up = used_up.filter(|_| why != TransportFailure::Unreachable).cloned();
-        let Some(transition) = self.machine.fail(id, now) else { return false };
+        let Some(transition) = self.machine.fail(id, turn.config(), turn.now) else { return false };
         self.spent = used_up.map(Box::new).or(self.spent.take());
-        self.failed(shared, transition, (why, Cause::Network), is_current, ticks);
+        self.failed(transition, (why, Cause::Network), is_current, turn);
         true
     }
 
     /// Reports the failure of a request whose exchange has panicked.
-    pub(super) fn report_panic(&mut self, shared: &Shared, calling: Calling, ticks: u64) {
+    pub(super) fn report_panic(&mut self, calling: Calling, turn: Turn<'_>) {
         let (transition, is_current) = match calling {
             Calling::Read { failed, is_current } => {
                 bump(&mut self.counters.unanswered);
@@ -117,7 +112,7 @@ impl Local {
             }
         };
         let why = (TransportFailure::Other, Cause::Server);
-        self.failed(shared, transition, why, is_current, ticks);
+        self.failed(transition, why, is_current, turn);
     }
 
     /// Returns whether these are the login's own credentials. The outcome of a request made with superseded ones
@@ -148,46 +143,29 @@ impl Local {
         self.emit(Event::CredentialsChanged);
     }
 
-    fn granted(
-        &mut self,
-        shared: &Shared,
-        transition: Transition,
-        after_401: bool,
-        (ticks, now): (u64, Moment),
-    ) {
+    fn granted(&mut self, transition: Transition, after_401: bool, turn: Turn<'_>) {
         self.counters.count_grant(transition.cause);
         if !after_401 {
             self.abandon_proof();
         }
         self.token = TokenStatus::granted(after_401);
         self.backoff.succeed();
-        let core = &self.machine.core;
-        let remaining = self.machine.active().map(|active| active.remaining(core, now));
+        let remaining = self.machine.active().map(|active| active.token.remaining(turn.at));
         if remaining.is_some_and(|remaining| remaining.validity() == Validity::Valid) {
             self.backoff = Backoff::default();
         } else {
             // It may have expired on its way: asking again at once would be a loop.
             self.backoff.note_flaw(None);
-            self.back_off(shared, ticks, Cause::Server);
+            self.back_off(Cause::Server, turn);
         }
         self.emit(Event::Moved(transition));
     }
 
     /// Draws the conclusions from a denial. One of superseded credentials allows none.
-    fn denied(
-        &mut self,
-        shared: &Shared,
-        transition: Transition,
-        denial: Denial,
-        is_current: bool,
-        ticks: u64,
-    ) {
+    fn denied(&mut self, transition: Transition, denial: Denial, is_current: bool, turn: Turn<'_>) {
         self.counters.count_denial(&denial);
-        let Consequences { gave_up, still_malformed } = if is_current {
-            self.consequences(shared, &denial, ticks)
-        } else {
-            Consequences::default()
-        };
+        let Consequences { gave_up, still_malformed } =
+            if is_current { self.consequences(&denial, turn) } else { Consequences::default() };
         self.emit(Event::Denied(transition, denial));
         if let Some(flaw) = still_malformed {
             self.emit(Event::StillMalformed(flaw));
@@ -197,7 +175,7 @@ impl Local {
         }
     }
 
-    fn consequences(&mut self, shared: &Shared, denial: &Denial, ticks: u64) -> Consequences {
+    fn consequences(&mut self, denial: &Denial, turn: Turn<'_>) -> Consequences {
         let (flaw, cause) = match denial.kind() {
             DenialKind::Malformed(Flaw::Markup) => (Some(Flaw::Markup), Cause::Portal),
             DenialKind::Malformed(flaw) => (Some(flaw), Cause::Server),
@@ -207,7 +185,7 @@ impl Local {
         let broken = self.backoff.note_flaw(flaw);
         let still_malformed = flaw.filter(|_| broken);
         if !denial.is_permanent() {
-            return Consequences { gave_up: self.fail_try(shared, ticks, cause), still_malformed };
+            return Consequences { gave_up: self.fail_try(cause, turn), still_malformed };
         }
         if let Some(login) = self.login.renewable_mut() {
             login.blocked = Some(Blocked::Refused);
@@ -218,48 +196,47 @@ impl Local {
     /// Draws the conclusions from a request without a reply. One of superseded credentials allows none.
     fn failed(
         &mut self,
-        shared: &Shared,
         transition: Transition,
         (why, cause): (TransportFailure, Cause),
         is_current: bool,
-        ticks: u64,
+        turn: Turn<'_>,
     ) {
         self.emit(Event::Failed(transition, why));
         if is_current {
             self.backoff.note_flaw(None);
-            if self.fail_try(shared, ticks, cause) {
+            if self.fail_try(cause, turn) {
                 self.emit(Event::GaveUp);
             }
         }
     }
 
     /// Counts one more failed try. Returns whether the driver gave up over it.
-    fn fail_try(&mut self, shared: &Shared, ticks: u64, cause: Cause) -> bool {
-        self.back_off(shared, ticks, cause);
-        let exhausted = shared.policy().is_exhausted_by(self.backoff.fail());
+    fn fail_try(&mut self, cause: Cause, turn: Turn<'_>) -> bool {
+        self.back_off(cause, turn);
+        let exhausted = turn.policy().is_exhausted_by(self.backoff.fail());
         if exhausted && let Some(login) = self.login.renewable_mut() {
             login.blocked = Some(Blocked::GaveUp);
         }
         exhausted
     }
 
-    fn back_off(&mut self, shared: &Shared, ticks: u64, cause: Cause) {
+    fn back_off(&mut self, cause: Cause, turn: Turn<'_>) {
         let core = &self.machine.core;
         let chance = (core.seed(), core.generations());
-        self.backoff.grow(shared.policy(), ticks, chance, cause);
+        self.backoff.grow(turn.policy(), turn.ticks(), chance, cause);
     }
 
     /// Returns the current token's age.
-    pub(super) fn token_age(&self, now: Moment) -> Option<TokenAge> {
-        let active = self.machine.active()?;
-        Some(TokenAge { millis: active.age(&self.machine.core, now), stated: active.stated_age() })
+    pub(super) fn token_age(&self, at: Stamp) -> Option<TokenAge> {
+        let token = &self.machine.active()?.token;
+        Some(TokenAge { millis: token.lifetime.age_at(at), stated: token.stated_age() })
     }
 
     /// A token that has lived long enough shows that the renewal before it cured.
-    pub(super) fn observe_age(&mut self, shared: &Shared, now: Moment) {
-        let age = self.token_age(now);
+    pub(super) fn observe_age(&mut self, turn: Turn<'_>) {
+        let age = self.token_age(turn.at);
         if let Some((learned, age)) = self.learned.as_mut().zip(age) {
-            learned.observe(shared.policy(), age.millis);
+            learned.observe(turn.policy(), age.millis);
         }
     }
 
@@ -271,10 +248,10 @@ impl Local {
     }
 
     /// The token gives way to its successor, or has expired. Returns whether a 401 asked for that.
-    pub(super) fn retire(&mut self, shared: &Shared, retiring: Option<TokenAge>) -> bool {
+    pub(super) fn retire(&mut self, retiring: Option<TokenAge>, turn: Turn<'_>) -> bool {
         let Some(age) = retiring else { return false };
         match &mut self.learned {
-            Some(learned) => learned.retire(shared.policy(), &self.token, age),
+            Some(learned) => learned.retire(turn.policy(), &self.token, age),
             None => self.token.wants_renewal(),
         }
     }

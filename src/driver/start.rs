@@ -224,7 +224,7 @@ impl Local {
             (None, Some(active)) => {
                 let known =
                     grant.identity().is_none() || grant.identity() == self.machine.held_identity();
-                known && active.holds(grant)
+                known && active.token.is_from(grant)
             }
             (None, None) => false,
         }

@@ -134,13 +134,13 @@ impl AnySession {
     /// Returns the number of the current token; `None` without one.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
-        Some(self.machine.active()?.generation())
+        Some(self.machine.active()?.token.generation)
     }
 
     /// Returns how long the current token still lives; `None` without one.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Option<Remaining> {
-        Some(self.machine.active()?.remaining(&self.machine.core, now))
+        Some(self.machine.active()?.token.remaining(self.machine.core.stamp_at(now)))
     }
 
     /// Puts the token on an API request: see [`Session::authorize`].
@@ -170,7 +170,7 @@ impl AnySession {
 
     fn current(&self, now: Moment) -> Result<Authorization<'_>, AuthorizeError> {
         let active = self.machine.active().ok_or(AuthorizeError::NotActive(self.state()))?;
-        active.authorization(&self.machine.core, &self.config, now)
+        active.authorization(&self.config, self.machine.core.stamp_at(now))
     }
 
     /// Gives the session an input. Total: every input is taken in every state, if only to be rejected.
@@ -187,7 +187,7 @@ impl AnySession {
                 Ok(None) => return self.misuse("Adopt"),
                 Err(error) => return Step::Rejected(error.into()),
             },
-            Input::Failure(id, _) => match self.machine.fail(id, now) {
+            Input::Failure(id, _) => match self.machine.fail(id, &self.config, now) {
                 Some(transition) => Some(transition),
                 None => return Step::Rejected(StaleRequest::new(id).into()),
             },

@@ -32,7 +32,7 @@ impl fmt::Debug for Expired {
 impl Expired {
     pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
         core.identity = None;
-        core.transition(self, why::Stopped, Unauthenticated(()))
+        core.last.transition(self, why::Stopped, Unauthenticated(()))
     }
 }
 

@@ -207,11 +207,6 @@ impl LastTransition {
         self.0 = Some(const { require(S::NAME, Because::CAUSE, S::NAME) });
     }
 
-    /// Notes a transition that holds unless another one is noted.
-    pub(super) fn presume<From: State, To: State, Because: Why>(&mut self, _: &From, _: Because) {
-        self.0 = Some(const { require(From::NAME, Because::CAUSE, To::NAME) });
-    }
-
     pub(super) fn get(self) -> Option<Transition> {
         self.0
     }

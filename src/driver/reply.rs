@@ -270,13 +270,13 @@ impl Local {
     }
 }
 
-/// Returns whether a reply with this denial tells as little as a lost one: it may have been a grant, which used
-/// the credentials up. A portal's page or a redirect came from somebody else than the service.
+/// Returns whether a reply tells as little as a lost one: it may have been a grant, which used the credentials
+/// up. Markup is a captive portal's page: the service has not seen the request.
 fn is_lost(denial: &Denial) -> bool {
     let granting = denial.status().is_some_and(|status| status.is_success());
     match denial.kind() {
-        DenialKind::Malformed(flaw) => granting && flaw != Flaw::Markup,
-        DenialKind::Transient => granting,
+        DenialKind::Malformed(Flaw::Markup | Flaw::ExpiredOnArrival) => false,
+        DenialKind::Malformed(_) | DenialKind::Transient => granting,
         _ => false,
     }
 }

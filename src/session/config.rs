@@ -1,4 +1,4 @@
-//! What a session is told once: where tokens may go, how far clocks are trusted, when to renew.
+//! The configuration of a session: where tokens may go, how far clocks are trusted, when to renew.
 
 use core::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::time::{Tolerances, millis};
 ///
 /// **Short-lived tokens.** A token is never Valid if it lives for no more than its skew and two seconds (one
 /// that a `Date` may lose by being cut, one for clock drift): 3 s from the gateway, 12 s from a backend, by
-/// default. It serves as Unsure, and is renewed at each backoff. Lower
+/// default. It is used as Unsure, and is renewed at each backoff. Lower
 /// [`backend_skew`](ConfigBuilder::backend_skew) to what the clocks of backend and gateway really differ by, or
 /// have the backend hand out longer-lived tokens. Without a `Date`, the wall clock's error counts in place of
 /// the skew: 122 s by default. A [relative](crate::Grant::with_lifetime) lifetime needs one second only.

@@ -14,7 +14,7 @@ use super::request::{Outgoing, RequestId};
 use super::transitions::{State, StateName, Transition, why};
 use super::unauthenticated::Unauthenticated;
 use crate::exchange::{Credentials, Denial, Grant, Identity, Reply};
-use crate::time::Moment;
+use crate::time::{Moment, Validity};
 
 /// A session in any state. It routes each input to the state, and decides nothing. The core stays where it is
 /// whatever happens to the state, a panic in an exchange included.
@@ -184,7 +184,8 @@ impl Machine {
     /// Leaves Active if the token has certainly expired.
     pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
         self.core.observe(now);
-        if self.active()?.token.lifetime.until_expired(self.core.clock.stamp()) != Some(0) {
+        let remaining = self.active()?.token.remaining(self.core.clock.stamp());
+        if remaining.validity() != Validity::Expired {
             return None;
         }
         let AnyState::Active(active) = self.take_state() else { return None };

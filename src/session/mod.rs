@@ -18,7 +18,7 @@
 //!                                        └───────────┘
 //! ```
 //!
-//! Renewal happens inside Active: the old token serves until the new one is in. The same as data is
+//! Renewal happens inside Active: the old token is used until the new one is in. The same as data is
 //! [`transitions::TABLE`].
 //!
 //! [`Session<S>`] has exactly the methods that mean something in state `S`; a method that moves takes

@@ -86,7 +86,7 @@ causes! {
     RenewalSent,
     /// A reply granted the next token, in place of the one in use until then.
     Renewed,
-    /// A reply denied the next token; the current one still serves.
+    /// A reply denied the next token; the current one stays in use.
     RenewalDenied,
     /// The renewal got no reply; the current token stays in use.
     RenewalFailed,

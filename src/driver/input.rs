@@ -5,15 +5,14 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::backoff::{Backoff, Cause};
+use super::backoff::Cause;
 use super::event::Event;
 use super::learned_age::LearnedAge;
 use super::output::Delivery;
-use super::start::{Login, Relation, Renewable, Start};
-use super::token_status::TokenStatus;
+use super::start::Start;
 use super::{Driver, Local, Shared, Turn};
 use crate::exchange::{Credentials, Reply};
-use crate::session::transitions::{self, StateName};
+use crate::session::transitions;
 use crate::session::{Blocked, Generation, RequestId, TransportFailure};
 use crate::time::Moment;
 
@@ -196,47 +195,6 @@ impl Local {
         turn
     }
 
-    fn start(&mut self, shared: &Shared, start: Start, now: Moment) {
-        let turn = self.observe(shared, now);
-        let relation = self.relation(start);
-        self.relate(relation, turn);
-    }
-
-    fn set_credentials(&mut self, shared: &Shared, credentials: Credentials, now: Moment) {
-        let turn = self.observe(shared, now);
-        let relation = self.declared(credentials);
-        self.relate(relation, turn);
-    }
-
-    fn relate(&mut self, relation: Relation, turn: Turn<'_>) {
-        self.observe_age(turn);
-        match relation {
-            Relation::Joined => self.try_again(),
-            Relation::Rotated(credentials) => self.rotate(credentials, turn),
-            Relation::Replaced(grant) => self.login = Login::Token(Some(Box::new(grant))),
-            Relation::Other(start) => {
-                self.end();
-                self.epoch = self.epoch.saturating_add(1);
-                self.login = Login::new(start);
-            }
-        }
-    }
-
-    /// Takes other credentials of the same login.
-    fn rotate(&mut self, credentials: Credentials, turn: Turn<'_>) {
-        let before = self.login.renewable();
-        let moves = before.is_some_and(|before| !before.same_endpoint(&credentials));
-        let pending = self.login.take_pending();
-        self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
-        if moves {
-            self.learned = None;
-        } else if let Some(learned) = &mut self.learned {
-            learned.renew_trust(turn.policy());
-        }
-        self.backoff = Backoff::default();
-        self.token.reopen();
-    }
-
     fn handle_unauthorized(&mut self, shared: &Shared, generation: Generation, now: Moment) {
         let turn = self.observe(shared, now);
         if self.machine.active().map(|active| active.token.generation) != Some(generation) {
@@ -272,39 +230,6 @@ impl Local {
         if ended {
             self.try_again();
             self.backoff.end_pause();
-        }
-    }
-
-    fn stop(&mut self, shared: &Shared, now: Moment) {
-        self.observe(shared, now);
-        self.end();
-    }
-
-    /// Ends the login.
-    fn end(&mut self) {
-        self.abandon();
-        let authenticating = |state| state == StateName::Authenticating;
-        let announced =
-            self.announced.take().is_some_and(|next| authenticating(next.transition.to));
-        let stopped = self.machine.stop();
-        // An authentication that was announced ends as one, though the session has not begun it.
-        let ended = if announced { Some(transitions::STOPPED_AUTHENTICATING) } else { stopped };
-        if let Some(transition) = ended {
-            self.emit(Event::Moved(transition));
-        }
-        self.login = Login::None;
-        self.backoff = Backoff::default();
-        self.token = TokenStatus::default();
-        self.learned = None;
-    }
-
-    /// Clears `GaveUp`. The current backoff still applies.
-    fn try_again(&mut self) {
-        if let Some(login) = self.login.renewable_mut()
-            && login.blocked == Some(Blocked::GaveUp)
-        {
-            login.blocked = None;
-            self.backoff.forget_failures();
         }
     }
 }

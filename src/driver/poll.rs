@@ -2,9 +2,9 @@
 
 use super::counters::bump;
 use super::event::Event;
+use super::login::Login;
 use super::output::{Idle, Output, Wait, Wake, WakeReason};
 use super::retry_after::Endpoint;
-use super::start::Login;
 use super::token_status::TokenStatus;
 use super::{Calling, Driver, Local, Shared, Turn};
 use crate::session::transitions::{self, StateName, Transition};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::counters::Counters;
+use super::login::Login;
 use super::policy::Policy;
-use super::start::Login;
 use super::{Driver, Local};
 use crate::exchange::{AllowedOrigin, Credentials, Identity, Scopes};
 use crate::session::transitions::{StateName, Transition};

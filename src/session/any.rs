@@ -3,15 +3,14 @@
 use core::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::authorization::{Authorization, Authorized, authorize};
-use super::error::{AuthorizeError, Misuse, Rejection, SendError, StaleRequest};
+use super::error::{AuthorizeError, Misuse, SendError, StaleRequest};
+use super::input::{Input, Step};
 use super::machine::{AnyState, Machine, Received};
 use super::transitions::{StateName, Transition};
 use super::{Active, Authenticating, Config, Expired, Generation, Session, Unauthenticated};
-use super::{Outgoing, Prepared, RequestId, TransportFailure};
-use crate::exchange::{AllowedOrigin, Credentials, Denial, Grant, Identity, Reply};
+use super::{Prepared, RequestId};
+use crate::exchange::{AllowedOrigin, Credentials, Identity};
 use crate::time::{Moment, Remaining};
 
 /// A session in any of its four states: what a struct field holds.
@@ -52,46 +51,6 @@ pub enum TypedSession {
     Active(Session<Active>),
     /// The token has certainly expired.
     Expired(Session<Expired>),
-}
-
-/// Anything that can happen to a session, as a plain value. `Debug` shows no secret: of a reply, its
-/// status and length.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Input {
-    /// Authenticate with these credentials.
-    Authenticate(Credentials),
-    /// Renew the token with these credentials.
-    Renew(Credentials),
-    /// Take a token that was obtained elsewhere, in place of the current one if there is one.
-    Adopt(Grant),
-    /// A reply came to the request with this id.
-    Reply(RequestId, http::Response<Bytes>),
-    /// The request with this id got no reply.
-    Failure(RequestId, TransportFailure),
-    /// Time has passed.
-    Advance,
-    /// End the login.
-    Stop,
-}
-
-/// What a step did.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Step {
-    /// A transition that makes a request: send it.
-    Sent(Transition, Outgoing),
-    /// A transition by a reply that gave a token. The credentials are those for the next request: the ones that
-    /// this one was made with, or their [successor](Grant::with_successor).
-    Granted(Transition, Credentials),
-    /// A transition by a reply that gave no token. The credentials are those for the next request.
-    Denied(Transition, Denial, Credentials),
-    /// Another transition.
-    Moved(Transition),
-    /// There was no transition, and none was due: time passed, or there was nothing to stop.
-    Unchanged,
-    /// The input was not taken, and changed nothing.
-    Rejected(Rejection),
 }
 
 impl AnySession {
@@ -253,35 +212,6 @@ impl AnySession {
             AnyState::Active(state) => TypedSession::Active(Session { config, core, state }),
             AnyState::Expired(state) => TypedSession::Expired(Session { config, core, state }),
         }
-    }
-}
-
-impl Input {
-    /// Returns the variant's name.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Authenticate(_) => "Authenticate",
-            Self::Renew(_) => "Renew",
-            Self::Adopt(_) => "Adopt",
-            Self::Reply(..) => "Reply",
-            Self::Failure(..) => "Failure",
-            Self::Advance => "Advance",
-            Self::Stop => "Stop",
-        }
-    }
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple(self.name());
-        match self {
-            Self::Authenticate(credentials) | Self::Renew(credentials) => tuple.field(credentials),
-            Self::Adopt(grant) => tuple.field(grant),
-            Self::Reply(id, reply) => tuple.field(&format_args!("{id}")).field(&Reply::from(reply)),
-            Self::Failure(id, why) => tuple.field(&format_args!("{id}")).field(why),
-            Self::Advance | Self::Stop => &mut tuple,
-        }
-        .finish()
     }
 }
 

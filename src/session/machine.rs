@@ -238,19 +238,8 @@ impl Machine {
     }
 }
 
-impl fmt::Debug for AnyState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unauthenticated(state) => state.fmt(f),
-            Self::Authenticating(state) => state.fmt(f),
-            Self::Active(state) => state.fmt(f),
-            Self::Expired(state) => state.fmt(f),
-        }
-    }
-}
-
 impl fmt::Debug for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::debug(f, &self.state, &self.core)
+        super::debug(f, &self.state(), &self.core)
     }
 }

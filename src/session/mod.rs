@@ -83,6 +83,7 @@ mod error;
 mod expired;
 mod flight;
 mod generation;
+mod input;
 mod machine;
 mod request;
 mod token;
@@ -98,7 +99,7 @@ use crate::exchange::{Credentials, Grant};
 use crate::time::Moment;
 
 pub use active::{Active, Advance};
-pub use any::{AnySession, Input, Step, TypedSession};
+pub use any::{AnySession, TypedSession};
 pub use authenticating::Authenticating;
 pub use authorization::{Authorization, Authorized};
 pub use config::{Config, ConfigBuilder, ConfigError};
@@ -108,6 +109,7 @@ pub use error::{
 };
 pub use expired::Expired;
 pub use generation::Generation;
+pub use input::{Input, Step};
 pub use request::{Outgoing, RequestId, TransportFailure};
 pub use transitions::State;
 pub use unauthenticated::Unauthenticated;

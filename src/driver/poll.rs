@@ -233,7 +233,7 @@ impl Local {
             return Output::Wait(Wake::OnInput);
         };
         self.calling = Some(Calling::Request(transition));
-        let prepared = Prepared::new(&login.credentials, self.machine.held_identity());
+        let prepared = Prepared::new(&login.credentials, self.machine.core.identity.as_ref());
         let unstated = login.credentials.exchange().endpoint().is_none();
         self.calling = None;
         match prepared {

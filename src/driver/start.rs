@@ -62,7 +62,7 @@ impl Local {
     /// Returns the identity of the login, as far as it is known: the one of its tokens, or the stated one.
     pub(super) fn identity(&self) -> Option<&Identity> {
         let stated = || self.login.stated_identity().or_else(|| self.machine.identity());
-        self.machine.held_identity().or_else(stated)
+        self.machine.core.identity.as_ref().or_else(stated)
     }
 
     /// Compares a new start with the current login. Changes nothing, so a panic in an exchange does no harm.
@@ -120,8 +120,8 @@ impl Local {
         match (pending, self.machine.active()) {
             (Some(pending), _) => pending == grant,
             (None, Some(active)) => {
-                let known =
-                    grant.identity().is_none() || grant.identity() == self.machine.held_identity();
+                let known = grant.identity().is_none()
+                    || grant.identity() == self.machine.core.identity.as_ref();
                 known && active.token.is_from(grant)
             }
             (None, None) => false,

@@ -185,7 +185,7 @@ impl AnySession {
         if self.in_flight().is_some() {
             return Step::Rejected(SendError::InFlight.into());
         }
-        let prepared = match Prepared::new(credentials, self.machine.held_identity()) {
+        let prepared = match Prepared::new(credentials, self.machine.core.identity.as_ref()) {
             Ok(prepared) => prepared,
             Err(error) => return Step::Rejected(error.into()),
         };

@@ -12,7 +12,7 @@ use crate::time::{Clock, Moment, Stamp};
 pub(crate) struct Core {
     pub(crate) clock: Clock,
     /// The identity of the login, once it has held a grant that was asked for it or that names it. Until `stop`.
-    pub(super) identity: Option<Identity>,
+    pub(crate) identity: Option<Identity>,
     seed: u64,
     requests: u64,
     generations: u64,

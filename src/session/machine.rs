@@ -86,11 +86,6 @@ impl Machine {
         }
     }
 
-    /// Returns the identity of a login that has held a token.
-    pub(crate) fn held_identity(&self) -> Option<&Identity> {
-        self.core.identity.as_ref()
-    }
-
     /// Sends a request, by the transition that the state has for it; `None` where a first request is in flight.
     pub(crate) fn send(
         &mut self,

@@ -43,7 +43,7 @@ pub(crate) fn origin() -> AllowedOrigin {
 #[inline]
 pub(crate) fn ask(app: &App) -> (Session<Authenticating>, Outgoing) {
     Session::new(Arc::clone(&app.config), black_box(SEED))
-        .authenticate(app.credentials.clone(), black_box(NOW))
+        .authenticate(&app.credentials, black_box(NOW))
         .unwrap()
 }
 
@@ -61,18 +61,18 @@ pub(crate) fn receive(
     id: RequestId,
     reply: &Reply,
 ) -> Session<Active> {
-    session.receive(id, black_box(reply), black_box(NOW)).unwrap()
+    session.receive(id, black_box(reply), black_box(NOW)).unwrap().0
 }
 
 #[inline]
-pub(crate) fn renew(session: &mut Session<Active>, _: &App) -> Outgoing {
-    session.renew(black_box(NOW)).unwrap()
+pub(crate) fn renew(session: &mut Session<Active>, app: &App) -> Outgoing {
+    session.renew(&app.credentials, black_box(NOW)).unwrap()
 }
 
 /// Returns how many tokens the session has had.
 #[inline]
 pub(crate) fn receive_renewal(session: &mut Session<Active>, id: RequestId, reply: &Reply) -> u64 {
-    session.receive(id, black_box(reply), black_box(NOW)).unwrap().number()
+    session.receive(id, black_box(reply), black_box(NOW)).unwrap().0.number()
 }
 
 #[inline]
@@ -158,7 +158,7 @@ pub(crate) fn idle_poll(driver: &mut Driver) {
 
 #[inline]
 pub(crate) fn renewals(driver: &Driver) -> u64 {
-    driver.counters().renewals
+    driver.counters().renewals.into()
 }
 
 pub(crate) fn assert_driver_valid(driver: &Driver, now: Moment) {

@@ -359,7 +359,6 @@ fn drain(driver: &mut Driver, now: Moment, printed: &mut Printed) {
     }
     printed.debug(driver);
     printed.debug(&driver.counters());
-    printed.debug(&driver.canonical(now));
 }
 
 fn print_event(event: &Event, printed: &mut Printed) {
@@ -465,7 +464,7 @@ fn drive(plain: &http::Response<Bytes>, late: Moment) {
     for start in starts {
         now = now.after(Duration::from_secs(1));
         driver.start(start, now);
-        if driver.blocked()().is_none() && driver.generation().is_none() {
+        if driver.blocked().is_none() && driver.generation().is_none() {
             while let Output::Send(_) | Output::Event(_) = driver.poll(now) {}
             if let Some(id) = driver.session().in_flight() {
                 assert!(driver.handle_response(id, plain, now).is_accepted());

@@ -131,7 +131,7 @@ fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
     let mut world = World::new(HOUR);
     world.driver.start(named(&dead, "user-17"), world.now());
     world.settle();
-    assert_eq!(world.driver.blocked()(), Some(Blocked::NotStarted));
+    assert_eq!(world.driver.blocked(), Some(Blocked::NotStarted));
 }
 
 /// A session that was driven by hand goes on for whom it was, even when an authentication fails.
@@ -170,7 +170,7 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
     world.answer(outgoing.id(), &says(503, ""));
     assert_eq!(world.driver.state(), StateName::Unauthenticated);
     assert_eq!(named(&world).as_deref(), Some("user-17"));
-    assert_eq!(world.driver.blocked()(), None, "it asks again by itself");
+    assert_eq!(world.driver.blocked(), None, "it asks again by itself");
     world.server = Server::Up;
     world.pass(Duration::from_secs(120));
     world.settle();

@@ -354,6 +354,6 @@ proptest! {
         prop_assert_eq!(again.counters(), driver.counters());
         prop_assert_eq!(again.epoch(), driver.epoch());
         prop_assert_eq!(again.remaining(stage.now), driver.remaining(stage.now));
-        prop_assert_eq!(again.blocked()(), driver.blocked()());
+        prop_assert_eq!(again.blocked(), driver.blocked());
     }
 }

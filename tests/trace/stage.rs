@@ -64,6 +64,11 @@ impl Stage {
         self.settle();
     }
 
+    pub(crate) fn set_credentials(&mut self, credentials: Credentials) {
+        self.driver.set_credentials(credentials, self.now);
+        self.settle();
+    }
+
     pub(crate) fn stop(&mut self) {
         self.driver.stop(self.now);
         self.settle();

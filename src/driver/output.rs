@@ -66,8 +66,8 @@ impl From<Queued> for Output {
 /// Outputs, first in, first out. Most often it is one, which needs no allocation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
-    first: Option<Queued>,
-    rest: Vec<Queued>,
+    pub(super) first: Option<Queued>,
+    pub(super) rest: Vec<Queued>,
 }
 
 impl Queue {
@@ -86,10 +86,6 @@ impl Queue {
 
     pub(super) fn len(&self) -> usize {
         self.rest.len().saturating_add(usize::from(self.first.is_some()))
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Queued> {
-        self.first.iter().chain(&self.rest)
     }
 }
 

@@ -54,12 +54,11 @@ impl Local {
         }
         self.calling = None;
         let lost = successor.is_none() && denial.as_ref().is_some_and(is_lost);
-        match denial {
-            Some(denial) => self.denied(transition, denial, is_current, turn),
-            None => {
-                let after_401 = self.retire(retiring, turn) && is_current;
-                self.granted(transition, after_401, turn);
-            }
+        if let Some(denial) = denial {
+            self.denied(transition, denial, is_current, turn);
+        } else {
+            let after_401 = self.retire(retiring, turn) && is_current;
+            self.granted(transition, after_401, turn);
         }
         if let Some(successor) = successor.filter(|_| is_current) {
             self.take_successor(successor);

@@ -352,7 +352,7 @@ impl Session<Active> {
     /// network. A reply that comes later can't be given to what is left, and may be dropped;
     /// [`AnySession`](super::AnySession) takes it, and reports that it is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(|state, core| state.stop(core))
+        self.map_state(Active::stop)
     }
 }
 

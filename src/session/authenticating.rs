@@ -127,7 +127,7 @@ impl Session<Authenticating> {
 
     /// Gives the request up, and ends the login. A reply that comes later is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(|state, core| state.stop(core))
+        self.map_state(Authenticating::stop)
     }
 
     /// Returns the id of the request in flight.

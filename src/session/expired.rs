@@ -71,6 +71,6 @@ impl Session<Expired> {
 
     /// Ends the login. Needs no network.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(|state, core| state.stop(core))
+        self.map_state(Expired::stop)
     }
 }

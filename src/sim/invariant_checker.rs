@@ -328,7 +328,7 @@ impl InvariantChecker {
 }
 
 fn mono(now: Moment) -> u64 {
-    crate::time::millis(now.since_start())
+    millis(now.since_start())
 }
 
 /// What the server asks to wait, in seconds: the longest of all lines.

@@ -118,8 +118,7 @@ impl Config {
     }
 
     pub(crate) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
-        let origin = AllowedOrigin::of(uri).ok()?;
-        self.origins.iter().find(|allowed| **allowed == origin)
+        self.origins.iter().find(|allowed| allowed.covers(uri))
     }
 
     pub(crate) fn header_name(&self) -> &HeaderName {

@@ -10,6 +10,7 @@ use super::held::Held;
 use super::outgoing::{Outgoing, RequestId, StaleRequest};
 use crate::exchange::{
     Credentials, Denial, DenialKind, Flaw, Grant, Identity, IdentitySource, Reply, check_identity,
+    jwt,
 };
 use crate::time::{Evidence, Lifetime, Moment, Stamp, Validity, millis};
 
@@ -126,7 +127,7 @@ fn accept(
     let evidence = evidence
         .expires_at(grant.expiry())
         .lifetime(grant.lifetime())
-        .longest(grant.token().stated_lifetime());
+        .longest(jwt::lifetime(grant.token().as_bytes()));
     let lifetime = lifetime(evidence);
     let now = core.clock.stamp();
     if lifetime.remaining(now).validity() == Validity::Expired {

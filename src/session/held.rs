@@ -22,6 +22,6 @@ impl Held {
     }
 
     pub(super) fn validity(&self, at: Stamp) -> Validity {
-        self.remaining(at).validity()
+        self.lifetime.validity(at)
     }
 }

@@ -18,9 +18,9 @@ use crate::secret::{ApiToken, TokenError};
 const GATEWAY: &str = "https://gateway.video.io/v1/sessions";
 
 /// Where they were made before (wire facts, R).
-const OLDER_GATEWAY: &str = "https://api.video.io/v1/sessions";
+const LEGACY_GATEWAY: &str = "https://api.video.io/v1/sessions";
 
-/// The scheme of the older dialect's authorization (wire facts, R).
+/// The scheme of the legacy dialect's authorization (wire facts, R).
 const APP_TOKEN: &str = "App token=";
 
 /// The gateway's exchange: the app-wide API token, and the identity that a session token is for.
@@ -46,7 +46,7 @@ pub struct Gateway {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Current,
-    Older,
+    Legacy,
 }
 
 impl Dialect {
@@ -54,14 +54,14 @@ impl Dialect {
     fn token_member(self) -> &'static str {
         match self {
             Self::Current => "sessionToken",
-            Self::Older => "session_key",
+            Self::Legacy => "session_key",
         }
     }
 
     fn accept(self) -> &'static str {
         match self {
             Self::Current => "application/json",
-            Self::Older => "application/json; charset=utf-8",
+            Self::Legacy => "application/json; charset=utf-8",
         }
     }
 }
@@ -72,14 +72,14 @@ impl Gateway {
         Self::with(Dialect::Current, GATEWAY, token, identity)
     }
 
-    /// The older exchange at `https://api.video.io/v1/sessions`. Its replies name no expiry, and it
+    /// The legacy exchange at `https://api.video.io/v1/sessions`. Its replies name no expiry, and it
     /// knows no scopes: what [`scopes`](Self::scopes) sets is not sent.
     ///
     /// # Errors
-    /// [`TokenError`] if the token doesn't fit behind the older scheme; none is known that doesn't.
-    pub fn older(token: &ApiToken, identity: Identity) -> Result<Self, TokenError> {
+    /// [`TokenError`] if the token doesn't fit behind the legacy scheme; none is known that doesn't.
+    pub fn legacy(token: &ApiToken, identity: Identity) -> Result<Self, TokenError> {
         let token = token.behind(APP_TOKEN)?;
-        Ok(Self::with(Dialect::Older, OLDER_GATEWAY, token, identity))
+        Ok(Self::with(Dialect::Legacy, LEGACY_GATEWAY, token, identity))
     }
 
     fn with(dialect: Dialect, uri: &'static str, token: ApiToken, identity: Identity) -> Self {

@@ -55,11 +55,11 @@ impl Local {
                 self.granted(shared, transition, after_401, (ticks, now));
             }
         }
-        if let Some(successor) = successor.filter(|_| is_current) {
-            self.take_successor(shared, successor);
-        }
         if !lost {
             self.spent = spent;
+        }
+        if let Some(successor) = successor.filter(|_| is_current) {
+            self.take_successor(shared, successor);
         }
         Delivery::Accepted
     }
@@ -128,20 +128,23 @@ impl Local {
         }
     }
 
-    /// Replaces the login's credentials by their successor.
+    /// Replaces the login's credentials by their successor. Its exchange may panic, so it is asked last.
     fn take_successor(&mut self, shared: &Shared, successor: Credentials) {
-        let endpoint = Endpoint::of(&successor);
         let Some(login) = self.login.renewable_mut() else { return };
         if login.credentials == successor {
             return;
         }
-        if login.differs(endpoint) {
+        let before = core::mem::replace(&mut login.credentials, successor.clone());
+        login.given.get_or_insert(before);
+        let asked_at = login.endpoint.take();
+        self.emit(Event::CredentialsChanged);
+        let endpoint = Endpoint::of(&successor);
+        if asked_at.zip(endpoint).is_some_and(|(before, after)| before != after) {
             self.learned = LearnedAge::new(&shared.policy);
         }
-        login.endpoint = endpoint;
-        let before = core::mem::replace(&mut login.credentials, successor);
-        login.given.get_or_insert(before);
-        self.emit(Event::CredentialsChanged);
+        if let Some(login) = self.login.renewable_mut() {
+            login.endpoint = endpoint;
+        }
     }
 
     fn granted(

@@ -126,12 +126,11 @@ impl Flight {
         let tolerances = config.tolerances(exchange.issuer_writes_date());
         let span = (self.sent, core.clock.stamp());
         let lifetime = Lifetime::new(stating(evidence, &grant), tolerances, span, now);
+        // Before the grant is held: the successor's exchange may panic.
+        let known = core.identity.as_ref().or(stated).or(grant.identity());
+        let successor = next_credentials(&grant, known);
         let held = ActiveToken::hold(&grant, stated, lifetime, core, config);
-        let successor = if matches!(held, Err(AdoptError::OtherIdentity)) {
-            None
-        } else {
-            next_credentials(&grant, core.identity.as_ref().or(stated).or(grant.identity()))
-        };
+        let successor = successor.filter(|_| !matches!(held, Err(AdoptError::OtherIdentity)));
         (held.map_err(|error| reply.flawed(error.into())), successor)
     }
 }

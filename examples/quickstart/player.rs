@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use videokit_session::Event;
-use videokit_session::driver::{Drive, AuthorizeError, Start};
+use videokit_session::driver::{AuthorizeError, Drive, Start};
 use videokit_session::session::transitions::Cause;
 use videokit_session::trace::Recorder;
 

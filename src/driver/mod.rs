@@ -147,6 +147,9 @@ mod drive;
 mod event;
 mod input;
 mod learned_age;
+#[cfg(test)]
+#[path = "../../tests/model/mod.rs"]
+mod model;
 mod output;
 mod policy;
 mod poll;

@@ -18,6 +18,8 @@ use crate::time::Moment;
 pub(super) struct Announced {
     pub(super) prepared: Prepared,
     pub(super) transition: Transition,
+    /// Where it is sent. The login's may be another one by then.
+    endpoint: Option<Endpoint>,
 }
 
 /// What follows when nothing is queued.
@@ -230,9 +232,8 @@ impl Local {
         self.calling = None;
         match prepared {
             Ok(prepared) => {
-                // An exchange need not say before where it asks.
-                login.endpoint = login.endpoint.or_else(|| Endpoint::at(prepared.uri()));
-                self.announced = Some(Box::new(Announced { prepared, transition }));
+                let endpoint = login.endpoint;
+                self.announced = Some(Box::new(Announced { prepared, transition, endpoint }));
                 Output::Event(Event::Moved(transition))
             }
             Err(error) => {
@@ -244,10 +245,11 @@ impl Local {
 
     /// Hands the announced request out.
     fn send(&mut self, shared: &Shared, announced: Announced, ticks: u64, now: Moment) -> Output {
-        let Some(outgoing) = self.machine.send(announced.prepared, &shared.config, now) else {
+        let Announced { prepared, endpoint, .. } = announced;
+        let Some(outgoing) = self.machine.send(prepared, &shared.config, now) else {
             return Output::Wait(Wake::OnInput);
         };
-        self.asked = self.login.renewable().and_then(|login| login.endpoint);
+        self.asked = endpoint;
         self.budget.spend(&shared.policy, ticks);
         bump(&mut self.counters.requests);
         Output::Send(outgoing)

@@ -41,8 +41,9 @@ impl Local {
         self.spend_credentials();
         let retiring = self.token_age(now);
         let failed = transitions::failing(self.machine.state());
+        let stated = self.login.stated_identity();
         self.calling = Some(Calling::Read { failed, is_current });
-        let received = self.machine.receive(id, reply, &shared.config, now);
+        let received = self.machine.receive(id, reply, stated, &shared.config, now);
         self.calling = None;
         let Some(Received { transition, denial, successor, .. }) = received else {
             return Delivery::Stale;

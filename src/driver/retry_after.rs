@@ -16,9 +16,14 @@ const APART: usize = 4;
 pub(super) struct Endpoint(u64);
 
 impl Endpoint {
-    /// Returns where credentials are sent; `None` where the exchange doesn't say that without a request.
+    /// Returns where credentials are sent. If the exchange doesn't say that, a request is built for it; `None` if
+    /// there is none.
     pub(super) fn of(credentials: &Credentials) -> Option<Self> {
-        Self::at(credentials.exchange().endpoint()?)
+        let exchange = credentials.exchange();
+        match exchange.endpoint() {
+            Some(endpoint) => Self::at(endpoint),
+            None => Self::at(exchange.request().ok()?.uri()),
+        }
     }
 
     /// Returns `None` for a URI without an origin.

@@ -59,7 +59,7 @@ pub(super) struct Renewable {
     pub(super) credentials: Credentials,
     /// The credentials that the caller last started with or set, where successors have taken their place.
     pub(super) given: Option<Credentials>,
-    /// Where the credentials are sent, once that is known.
+    /// Where the credentials are sent; `None` if the exchange has no request.
     pub(super) endpoint: Option<Endpoint>,
     /// A token that is adopted with the next poll.
     pub(super) pending: Option<Box<Grant>>,
@@ -115,7 +115,7 @@ impl Login {
     }
 
     /// Returns the identity that is stated by what the login was started with.
-    fn stated_identity(&self) -> Option<&Identity> {
+    pub(super) fn stated_identity(&self) -> Option<&Identity> {
         match self {
             Self::None => None,
             Self::Token(pending) => pending.as_ref()?.identity(),
@@ -142,8 +142,8 @@ impl Renewable {
         self.credentials == *credentials || self.given.as_ref() == Some(credentials)
     }
 
-    /// Returns whether these credentials ask the same endpoint for the same scopes. An exchange that doesn't
-    /// say where it asks has no endpoint to differ from.
+    /// Returns whether these credentials ask the same endpoint for the same scopes. An exchange without a
+    /// request has no endpoint to differ from.
     fn same_endpoint_and_scopes(&self, credentials: &Credentials) -> bool {
         !self.differs(Endpoint::of(credentials))
             && self.credentials.exchange().scopes() == credentials.exchange().scopes()
@@ -156,9 +156,12 @@ impl Renewable {
 }
 
 impl Local {
-    /// Returns the identity of the login, as far as it is known: the one of its tokens, or the stated one.
+    /// Returns the identity of the login, as far as it is known: the one of its tokens, the stated one, or the one
+    /// that the request under way asks for.
     pub(super) fn identity(&self) -> Option<&Identity> {
-        let stated = || self.login.stated_identity().or_else(|| self.machine.identity());
+        let announced = self.announced.as_ref().map(|next| &next.prepared.credentials);
+        let asked = || announced.or_else(|| Some(&self.machine.flight()?.credentials));
+        let stated = || self.login.stated_identity().or_else(|| asked()?.exchange().identity());
         self.machine.held_identity().or_else(stated)
     }
 

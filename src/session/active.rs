@@ -24,7 +24,7 @@ use crate::time::{Moment, Remaining, Validity};
 /// A token is in use. A renewal may be in flight meanwhile.
 #[derive(Clone)]
 pub struct Active {
-    pub(super) token: ActiveToken,
+    pub(crate) token: ActiveToken,
     pub(super) flight: Option<Flight>,
 }
 
@@ -77,13 +77,13 @@ impl Active {
     pub(super) fn receive(
         &mut self,
         flight: Flight,
-        reply: Reply<'_>,
+        (reply, stated): (Reply<'_>, Option<&Identity>),
         core: &mut Core,
         config: &Config,
         now: Moment,
     ) -> Outcome<Result<Generation, Denial>> {
         core.presume::<Self, Self>(self, why::RenewalFailed);
-        let (result, successor) = flight.read(reply, core, config, now);
+        let (result, successor) = flight.read(reply, stated, core, config, now);
         let result = match result {
             Ok(token) => {
                 self.token = token;
@@ -345,7 +345,7 @@ impl Session<Active> {
     ) -> Result<(Generation, Credentials), RenewError> {
         let Self { config, core, state } = self;
         let flight = state.take_flight(id, core).ok_or(StaleRequest::new(id))?;
-        match state.receive(flight, reply.into(), core, config, now).into_parts() {
+        match state.receive(flight, (reply.into(), None), core, config, now).into_parts() {
             (Ok(generation), credentials) => Ok((generation, credentials)),
             (Err(denial), credentials) => Err(RenewError::Denied(denial, credentials)),
         }

@@ -49,13 +49,13 @@ impl Authenticating {
     /// Reads the reply to the request in flight. If the exchange panics, the request has failed.
     pub(super) fn receive(
         self,
-        reply: Reply<'_>,
+        (reply, stated): (Reply<'_>, Option<&Identity>),
         core: &mut Core,
         config: &Config,
         now: Moment,
     ) -> Outcome<Result<Active, (Unauthenticated, Denial)>> {
         core.presume::<Self, Unauthenticated>(&self, why::Failed);
-        let (result, successor) = self.flight.read(reply, core, config, now);
+        let (result, successor) = self.flight.read(reply, stated, core, config, now);
         let result = match result {
             Ok(token) => Ok(core.transition(&self, why::Granted, Active { token, flight: None })),
             Err(denial) => Err((core.transition(&self, why::Denied, Unauthenticated(())), denial)),
@@ -97,7 +97,7 @@ impl Session<Authenticating> {
             return Err(ReceiveError::Stale(Rejected::new(self, StaleRequest::new(id))));
         }
         let Self { config, mut core, state } = self;
-        let outcome = state.receive(reply.into(), &mut core, &config, now);
+        let outcome = state.receive((reply.into(), None), &mut core, &config, now);
         match outcome.into_parts() {
             (Ok(state), credentials) => Ok((Session { config, core, state }, credentials)),
             (Err((state, denial)), credentials) => {

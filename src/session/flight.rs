@@ -38,10 +38,6 @@ impl Prepared {
             credentials: credentials.clone(),
         })
     }
-
-    pub(crate) fn uri(&self) -> &http::Uri {
-        self.request.uri()
-    }
 }
 
 /// A request in flight.
@@ -100,10 +96,12 @@ impl Flight {
         deadline.saturating_sub(core.stamp_at(now).ticks())
     }
 
-    /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic.
+    /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic. The token
+    /// has to be for the identity that the credentials state, or else for the one `stated`.
     pub(super) fn read(
         &self,
         reply: Reply<'_>,
+        stated: Option<&Identity>,
         core: &mut Core,
         config: &Config,
         now: Moment,
@@ -114,7 +112,7 @@ impl Flight {
             Ok(grant) => grant,
             Err(denial) => return (Err(reply.with_its_wait(denial)), None),
         };
-        let stated = exchange.identity();
+        let stated = exchange.identity().or(stated);
         if let Some(Err(flaw)) = stated.map(|stated| check_named(&grant, stated)) {
             return (Err(reply.flawed(flaw)), None);
         }

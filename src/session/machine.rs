@@ -114,11 +114,13 @@ impl Machine {
     }
 
     /// Reads a reply; `None` if it is stale. If the exchange panics, the request has failed: an active session
-    /// keeps its token, another one is unauthenticated.
+    /// keeps its token, another one is unauthenticated. The token has to be for the identity `stated`, unless the
+    /// request's credentials state one.
     pub(crate) fn receive(
         &mut self,
         id: RequestId,
         reply: Reply<'_>,
+        stated: Option<&Identity>,
         config: &Config,
         now: Moment,
     ) -> Option<Received> {
@@ -126,12 +128,12 @@ impl Machine {
         let (denial, credentials, successor) = if let AnyState::Active(active) = &mut self.state {
             let flight = active.take_flight(id, core)?;
             let Outcome { result, credentials, successor } =
-                active.receive(flight, reply, core, config, now);
+                active.receive(flight, (reply, stated), core, config, now);
             (result.err(), credentials, successor)
         } else {
             let state = self.take_authenticating(id)?;
             let Outcome { result, credentials, successor } =
-                state.receive(reply, &mut self.core, config, now);
+                state.receive((reply, stated), &mut self.core, config, now);
             let (state, denial) = match result {
                 Ok(state) => (AnyState::Active(state), None),
                 Err((state, denial)) => (AnyState::Unauthenticated(state), Some(denial)),

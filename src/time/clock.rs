@@ -31,7 +31,7 @@ const LEAP: i64 = 1 << 40;
 pub struct Clock {
     last: Moment,
     ticks: u64,
-    drift: i64,
+    pub(crate) drift: i64,
     jumps: i64,
 }
 
@@ -57,13 +57,6 @@ impl Clock {
             next.drift = 0;
         }
         next
-    }
-
-    /// How far the wall clock runs ahead of the monotonic one, as far as that is not banked, in
-    /// milliseconds.
-    #[cfg(feature = "_model")]
-    pub(crate) const fn drift(self) -> i64 {
-        self.drift
     }
 
     /// Returns the elapsed time as of the last reading.

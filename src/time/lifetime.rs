@@ -32,8 +32,8 @@ const UNBANKED: i64 = 1_000;
 ///   schedule goes as if there were no `Age`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lifetime {
-    sent: Stamp,
-    received: Stamp,
+    pub(crate) sent: Stamp,
+    pub(crate) received: Stamp,
     bounds: Bounds,
 }
 
@@ -98,14 +98,6 @@ impl Lifetime {
     /// Returns what the schedule had left when the reply came in, in milliseconds.
     pub(crate) fn scheduled_at_receipt(&self) -> i64 {
         self.scheduled_at(self.received)
-    }
-
-    /// Where in the rounding of `lo` and `hi` the stamp `at` lies: with what remains at `at`, this says
-    /// what will remain at every later stamp.
-    #[cfg(feature = "_model")]
-    pub(crate) fn phases(&self, at: Stamp) -> (u64, u64) {
-        let phase = |since: Stamp| at.ticks().saturating_sub(since.ticks()) % 1_024;
-        (phase(self.sent), phase(self.received))
     }
 
     /// Returns how many milliseconds of monotonic time there are from `at` until the bound that the

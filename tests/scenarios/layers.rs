@@ -3,7 +3,7 @@
 use std::mem;
 use std::time::Duration;
 
-use videokit_session::driver::{Delivery, Drive, Policy, Blocked, WakeReason};
+use videokit_session::driver::{Blocked, Delivery, Drive, Policy, WakeReason};
 use videokit_session::{
     AnySession, Driver, Event, Output, SessionToken, TransportFailure, Validity, Wake,
 };

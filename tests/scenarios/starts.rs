@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::COOKIE;
-use videokit_session::driver::{Policy, Blocked, Start};
+use videokit_session::driver::{Blocked, Policy, Start};
 use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Reply};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{

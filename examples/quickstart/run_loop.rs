@@ -55,7 +55,7 @@ pub(crate) enum News<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) enum CallError {
-    AuthorizeError(#[from] AuthorizeError),
+    NotAuthorized(#[from] AuthorizeError),
     NoReply(#[from] TransportFailure),
 }
 

@@ -87,7 +87,7 @@ fn a_start_with_the_same_credentials_leaves_the_pause_as_it_is() {
         let id = bench.sent();
         bench.fail(id, 0);
         let gave_up = attempts.map(|_| Blocked::GaveUp);
-        assert_eq!(bench.driver.blocked()(), gave_up);
+        assert_eq!(bench.driver.blocked(), gave_up);
         let until = bench.now.after(ms(pauses(with_backoff(DAY, DAY), 1, 1)[0]));
         bench.pass(SECOND);
         bench.start(gateway_login());

@@ -18,7 +18,7 @@ fn a_session_is_not_lost_because_the_network_was_down() {
     assert_eq!(world.served_to(), "user-17");
     world.run(DAY);
     assert_eq!(world.call(), Err(AuthorizeError::Wait), "its token is gone, and it is on its way");
-    assert_eq!(world.driver.blocked()(), None);
+    assert_eq!(world.driver.blocked(), None);
     let causes = world.causes();
     assert!(causes.contains(&Cause::Lapsed) || causes.contains(&Cause::LapsedInFlight));
     assert!(!causes.contains(&Cause::Stopped));

@@ -53,13 +53,13 @@ fn rotation_makes_up_for_a_refusal_of_the_old_secret() {
         assert_eq!(refusal.status(), 401);
         if refused_first {
             world.answer(id, &refusal);
-            assert_eq!(world.driver.blocked()(), Some(Blocked::Refused));
+            assert_eq!(world.driver.blocked(), Some(Blocked::Refused));
             world.driver.start(login_with(NEXT_TOKEN, "user-17"), world.now());
         } else {
             world.driver.start(login_with(NEXT_TOKEN, "user-17"), world.now());
             world.answer(id, &refusal);
         }
-        assert_eq!(world.driver.blocked()(), None, "refused first: {refused_first}");
+        assert_eq!(world.driver.blocked(), None, "refused first: {refused_first}");
         assert_eq!(world.header(), header, "refused first: {refused_first}");
         world.server = Server::Up;
         world.run(SECOND);
@@ -97,7 +97,7 @@ fn a_token_that_cannot_be_renewed_is_asked_for_once_and_serves_until_it_expires(
     let grant = Grant::new(token).with_expires_at("2026-11-24T04:10:00Z");
     world.driver.start(grant, world.now());
     let Wake::In(wait, WakeReason::Renewal) = world.wake() else { panic!("it will be due") };
-    assert_eq!(world.driver.blocked()(), Some(Blocked::NoCredentials));
+    assert_eq!(world.driver.blocked(), Some(Blocked::NoCredentials));
     let needed = |world: &World| {
         world.events.iter().filter(|event| matches!(event, Event::TokenNeeded(_))).count()
     };

@@ -64,7 +64,7 @@ fn no_log_shows_a_token() {
     };
     world.start("user-17");
     for n in 0..40 {
-        note(format!("{:?} {:?}", world.driver, world.driver.session()));
+        note(format!("{:?} {:?}", world.driver, world.driver.credentials()));
         match world.driver.poll(world.now()) {
             Output::Send(outgoing) => {
                 note(format!("{outgoing:?} {:?}", outgoing.request().headers()));

@@ -125,7 +125,7 @@ fn what_cannot_work_is_not_retried() {
         world.server = Server::Says(says(status, r#"{"error":"no"}"#));
         world.run_to_next_request();
         assert_eq!(world.sent.len(), 2);
-        assert_eq!(world.driver.blocked()(), Some(Blocked::Refused), "{status}");
+        assert_eq!(world.driver.blocked(), Some(Blocked::Refused), "{status}");
         assert_eq!(world.served_to(), "user-17", "{status}: the current token is good");
         world.run(DAY);
         assert_eq!(world.sent.len(), 2, "{status}");
@@ -142,7 +142,7 @@ fn a_429_is_no_logout() {
     world.server = Server::Says(throttled.body(Bytes::new()).unwrap());
     world.run_to_next_request();
     assert_eq!(world.driver.state(), StateName::Active);
-    assert_eq!(world.driver.blocked()(), None);
+    assert_eq!(world.driver.blocked(), None);
     assert_eq!(world.header(), header);
     let asked = world.elapsed();
 

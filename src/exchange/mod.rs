@@ -134,7 +134,7 @@ pub trait Exchange: Send + Sync {
     /// Returns where [`request`](Self::request) goes, if that is known without building a request. Waits that
     /// a server asks for (`Retry-After`) are kept for each endpoint: scheme, host, port and path.
     ///
-    /// `None`, the default, has a driver build a request to look at, when it is given the credentials.
+    /// `None`, the default, takes the endpoint from the request when one is made.
     fn endpoint(&self) -> Option<&Uri> {
         None
     }

@@ -53,6 +53,18 @@ pub(super) enum Input {
     Observe,
 }
 
+impl Input {
+    /// Returns the name of the credentials that a reply brings.
+    pub(super) fn successor(&self) -> Option<&str> {
+        match self {
+            Self::Response {
+                reply: Some(ReplyNote { means: Meaning::Grant(grant), .. }), ..
+            } => Some(&grant.successor.as_ref()?.name),
+            _ => None,
+        }
+    }
+}
+
 /// What a call answered. `ok` and `stale` answer a response and a failure, the others a poll.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -111,8 +123,12 @@ pub(super) enum StartNote {
 #[serde(deny_unknown_fields)]
 pub(super) struct CredentialsNote {
     pub(super) name: String,
+    /// Where the request goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
+    /// Where it goes as far as the exchange says without a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stated_endpoint: Option<String>,
     /// Why there is no request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<BuildErrorNote>,

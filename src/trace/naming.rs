@@ -83,6 +83,14 @@ impl Naming {
         }
     }
 
+    /// Notes that these credentials are those of a name. A custom exchange makes others of the same successor
+    /// each time it reads a reply.
+    pub(super) fn same_credentials(&mut self, credentials: &Credentials, name: &str) {
+        if let Self::Hide(known) = self {
+            known.same_credentials(credentials, name);
+        }
+    }
+
     fn word(&self, constant: &str) -> String {
         match self {
             Self::Hide(_) => Words::default().word(constant),
@@ -114,6 +122,7 @@ impl Naming {
         CredentialsNote {
             name: self.credentials(credentials),
             endpoint: request.and_then(|request| self.endpoint(request.uri())),
+            stated_endpoint: exchange.endpoint().and_then(|uri| self.endpoint(uri)),
             error: error.map(|error| self.build_error(error)),
             identity: exchange.identity().map(|identity| self.identity(identity)),
             scopes: exchange.scopes().map(|scopes| self.scopes(scopes)),

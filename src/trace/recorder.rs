@@ -261,7 +261,13 @@ impl Drive for Recorder {
     fn handle(&mut self, input: driver::Input, now: Moment) -> Delivery {
         let note = self.input(&input);
         let answers = matches!(input, driver::Input::Response(..) | driver::Input::Failure(..));
+        let before = self.driver.credentials().cloned();
         let delivery = self.driver.handle(input, now);
+        // The driver has read the reply once more, and so may have made the same successor once more.
+        let after = self.driver.credentials().filter(|after| Some(*after) != before.as_ref());
+        if let (Some(name), Some(after)) = (note.successor(), after) {
+            self.naming.same_credentials(after, name);
+        }
         let answer = match delivery {
             Delivery::Accepted => Output::Ok,
             Delivery::Stale => Output::Stale,

@@ -46,6 +46,16 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The place of the successor in that of a grant.
+    fn successor(self) -> Self {
+        let field = if self.field == GRANT {
+            "in.response.reply.means.grant.successor"
+        } else {
+            "in.start.token.successor"
+        };
+        Self { field, ..self }
+    }
+
     fn wrong<T>(self, member: &str, problem: &str) -> Result<T, TraceError> {
         Err(self.error(member, problem))
     }
@@ -118,8 +128,7 @@ impl Troupe {
     /// A grant whose successor is known from then on.
     fn grant(&mut self, place: Place<'_>, note: GrantNote) -> Result<Grant, TraceError> {
         if let Some(successor) = &note.successor {
-            let place = Place { field: SUCCESSOR, ..place };
-            self.credentials(place, CredentialsNote::clone(successor))?;
+            self.credentials(place.successor(), CredentialsNote::clone(successor))?;
         }
         grant(place, note, |word| self.words.constant(word))
     }
@@ -158,7 +167,6 @@ impl Troupe {
 
 const GRANT: &str = "in.response.reply.means.grant";
 const DENIAL: &str = "in.response.reply.means.denial";
-const SUCCESSOR: &str = "in.response.reply.means.grant.successor";
 
 fn too_many_words() -> String {
     format!("expected no more than {} different words of custom exchanges", Words::MOST)
@@ -218,8 +226,15 @@ fn stand_in(
         }
         (Some(_), _) => return place.wrong("error", "expected none, or `Insecure`"),
     };
+    let stated_endpoint = match note.stated_endpoint.as_deref() {
+        Some(name) => Some(endpoint_uri(name, true).ok_or_else(|| {
+            place.error("stated_endpoint", "expected a stand-in, such as endpoint-1")
+        })?),
+        None => None,
+    };
     let understudy = Understudy {
         request,
+        stated_endpoint,
         identity: note.identity.as_deref().map(|text| identity(place, text)).transpose()?,
         scopes: note.scopes.as_deref().map(|names| scopes(place, names)).transpose()?,
         issuer_writes_date: note.issuer_writes_date,
@@ -266,8 +281,7 @@ fn grant(
         grant = grant.with_scopes(scopes(place, &names)?);
     }
     if let Some(note) = note.successor {
-        let place = Place { field: SUCCESSOR, ..place };
-        grant = grant.with_successor(stand_in(place, &note, constant)?);
+        grant = grant.with_successor(stand_in(place.successor(), &note, constant)?);
     }
     Ok(grant)
 }
@@ -325,6 +339,7 @@ fn flaw(note: FlawNote, mut constant: impl FnMut(&str) -> Option<&'static str>) 
 /// says of itself.
 struct Understudy {
     request: Result<Uri, BuildError>,
+    stated_endpoint: Option<Uri>,
     identity: Option<Identity>,
     scopes: Option<Scopes>,
     issuer_writes_date: bool,
@@ -357,6 +372,10 @@ impl Exchange for Understudy {
 
     fn scopes(&self) -> Option<&Scopes> {
         self.scopes.as_ref()
+    }
+
+    fn endpoint(&self) -> Option<&Uri> {
+        self.stated_endpoint.as_ref()
     }
 
     fn issuer_writes_date(&self) -> bool {

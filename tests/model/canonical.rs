@@ -10,10 +10,10 @@ use super::fixtures::{Fixtures, Login as Known, Name};
 use crate::driver::backoff::Backoff;
 use crate::driver::budget::Budget;
 use crate::driver::learned_age::{LearnedAge, QUIET_GAPS};
+use crate::driver::login::{Login, Renewable};
 use crate::driver::output::Queued;
 use crate::driver::policy::Policy;
-use crate::driver::retry_after::{Endpoint, RetryAfter};
-use crate::driver::start::{Login, Renewable};
+use crate::driver::retry_after::{Endpoint, RetryAfter, Waits};
 use crate::driver::token_status::TokenStatus;
 use crate::driver::{Calling, Driver, Event};
 use crate::exchange::Identity;
@@ -28,14 +28,13 @@ pub(crate) struct Canonical {
     login: CanonicalLogin,
     online: bool,
     budget: Budget,
-    retry_after: RetryAfter,
+    retry_after: Waits,
     backoff: Backoff,
     token: Option<TokenStatus>,
     learned: LearnedAge,
     age: u64,
     announced: Option<(Name, Transition)>,
     calling: Option<(Transition, Option<bool>)>,
-    asked: Option<Endpoint>,
     spent: Option<Name>,
     queue: Vec<CanonicalQueued>,
 }
@@ -77,6 +76,7 @@ enum CanonicalLogin {
         credentials: Name,
         given: Option<Name>,
         endpoint: Option<Endpoint>,
+        asked: bool,
         pending: Option<Known>,
         blocked: Option<Blocked>,
         spent_emitted: bool,
@@ -93,12 +93,17 @@ enum CanonicalQueued {
 impl Canonical {
     /// Returns what decides the driver's future from `now` on.
     pub(crate) fn of(driver: &Driver, fixtures: &Fixtures, now: Moment) -> Self {
-        let (local, policy) = (&driver.local, &driver.shared.policy);
+        let (local, policy) = (&driver.local, driver.shared.policy());
         let core = &local.machine.core;
-        let ticks = core.clock.advanced(now).stamp().ticks();
+        let at = core.stamp_at(now);
+        let ticks = at.ticks();
+        let learned = match &local.learned {
+            Some(learned) => relative_learned(**learned, policy, ticks),
+            None => LearnedAge::new(policy),
+        };
         let active = local.machine.active();
-        let age = local.token_age(now).filter(|_| local.token.is_asked_for());
-        let age = age.map(|age| age.millis.min(oldest(&local.learned, policy, age.stated)));
+        let age = local.token_age(at).filter(|_| local.token.is_asked_for());
+        let age = age.map(|age| age.millis.min(oldest(&learned, policy, age.stated)));
         Self {
             session: CanonicalSession::of(driver, fixtures, now),
             login: canonical_login(&local.login, active, fixtures),
@@ -107,7 +112,7 @@ impl Canonical {
             retry_after: relative_retry_after(&local.retry_after, ticks),
             backoff: relative_backoff(&local.backoff, policy, ticks),
             token: active.map(|_| local.token),
-            learned: relative_learned(local.learned, policy, ticks),
+            learned,
             age: age.unwrap_or(0),
             announced: local
                 .announced
@@ -117,9 +122,14 @@ impl Canonical {
                 Calling::Request(announced) => (announced, None),
                 Calling::Read { failed, is_current } => (failed, Some(is_current)),
             }),
-            asked: local.asked.filter(|_| local.machine.flight().is_some()),
             spent: local.spent.as_ref().map(|spent| fixtures.name(spent)),
-            queue: local.queue.iter().map(CanonicalQueued::of).collect(),
+            queue: local
+                .queue
+                .first
+                .iter()
+                .chain(&local.queue.rest)
+                .map(CanonicalQueued::of)
+                .collect(),
         }
     }
 }
@@ -131,11 +141,11 @@ impl CanonicalSession {
         let at = clock.stamp();
         Self {
             state: machine.state(),
-            identity: machine.held_identity().cloned(),
+            identity: machine.core.identity.clone(),
             drift: clock.drift,
             flight: machine.flight().map(|flight| CanonicalFlight {
                 credentials: fixtures.name(&flight.credentials),
-                overdue_in: flight.overdue_in(&machine.core, config, now),
+                overdue_in: flight.overdue_in(config, at),
                 since_sent: at.ticks().saturating_sub(flight.sent.ticks()),
                 ahead_since_sent: at.ahead_since(flight.sent),
             }),
@@ -174,21 +184,20 @@ fn canonical_login(login: &Login, active: Option<&Active>, fixtures: &Fixtures) 
         Login::Token(None) => {
             CanonicalLogin::Adopted(active.and_then(|active| fixtures.name_of_token(active)))
         }
-        Login::Renewable(Renewable {
-            credentials,
-            given,
-            endpoint,
-            pending,
-            blocked,
-            spent_emitted,
-        }) => CanonicalLogin::Renewable {
-            credentials: fixtures.name(credentials),
-            given: given.as_ref().map(|given| fixtures.name(given)),
-            endpoint: *endpoint,
-            pending: pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
-            blocked: *blocked,
-            spent_emitted: *spent_emitted,
-        },
+        Login::Renewable(login) => {
+            let Renewable { credentials, given, endpoint, asked, pending, blocked, spent_emitted } =
+                login;
+            let stated = credentials.exchange().endpoint().is_some();
+            CanonicalLogin::Renewable {
+                credentials: fixtures.name(credentials),
+                given: given.as_ref().map(|given| fixtures.name(given)),
+                endpoint: endpoint.filter(|_| !stated),
+                asked: *asked && !stated,
+                pending: pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
+                blocked: *blocked,
+                spent_emitted: *spent_emitted,
+            }
+        }
     }
 }
 
@@ -206,7 +215,7 @@ impl CanonicalQueued {
 
 fn relative_budget(budget: Budget, policy: &Policy, now: u64) -> Budget {
     // Counted from a spacing before now, so that it doesn't go below nothing.
-    let since = |last: u64| last.saturating_add(policy.spacing()).saturating_sub(now);
+    let since = |last: u64| last.saturating_add(policy.spacing).saturating_sub(now);
     Budget {
         tat: budget.tat.saturating_sub(now),
         last: budget.last.map(since).filter(|left| *left > 0),
@@ -214,11 +223,12 @@ fn relative_budget(budget: Budget, policy: &Policy, now: u64) -> Budget {
 }
 
 /// The same waits, as they are at `now`, in an order that follows from them alone.
-fn relative_retry_after(waits: &RetryAfter, now: u64) -> RetryAfter {
+fn relative_retry_after(waits: &RetryAfter, now: u64) -> Waits {
+    let Some(waits) = &waits.0 else { return Waits::default() };
     let left = |(endpoint, until): &(Endpoint, u64)| (*endpoint, until.saturating_sub(now));
     let mut apart: Vec<_> = waits.apart.iter().map(left).filter(|(_, left)| *left > 0).collect();
     apart.sort_unstable();
-    RetryAfter { apart, others: waits.others.saturating_sub(now) }
+    Waits { apart, others: waits.others.saturating_sub(now) }
 }
 
 fn relative_backoff(backoff: &Backoff, policy: &Policy, now: u64) -> Backoff {
@@ -226,7 +236,7 @@ fn relative_backoff(backoff: &Backoff, policy: &Policy, now: u64) -> Backoff {
     let longest = (1..backoff.failures).find(|&fewer| ceiling(fewer) == ceiling(u32::MAX));
     Backoff {
         failures: longest.unwrap_or(backoff.failures),
-        tries: policy.attempts.map_or(0, |attempts| backoff.tries.min(attempts.get())),
+        tries: policy.attempts.map_or(0, |attempts| backoff.tries.min(attempts)),
         until: backoff.until.saturating_sub(now),
         cause: backoff.cause,
         malformed: backoff.malformed.clone(),
@@ -234,8 +244,8 @@ fn relative_backoff(backoff: &Backoff, policy: &Policy, now: u64) -> Backoff {
 }
 
 fn relative_learned(learned: LearnedAge, policy: &Policy, now: u64) -> LearnedAge {
-    let mut longest = policy.age_threshold_cap();
-    if learned.threshold > policy.age_threshold() {
+    let mut longest = policy.age_threshold_cap;
+    if learned.threshold > policy.age_threshold {
         let quiet = learned.longest_gap.max(learned.threshold).saturating_mul(QUIET_GAPS);
         longest = longest.max(quiet);
     }
@@ -246,7 +256,7 @@ fn relative_learned(learned: LearnedAge, policy: &Policy, now: u64) -> LearnedAg
 /// Returns the age beyond which a token is treated as one of this age.
 fn oldest(learned: &LearnedAge, policy: &Policy, stated: u64) -> u64 {
     let ages = [learned.limit(), learned.held(), learned.unproven].into_iter().flatten().max();
-    ages.unwrap_or(0).max(stated).max(policy.age_threshold_cap())
+    ages.unwrap_or(0).max(stated).max(policy.age_threshold_cap)
 }
 
 /// What a search may do to a driver besides its inputs.
@@ -274,7 +284,7 @@ impl Driver {
         self.local.machine.core.observe(now);
         let (ticks, backoff) = (self.local.machine.core.ticks(), &mut self.local.backoff);
         let drawn = backoff.until.saturating_sub(ticks);
-        let ceiling = self.shared.policy.backoff_ceiling(backoff.failures, backoff.is_broken());
+        let ceiling = self.shared.policy().backoff_ceiling(backoff.failures, backoff.is_broken());
         backoff.until = ticks.saturating_add(if longest { ceiling } else { 0 });
         drawn
     }

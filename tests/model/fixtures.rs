@@ -335,7 +335,8 @@ impl Fixtures {
 
     /// Returns which of the tokens to start with is in use, if it is one of them.
     pub(crate) fn name_of_token(&self, active: &Active) -> Option<Login> {
-        let same = |start: &Start| matches!(start, Start::Token(known) if active.holds(known));
+        let same =
+            |start: &Start| matches!(start, Start::Token(known) if active.token.is_from(known));
         self.starts.iter().find(|(_, start)| same(start)).map(|(login, _)| *login)
     }
 

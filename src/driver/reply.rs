@@ -152,8 +152,8 @@ impl Local {
         }
         self.token = TokenStatus::granted(after_401);
         self.backoff.succeed();
-        let remaining = self.machine.active().map(|active| active.token.remaining(turn.at));
-        if remaining.is_some_and(|remaining| remaining.validity() == Validity::Valid) {
+        let token = self.machine.active().map(|active| &active.token);
+        if token.is_some_and(|token| token.lifetime.validity(turn.at) == Validity::Valid) {
             self.backoff = Backoff::default();
         } else {
             // It may have expired on its way: asking again at once would be a loop.

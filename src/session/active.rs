@@ -133,7 +133,7 @@ impl Active {
         at: Stamp,
     ) -> Result<Authorization<'a>, AuthorizeError> {
         let ActiveToken { token, generation, .. } = &self.token;
-        let validity = self.token.remaining(at).validity();
+        let validity = self.token.lifetime.validity(at);
         if validity == Validity::Expired {
             return Err(AuthorizeError::Expired);
         }

@@ -10,7 +10,7 @@ use super::request::{Outgoing, RequestId};
 use super::token::{ActiveToken, check_identity};
 use crate::exchange::{
     Credentials, Denial, Flaw, Grant, Identity, IdentitySource, Reply,
-    check_identity as check_named,
+    check_identity as check_named, jwt,
 };
 use crate::time::{Evidence, Lifetime, Stamp, millis};
 
@@ -140,7 +140,7 @@ fn stating(evidence: Evidence, grant: &Grant) -> Evidence {
     evidence
         .expires_at(grant.expiry())
         .lifetime(grant.lifetime())
-        .longest(grant.token().stated_lifetime())
+        .longest(jwt::lifetime(grant.token().as_bytes()))
 }
 
 /// Holds a token that was obtained elsewhere: there is no reply whose `Date` could be compared with the device's

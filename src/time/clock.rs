@@ -5,7 +5,7 @@ use super::Moment;
 /// How far the two clocks may drift apart, either way, before the difference counts as a step, in
 /// milliseconds. Clock slewing and rounding stay below it; sleep and time settings that matter to a
 /// token exceed it. Chosen by this project.
-const DRIFT: i64 = 1_000;
+pub(super) const DRIFT: i64 = 1_000;
 
 /// The most that one reading may add to either count, in milliseconds (about 35 years): one absurd
 /// reading must not use up the counter's range and so blind the clock to what follows.

@@ -1,6 +1,6 @@
 //! How long a token still lives, as an interval that holds the truth.
 
-use super::clock::Stamp;
+use super::clock::{DRIFT, Stamp};
 use super::evidence::{Bounds, Evidence, Tolerances, signed};
 use super::moment::Moment;
 
@@ -35,6 +35,10 @@ pub struct Lifetime {
     pub(crate) sent: Stamp,
     pub(crate) received: Stamp,
     bounds: Bounds,
+    /// Before this tick the token is Valid, if the wall clock did not run ahead by more than it may drift.
+    valid_until: u64,
+    /// From this tick on, `hi` is 0 or less; `u64::MAX` where no end is known.
+    expires: u64,
 }
 
 impl Lifetime {
@@ -47,7 +51,23 @@ impl Lifetime {
         (sent, received): (Stamp, Stamp),
         now: Moment,
     ) -> Self {
-        Self { sent, received, bounds: evidence.bounds(tolerances, now) }
+        let bounds = evidence.bounds(tolerances, now);
+        let after = |start: Stamp, millis: i64| start.ticks().saturating_add_signed(millis.max(0));
+        let expires = bounds.at_most.map_or(u64::MAX, |hi| match hi {
+            ..=0 => 0,
+            _ => after(received, to_lose_slowly(hi)),
+        });
+        let certain = bounds.at_least.saturating_sub(UNBANKED).saturating_sub(DRIFT);
+        let valid_until = after(sent, to_lose_quickly(certain)).min(expires);
+        Self { sent, received, bounds, valid_until, expires }
+    }
+
+    /// Returns what the interval means at `at`: the [validity](Remaining::validity) of what remains.
+    pub(crate) fn validity(&self, at: Stamp) -> Validity {
+        if at.ticks() < self.valid_until && at.ahead_since(self.sent) <= DRIFT {
+            return Validity::Valid;
+        }
+        self.remaining(at).validity()
     }
 
     /// Returns what is left at `at`.
@@ -105,42 +125,28 @@ impl Lifetime {
     /// has. That bound is `lo`, except where the [table](Self) names another.
     #[must_use]
     pub fn until_at_least(&self, level: i64, at: Stamp) -> u64 {
-        let since_sent = signed(at.ticks().saturating_sub(self.sent.ticks()));
-        let left = self.scheduled_at(at);
-        if left <= level {
-            return 0;
-        }
-        // It falls by t + t/1024, each part rounded down: solve for the total, then step to the edge.
-        let fall = since_sent.saturating_add(since_sent / 1_024);
-        let wanted = fall.saturating_add(left.saturating_sub(level));
-        let total = first_reaching(wanted, |t| t.saturating_add(t / 1_024), 1_025);
-        total.saturating_sub(since_sent).max(1).unsigned_abs()
+        let to_lose = self.scheduled().saturating_sub(UNBANKED).saturating_sub(level);
+        let total = to_lose_quickly(to_lose.saturating_sub(at.ahead_since(self.sent)));
+        let falls = self.sent.ticks().saturating_add_signed(total.max(0));
+        falls.saturating_sub(at.ticks())
     }
 
-    /// How many milliseconds of monotonic time from `at` until `hi` has fallen to 0; 0 if it has,
-    /// `None` if it never does.
+    /// Returns how many milliseconds of monotonic time there are from `at` until `hi` has fallen to 0; 0 if
+    /// it has, `None` if it never does.
     #[must_use]
     pub fn until_expired(&self, at: Stamp) -> Option<u64> {
-        let since_received = signed(at.ticks().saturating_sub(self.received.ticks()));
-        let hi = self.remaining(at).at_most?;
-        if hi <= 0 {
-            return Some(0);
-        }
-        let fall = since_received.saturating_sub(since_received / 1_024);
-        let total = first_reaching(fall.saturating_add(hi), |t| t.saturating_sub(t / 1_024), 1_023);
-        Some(total.saturating_sub(since_received).max(1).unsigned_abs())
+        self.bounds.at_most.map(|_| self.expires.saturating_sub(at.ticks()))
     }
 }
 
-/// The least `t` with `fall(t) >= wanted`, where `fall` grows by about `per_1024`/1024 of `t`.
-fn first_reaching(wanted: i64, fall: impl Fn(i64) -> i64, per_1024: i64) -> i64 {
-    let guess = i128::from(wanted).saturating_mul(1_024).checked_div(i128::from(per_1024));
-    let mut t = i64::try_from(guess.unwrap_or(0)).unwrap_or(i64::MAX).saturating_sub(2).max(0);
-    // The rounding of the two divisions is at most a few milliseconds.
-    while fall(t) < wanted && t < i64::MAX {
-        t = t.saturating_add(1);
-    }
-    t
+/// Returns the least `t` for which `t + t/1024`, cut to whole milliseconds, is at least `wanted`.
+const fn to_lose_quickly(wanted: i64) -> i64 {
+    wanted.saturating_sub(wanted / 1_025)
+}
+
+/// Returns the least `t` for which `t - t/1024`, with the quotient cut, is at least `wanted`.
+const fn to_lose_slowly(wanted: i64) -> i64 {
+    wanted.saturating_add(wanted.saturating_sub(1) / 1_023)
 }
 
 /// The remaining lifetime of a token: at least one bound, at most the other. Negative values are time
@@ -407,6 +413,23 @@ mod tests {
                 "{at_least} {at_most:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_least_time_in_which_a_bound_falls_by_so_much() {
+        let quick = |t: i64| t + t / 1_024;
+        let slow = |t: i64| t - t / 1_024;
+        let year = 366 * 86_400_000;
+        for wanted in
+            (1..5_000).chain(1_048_500..1_052_700).chain(year..year + 2_100).chain([1 << 52])
+        {
+            let t = to_lose_quickly(wanted);
+            assert!(quick(t) >= wanted && quick(t - 1) < wanted, "{wanted}");
+            let t = to_lose_slowly(wanted);
+            assert!(slow(t) >= wanted && slow(t - 1) < wanted, "{wanted}");
+        }
+        assert_eq!((to_lose_quickly(0), to_lose_slowly(0)), (0, 0));
+        assert!(to_lose_quickly(i64::MIN) < 0);
     }
 
     #[test]

@@ -42,6 +42,7 @@
 //!
 //! The caller's part is small: pass both clocks as they are, with every call, and don't repair them.
 
+mod calendar;
 mod clock;
 mod evidence;
 mod lifetime;
@@ -54,5 +55,5 @@ pub use lifetime::{Lifetime, Remaining, Validity};
 pub use moment::Moment;
 pub use timestamp::ExpiresAt;
 
+pub(crate) use calendar::{to_seconds, two_digits};
 pub(crate) use moment::millis;
-pub(crate) use timestamp::{http_date, whole_seconds};

@@ -31,7 +31,7 @@ const LEAP: i64 = 1 << 40;
 pub struct Clock {
     last: Moment,
     ticks: u64,
-    drift: i64,
+    pub(crate) drift: i64,
     jumps: i64,
 }
 

@@ -32,8 +32,8 @@ const UNBANKED: i64 = 1_000;
 ///   schedule goes as if there were no `Age`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lifetime {
-    sent: Stamp,
-    received: Stamp,
+    pub(crate) sent: Stamp,
+    pub(crate) received: Stamp,
     bounds: Bounds,
     /// Before this tick the token is Valid, if the wall clock did not run ahead by more than it may drift.
     valid_until: u64,

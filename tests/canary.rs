@@ -16,8 +16,8 @@ use videokit_session::driver::{self, Start};
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
 use videokit_session::session::{Advance, Input, ReceiveError, RenewError, RequestId};
 use videokit_session::{
-    Active, AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Driver, Event, Gateway,
-    Grant, Identity, Moment, Output, Session, SessionToken, TransportFailure, sim,
+    Active, AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Driver, Event,
+    Gateway, Grant, Identity, Moment, Output, Session, SessionToken, TransportFailure, sim,
 };
 
 /// The secret. It has a character that JSON escapes, so that it passes through unescaping too.
@@ -288,7 +288,8 @@ fn print_active(mut session: Session<Active>, credentials: &Credentials, printed
     printed.error(&session.fail(id, TransportFailure::Other, START).unwrap_err());
     printed.debug(&Input::Adopt(SessionToken::new(CANARY).unwrap().into()));
     let mut session = AnySession::from(session);
-    for input in [Input::Renew(credentials.clone()), Input::Renew(credentials.clone()), Input::Stop] {
+    for input in [Input::Renew(credentials.clone()), Input::Renew(credentials.clone()), Input::Stop]
+    {
         printed.debug(&input);
         printed.debug(&session.step(input, START));
         printed.debug(&session);

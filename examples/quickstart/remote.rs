@@ -8,8 +8,7 @@ use videokit_session::driver::Policy;
 use videokit_session::exchange::{Denial, DenialKind, Endpoint, OriginError};
 use videokit_session::session::transitions::StateName;
 use videokit_session::{
-    AllowedOrigin, ApiToken, Config, Credentials, Driver, Event, Gateway, Identity,
-    Moment, Scopes,
+    AllowedOrigin, ApiToken, Config, Credentials, Driver, Event, Gateway, Identity, Moment, Scopes,
 };
 
 use crate::SESSIONS;

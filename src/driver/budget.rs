@@ -17,21 +17,21 @@ impl Budget {
     /// A bucket with nothing in it: the first request may go an interval after `now`. Of all buckets
     /// with the same policy it allows the least, so that it can stand for one that isn't known.
     pub(super) fn spent(policy: &Policy, now: u64) -> Self {
-        let refill = policy.burst().saturating_mul(policy.interval());
+        let refill = u64::from(policy.burst).saturating_mul(policy.interval);
         Self { tat: now.saturating_add(refill), last: Some(now) }
     }
 
     /// Returns the first tick at which a request may go.
     pub(super) fn opens_at(self, policy: &Policy) -> u64 {
-        let credit = policy.burst().saturating_sub(1).saturating_mul(policy.interval());
+        let credit = u64::from(policy.burst).saturating_sub(1).saturating_mul(policy.interval);
         let by_rate = self.tat.saturating_sub(credit);
-        let by_spacing = self.last.map_or(0, |last| last.saturating_add(policy.spacing()));
+        let by_spacing = self.last.map_or(0, |last| last.saturating_add(policy.spacing));
         by_rate.max(by_spacing)
     }
 
     /// Takes one request out of the bucket.
     pub(super) fn spend(&mut self, policy: &Policy, now: u64) {
-        self.tat = self.tat.max(now).saturating_add(policy.interval());
+        self.tat = self.tat.max(now).saturating_add(policy.interval);
         self.last = Some(now);
     }
 }

@@ -23,7 +23,7 @@ pub enum Event {
     /// because the network went before the request was handed out. The driver tries again by itself.
     Failed(Transition, TransportFailure),
     /// Renewal of this token is due, and there are no credentials to renew it with. Once per token; it
-    /// serves until it expires. Start with another token, or with credentials.
+    /// stays in use until it expires. Start with another token, or set credentials.
     TokenNeeded(Generation),
     /// The API answered 401 to this token, and it is not renewed for that now: its age doesn't explain the
     /// 401, so something else may be wrong, the scopes or the account, say; or it can't be renewed now. Once per

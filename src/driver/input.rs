@@ -5,15 +5,14 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::backoff::{Backoff, Cause};
+use super::backoff::Cause;
 use super::event::Event;
 use super::learned_age::LearnedAge;
 use super::output::Delivery;
-use super::start::{Login, Relation, Renewable, Start};
-use super::token_status::TokenStatus;
-use super::{Driver, Local, Shared};
+use super::start::Start;
+use super::{Driver, Local, Shared, Turn};
 use crate::exchange::{Credentials, Reply};
-use crate::session::transitions::{self, StateName};
+use crate::session::transitions;
 use crate::session::{Blocked, Generation, RequestId, TransportFailure};
 use crate::time::Moment;
 
@@ -185,67 +184,27 @@ impl Driver {
 }
 
 impl Local {
-    /// Takes a reading of the clocks before an input, and returns it as ticks.
-    pub(super) fn observe(&mut self, shared: &Shared, now: Moment) -> u64 {
+    /// Takes a reading of the clocks before an input.
+    pub(super) fn observe<'a>(&mut self, shared: &'a Shared, now: Moment) -> Turn<'a> {
         self.machine.core.observe(now);
         self.idle = None;
-        let ticks = self.machine.core.ticks();
+        let turn = Turn { shared, now, at: self.machine.core.clock.stamp() };
         if let Some(calling) = self.calling.take() {
-            self.report_panic(shared, calling, ticks);
+            self.report_panic(calling, turn);
         }
-        ticks
-    }
-
-    fn start(&mut self, shared: &Shared, start: Start, now: Moment) {
-        self.observe(shared, now);
-        let relation = self.relation(start);
-        self.relate(shared, relation, now);
-    }
-
-    fn set_credentials(&mut self, shared: &Shared, credentials: Credentials, now: Moment) {
-        self.observe(shared, now);
-        let relation = self.declared(credentials);
-        self.relate(shared, relation, now);
-    }
-
-    fn relate(&mut self, shared: &Shared, relation: Relation, now: Moment) {
-        self.observe_age(shared, now);
-        match relation {
-            Relation::Joined => self.try_again(),
-            Relation::Rotated(credentials) => self.rotate(shared, credentials),
-            Relation::Replaced(grant) => self.login = Login::Token(Some(Box::new(grant))),
-            Relation::Other(start) => {
-                let login = Login::new(start);
-                self.end(shared);
-                self.epoch = self.epoch.saturating_add(1);
-                self.login = login;
-            }
-        }
-    }
-
-    /// Takes other credentials of the same login.
-    fn rotate(&mut self, shared: &Shared, credentials: Credentials) {
-        let rotated = Renewable::new(credentials);
-        let before = self.login.renewable();
-        if before.is_some_and(|before| before.differs(rotated.endpoint)) {
-            self.learned = LearnedAge::new(&shared.policy);
-        } else {
-            self.learned.renew_trust(&shared.policy);
-        }
-        let pending = self.login.take_pending();
-        self.login = Login::Renewable(Renewable { pending, ..rotated });
-        self.backoff = Backoff::default();
-        self.token.reopen();
+        turn
     }
 
     fn handle_unauthorized(&mut self, shared: &Shared, generation: Generation, now: Moment) {
-        let ticks = self.observe(shared, now);
-        if self.machine.active().map(|active| active.generation()) != Some(generation) {
+        let turn = self.observe(shared, now);
+        if self.machine.active().map(|active| active.token.generation) != Some(generation) {
             return;
         }
-        self.observe_age(shared, now);
-        let Some(age) = self.token_age(now) else { return };
-        self.learned.refused(&shared.policy, &mut self.token, age, ticks);
+        self.observe_age(turn);
+        let Some(age) = self.token_age(turn.at) else { return };
+        let learned = || Box::new(LearnedAge::new(turn.policy()));
+        let learned = self.learned.get_or_insert_with(learned);
+        learned.refused(turn.policy(), &mut self.token, age, turn.ticks());
         let renews = self.token.wants_renewal() && self.can_renew();
         if !renews && !mem::replace(&mut self.token.unauthorized_emitted, true) {
             self.emit(Event::Unauthorized(generation));
@@ -271,39 +230,6 @@ impl Local {
         if ended {
             self.try_again();
             self.backoff.end_pause();
-        }
-    }
-
-    fn stop(&mut self, shared: &Shared, now: Moment) {
-        self.observe(shared, now);
-        self.end(shared);
-    }
-
-    /// Ends the login.
-    fn end(&mut self, shared: &Shared) {
-        self.abandon();
-        let authenticating = |state| state == StateName::Authenticating;
-        let announced =
-            self.announced.take().is_some_and(|next| authenticating(next.transition.to));
-        let stopped = self.machine.stop();
-        // An authentication that was announced ends as one, though the session has not begun it.
-        let ended = if announced { Some(transitions::STOPPED_AUTHENTICATING) } else { stopped };
-        if let Some(transition) = ended {
-            self.emit(Event::Moved(transition));
-        }
-        self.login = Login::None;
-        self.backoff = Backoff::default();
-        self.token = TokenStatus::default();
-        self.learned = LearnedAge::new(&shared.policy);
-    }
-
-    /// Clears `GaveUp`. The current backoff still applies.
-    fn try_again(&mut self) {
-        if let Some(login) = self.login.renewable_mut()
-            && login.blocked == Some(Blocked::GaveUp)
-        {
-            login.blocked = None;
-            self.backoff.forget_failures();
         }
     }
 }

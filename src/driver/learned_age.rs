@@ -64,7 +64,7 @@ impl LearnedAge {
     /// Nothing is learned yet.
     pub(super) fn new(policy: &Policy) -> Self {
         Self {
-            threshold: policy.age_threshold(),
+            threshold: policy.age_threshold,
             limit: Limit::Stated,
             trial_after: 1,
             unproven: None,
@@ -118,7 +118,7 @@ impl LearnedAge {
         let unproven = self.unproven.take();
         let TokenAge { millis: age, stated } = age;
         let first_401 = token.refusal == Refusal::None;
-        let least = policy.age_threshold();
+        let least = policy.age_threshold;
         let mut explained = false;
         // One that outlived its statement died of that.
         let mut teaches = (least..stated).contains(&age);
@@ -186,7 +186,7 @@ impl LearnedAge {
     fn proven(&mut self, policy: &Policy) {
         let Some(died) = self.unproven.take() else { return };
         if let Limit::Trial { .. } = self.limit {
-            let most = policy.most_tokens_before_trial();
+            let most = policy.most_tokens_before_trial;
             self.trial_after = self.trial_after.saturating_mul(2).min(most);
         }
         let age = self.held().map_or(died, |held| held.min(died));
@@ -232,14 +232,14 @@ impl LearnedAge {
 
     /// Notes the time between two 401s, after the threshold fell back if it was long.
     fn note_gap(&mut self, policy: &Policy, at: u64) {
-        let least = policy.age_threshold();
+        let least = policy.age_threshold;
         if let Some(last) = self.last_refused {
             let gap = at.saturating_sub(last);
             let quiet = self.longest_gap.max(self.threshold).saturating_mul(QUIET_GAPS);
             if gap >= quiet {
                 (self.threshold, self.longest_gap) = (least, 0);
             }
-            self.longest_gap = self.longest_gap.max(gap.min(policy.age_threshold_cap()));
+            self.longest_gap = self.longest_gap.max(gap.min(policy.age_threshold_cap));
         }
         self.last_refused = Some(at);
     }
@@ -264,7 +264,7 @@ mod tests {
         learned.refused(policy, &mut token, age(died), 0);
         assert_eq!(token.refusal, Refusal::Renew { teaches: Some(died) });
         learned.retire(policy, &token, age(died));
-        learned.observe(policy, policy.age_threshold());
+        learned.observe(policy, policy.age_threshold);
         assert_eq!(learned.limit(), Some(died));
         learned
     }
@@ -274,7 +274,7 @@ mod tests {
         let mut token = TokenStatus::granted(false);
         let age = TokenAge { millis, stated: DAY };
         learned.refused(policy, &mut token, age, 1_000_000);
-        (token.refusal, learned.threshold > policy.age_threshold())
+        (token.refusal, learned.threshold > policy.age_threshold)
     }
 
     #[test]
@@ -346,14 +346,14 @@ mod tests {
             learned.threshold = 15_000;
             learned.refused(&policy, &mut TokenStatus::granted(true), AGE, 20_000);
             learned.note_gap(&policy, 20_000 + quiet);
-            assert_eq!(learned.threshold == policy.age_threshold(), least, "{quiet}");
+            assert_eq!(learned.threshold == policy.age_threshold, least, "{quiet}");
             assert_eq!(learned.longest_gap, quiet, "a quiet time is a gap, too");
         }
         // No more than the cap of a gap counts.
         let mut learned = LearnedAge::new(&policy);
         learned.note_gap(&policy, 0);
         learned.note_gap(&policy, DAY);
-        assert_eq!(learned.longest_gap, policy.age_threshold_cap());
+        assert_eq!(learned.longest_gap, policy.age_threshold_cap);
     }
 
     const AGE: TokenAge = TokenAge { millis: 1_000, stated: DAY };

@@ -2,14 +2,13 @@
 
 use super::counters::bump;
 use super::event::Event;
+use super::login::Login;
 use super::output::{Idle, Output, Wait, Wake, WakeReason};
 use super::retry_after::Endpoint;
-use super::start::Login;
 use super::token_status::TokenStatus;
-use super::{Calling, Driver, Local, Shared};
-use crate::exchange::Grant;
+use super::{Calling, Driver, Local, Shared, Turn};
 use crate::session::transitions::{self, StateName, Transition};
-use crate::session::{Active, Blocked, Prepared, TransportFailure};
+use crate::session::{Active, ActiveToken, Blocked, Prepared, TransportFailure};
 use crate::time::Moment;
 
 /// A request that an event has announced, and that the next poll hands out. Until then the session is as it
@@ -30,63 +29,66 @@ impl Driver {
     /// Returns what to do next. Call it after every other call and when a wait is over, until it answers
     /// [`Output::Wait`], which it never does while there is something to do. A poll that comes early,
     /// late or twice does no harm.
+    #[inline]
     pub fn poll(&mut self, now: Moment) -> Output {
-        self.local.poll(&self.shared, now)
+        match self.local.poll_idle(now) {
+            Some(wake) => Output::Wait(wake),
+            None => self.local.poll(&self.shared, now),
+        }
     }
 }
 
 impl Local {
+    /// Answers a poll with what is left of the last wait, if no input came since.
+    fn poll_idle(&mut self, now: Moment) -> Option<Wake> {
+        let idle = self.idle?;
+        self.machine.core.observe(now);
+        idle.wake_at(self.machine.core.clock.stamp())
+    }
+
+    // Apart from the idle case, which it would make slower.
+    #[inline(never)]
     fn poll(&mut self, shared: &Shared, now: Moment) -> Output {
-        if let Some(idle) = self.idle {
-            self.machine.core.observe(now);
-            if let Some(wake) = idle.wake_at(self.machine.core.clock.stamp()) {
-                return Output::Wait(wake);
-            }
-        }
-        let ticks = self.observe(shared, now);
-        self.observe_age(shared, now);
-        if let Some(queued) = self.queue.pop_front() {
+        let turn = self.observe(shared, now);
+        self.observe_age(turn);
+        if let Some(queued) = self.queue.pop() {
             return queued.into();
         }
         if let Some(announced) = self.announced.take() {
-            return self.send(shared, *announced, ticks, now);
+            return self.send(announced, turn);
         }
-        self.run_due(shared, ticks, now);
-        if let Some(queued) = self.queue.pop_front() {
+        self.run_due(turn);
+        if let Some(queued) = self.queue.pop() {
             return queued.into();
         }
-        match self.plan(shared, ticks, now) {
+        match self.plan(turn) {
             Plan::Ask => self.announce(),
             Plan::Wait(wait) => {
-                let idle = Idle::new(wait, self.machine.core.clock.stamp());
+                let idle = Idle::new(wait, turn.at);
                 // What is being proven changes the plan with time alone.
-                self.idle = (!self.learned.is_proving()).then_some(idle);
+                let proving = self.learned.as_ref().is_some_and(|learned| learned.is_proving());
+                self.idle = (!proving).then_some(idle);
                 Output::Wait(wait.map_or(Wake::OnInput, Wake::after))
             }
         }
     }
 
     /// Does one thing that is due and needs no request, if there is one.
-    fn run_due(&mut self, shared: &Shared, ticks: u64, now: Moment) {
-        let _ = self.apply_pending_start(shared, now)
+    fn run_due(&mut self, turn: Turn<'_>) {
+        let _ = self.apply_pending_start(turn)
             || self.report_spent_credentials()
-            || self.report_token_needed(now)
-            || self.lapse(shared, now)
-            || self.time_out(shared, ticks, now);
+            || self.report_token_needed(turn)
+            || self.lapse(turn)
+            || self.time_out(turn);
     }
 
     /// Adopts the token that the caller has started with.
-    fn apply_pending_start(&mut self, shared: &Shared, now: Moment) -> bool {
+    fn apply_pending_start(&mut self, turn: Turn<'_>) -> bool {
         let Some(grant) = self.login.take_pending() else { return false };
-        self.adopt(shared, &grant, now);
-        true
-    }
-
-    fn adopt(&mut self, shared: &Shared, grant: &Grant, now: Moment) {
-        match self.machine.adopt(grant, &shared.config, now) {
+        match self.machine.adopt(&grant, turn.config(), turn.now) {
             Ok(Some(transition)) => {
                 self.token = TokenStatus::default();
-                self.learned.abandon_proof();
+                self.abandon_proof();
                 bump(&mut self.counters.adoptions);
                 self.emit(Event::Moved(transition));
             }
@@ -99,6 +101,7 @@ impl Local {
                 self.emit(Event::NotAdopted(error));
             }
         }
+        true
     }
 
     /// Reports, once per login, that its credentials are used up.
@@ -114,53 +117,51 @@ impl Local {
     }
 
     /// Reports, once per token, that a token which can't be renewed is due for it.
-    fn report_token_needed(&mut self, now: Moment) -> bool {
-        let Some(active) = self.machine.active() else { return false };
-        let needed = matches!(self.login, Login::Token(_))
-            && active.renewal_due_in(&self.machine.core, now) == 0;
+    fn report_token_needed(&mut self, turn: Turn<'_>) -> bool {
+        let Some(Active { token, .. }) = self.machine.active() else { return false };
+        let needed = matches!(self.login, Login::Token(_)) && token.renewal_due_in(turn.at) == 0;
         if !needed || self.token.token_needed_emitted {
             return false;
         }
-        let generation = active.generation();
+        let generation = token.generation;
         self.token.token_needed_emitted = true;
         self.emit(Event::TokenNeeded(generation));
         true
     }
 
-    fn lapse(&mut self, shared: &Shared, now: Moment) -> bool {
-        let expiring = self.token_age(now);
-        let Some(transition) = self.machine.advance(now) else { return false };
-        self.retire(shared, expiring);
+    fn lapse(&mut self, turn: Turn<'_>) -> bool {
+        let expiring = self.token_age(turn.at);
+        let Some(transition) = self.machine.advance(turn.now) else { return false };
+        self.retire(expiring, turn);
         // What was known of this token is no reason to doubt the next one.
-        self.learned.abandon_proof();
+        self.abandon_proof();
         self.token = TokenStatus::default();
         self.emit(Event::Moved(transition));
         true
     }
 
     /// Gives up a request whose deadline has passed.
-    fn time_out(&mut self, shared: &Shared, ticks: u64, now: Moment) -> bool {
-        let overdue = self.overdue_in(shared, now) == Some(0);
+    fn time_out(&mut self, turn: Turn<'_>) -> bool {
+        let overdue = self.overdue_in(turn) == Some(0);
         let Some(id) = self.machine.in_flight().filter(|_| overdue) else { return false };
         self.abandon();
-        self.fail(shared, id, TransportFailure::TimedOut, (ticks, now))
+        self.fail(id, TransportFailure::TimedOut, turn)
     }
 
-    fn overdue_in(&self, shared: &Shared, now: Moment) -> Option<u64> {
-        let flight = self.machine.flight()?;
-        Some(flight.overdue_in(&self.machine.core, &shared.config, now))
+    fn overdue_in(&self, turn: Turn<'_>) -> Option<u64> {
+        Some(self.machine.flight()?.overdue_in(turn.config(), turn.at))
     }
 
     /// Returns what is to be done, or waited for.
-    fn plan(&self, shared: &Shared, ticks: u64, now: Moment) -> Plan {
-        let deadline = self.overdue_in(shared, now).map(|left| (left, WakeReason::Deadline));
+    fn plan(&self, turn: Turn<'_>) -> Plan {
+        let deadline = self.overdue_in(turn).map(|left| (left, WakeReason::Deadline));
         let (next, expiry) = match self.machine.active() {
-            Some(active) => {
-                let expiry = active.lapses_in(&self.machine.core, now);
-                let next = deadline.or_else(|| self.renewal(shared, active, ticks, now));
+            Some(Active { token, .. }) => {
+                let expiry = token.lifetime.until_expired(turn.at);
+                let next = deadline.or_else(|| self.renewal(token, turn));
                 (next, expiry.map(|left| (left, WakeReason::Expiry)))
             }
-            None => (deadline.or_else(|| self.may_ask_in(shared, ticks)), None),
+            None => (deadline.or_else(|| self.may_ask_in(turn)), None),
         };
         match (next, [next, expiry].into_iter().flatten().min()) {
             (Some((0, _)), _) => Plan::Ask,
@@ -169,32 +170,33 @@ impl Local {
     }
 
     /// Returns when renewal is both due and allowed, or due to be reported.
-    fn renewal(&self, shared: &Shared, active: &Active, ticks: u64, now: Moment) -> Option<Wait> {
+    fn renewal(&self, token: &ActiveToken, turn: Turn<'_>) -> Option<Wait> {
         if matches!(self.login, Login::Token(_)) {
-            let due = (active.renewal_due_in(&self.machine.core, now), WakeReason::Renewal);
+            let due = (token.renewal_due_in(turn.at), WakeReason::Renewal);
             return (!self.token.token_needed_emitted).then_some(due);
         }
-        let allowed = self.may_ask_in(shared, ticks)?;
-        let due = (self.renewal_due_in(shared, active, now), WakeReason::Renewal);
+        let allowed = self.may_ask_in(turn)?;
+        let due = (self.renewal_due_in(token, turn), WakeReason::Renewal);
         // The later of the two; of equals, that it is due says more.
         [allowed, due].into_iter().max_by_key(|(wait, _)| *wait)
     }
 
     /// Returns in how many milliseconds renewal is due: at once after a 401; otherwise by what is stated and
     /// what was learned, and by what will have been learned by then.
-    fn renewal_due_in(&self, shared: &Shared, active: &Active, now: Moment) -> u64 {
+    fn renewal_due_in(&self, token: &ActiveToken, turn: Turn<'_>) -> u64 {
         if self.token.wants_renewal() {
             return 0;
         }
-        let core = &self.machine.core;
-        let due_within = |limit| active.renewal_due_within(limit, core, &shared.config, now);
+        let jitter = (turn.config(), self.machine.core.seed());
+        let due_within = |limit| token.renewal_due_within(limit, jitter, turn.at);
         if !self.token.is_asked_for() {
             return due_within(None);
         }
-        let due = due_within(self.learned.limit());
-        match self.learned.cure(&shared.policy) {
+        let Some(learned) = &self.learned else { return due_within(None) };
+        let due = due_within(learned.limit());
+        match learned.cure(turn.policy()) {
             Some((proven_at, limit)) => {
-                let proven_in = proven_at.saturating_sub(active.age(core, now));
+                let proven_in = proven_at.saturating_sub(token.lifetime.age_at(turn.at));
                 due.min(proven_in.max(due_within(limit)))
             }
             None => due,
@@ -203,19 +205,24 @@ impl Local {
 
     /// Returns in how many milliseconds a request may be made, whatever the token's age; `None` for not before
     /// the next input.
-    fn may_ask_in(&self, shared: &Shared, ticks: u64) -> Option<Wait> {
+    fn may_ask_in(&self, turn: Turn<'_>) -> Option<Wait> {
         let login = self.login.renewable()?;
         if !self.online || self.blocked().is_some() {
             return None;
         }
+        let asked_until = if self.retry_after.is_empty() {
+            0
+        } else {
+            self.retry_after.until(Endpoint::of(&login.credentials).or(login.endpoint))
+        };
         let opens = [
             (self.backoff.until(), WakeReason::Backoff),
-            (self.retry_after.until(login.endpoint), WakeReason::RetryAfter),
-            (self.budget.opens_at(&shared.policy), WakeReason::Budget),
+            (asked_until, WakeReason::RetryAfter),
+            (self.budget.opens_at(turn.policy()), WakeReason::Budget),
         ];
         opens
             .into_iter()
-            .map(|(tick, reason)| (tick.saturating_sub(ticks), reason))
+            .map(|(tick, reason)| (tick.saturating_sub(turn.ticks()), reason))
             .max_by_key(|(wait, _)| *wait)
     }
 
@@ -226,13 +233,16 @@ impl Local {
             return Output::Wait(Wake::OnInput);
         };
         self.calling = Some(Calling::Request(transition));
-        let prepared = Prepared::new(&login.credentials, self.machine.held_identity());
+        let prepared = Prepared::new(&login.credentials, self.machine.core.identity.as_ref());
+        let unstated = login.credentials.exchange().endpoint().is_none();
         self.calling = None;
         match prepared {
             Ok(prepared) => {
                 // An exchange need not say before where it asks.
-                login.endpoint = login.endpoint.or_else(|| Endpoint::at(prepared.uri()));
-                self.announced = Some(Box::new(Announced { prepared, transition }));
+                if unstated {
+                    login.endpoint = Endpoint::at(prepared.uri());
+                }
+                self.announced = Some(Announced { prepared, transition });
                 Output::Event(Event::Moved(transition))
             }
             Err(error) => {
@@ -243,12 +253,11 @@ impl Local {
     }
 
     /// Hands the announced request out.
-    fn send(&mut self, shared: &Shared, announced: Announced, ticks: u64, now: Moment) -> Output {
-        let Some(outgoing) = self.machine.send(announced.prepared, &shared.config, now) else {
+    fn send(&mut self, announced: Announced, turn: Turn<'_>) -> Output {
+        let Some(outgoing) = self.machine.send(announced.prepared, turn.config(), turn.now) else {
             return Output::Wait(Wake::OnInput);
         };
-        self.asked = self.login.renewable().and_then(|login| login.endpoint);
-        self.budget.spend(&shared.policy, ticks);
+        self.budget.spend(turn.policy(), turn.ticks());
         bump(&mut self.counters.requests);
         Output::Send(outgoing)
     }

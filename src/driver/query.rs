@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::counters::Counters;
+use super::login::Login;
 use super::policy::Policy;
-use super::start::Login;
 use super::{Driver, Local};
 use crate::exchange::{AllowedOrigin, Credentials, Identity, Scopes};
 use crate::session::transitions::{StateName, Transition};
@@ -20,7 +20,7 @@ impl Local {
             Login::Token(Some(_)) => None,
             Login::Token(None) => Some(Blocked::NoCredentials),
             Login::Renewable(login) => {
-                let spent = self.spent.as_ref() == Some(&login.credentials);
+                let spent = self.spent.as_deref() == Some(&login.credentials);
                 login.blocked.or(spent.then_some(Blocked::Spent))
             }
         }
@@ -66,7 +66,9 @@ impl Driver {
         let machine = &self.local.machine;
         machine
             .active()
-            .and_then(|active| active.authorization(&machine.core, &self.shared.config, now).ok())
+            .and_then(|active| {
+                active.authorization(&self.shared.config, machine.core.stamp_at(now)).ok()
+            })
             .ok_or_else(|| self.blocked().map_or(AuthorizeError::Wait, AuthorizeError::Start))
     }
 
@@ -122,20 +124,20 @@ impl Driver {
     /// Returns the number of the current token; `None` without one.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
-        Some(self.local.machine.active()?.generation())
+        Some(self.local.machine.active()?.token.generation)
     }
 
     /// Returns the scopes that were granted with the current token, if the reply says so.
     #[must_use]
     pub fn granted_scopes(&self) -> Option<&Scopes> {
-        self.local.machine.active()?.scopes()
+        self.local.machine.active()?.token.scopes()
     }
 
     /// Returns how long the current token still lives; `None` without one.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Option<Remaining> {
         let machine = &self.local.machine;
-        Some(machine.active()?.remaining(&machine.core, now))
+        Some(machine.active()?.token.remaining(machine.core.stamp_at(now)))
     }
 
     /// Returns whether the current token is good at `now`; `None` without one.
@@ -173,7 +175,7 @@ impl Driver {
     /// Returns the policy.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.shared.policy
+        self.shared.policy()
     }
 
     /// Returns the configuration of its session.

@@ -1,6 +1,7 @@
 //! The waits that servers ask for, for each endpoint.
 
 use core::hash::{Hash, Hasher};
+use core::num::NonZeroU64;
 use std::hash::DefaultHasher;
 
 use http::Uri;
@@ -13,7 +14,7 @@ const APART: usize = 4;
 
 /// An endpoint, by its origin and path: a digest of both. What stands in a query doesn't make another endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Endpoint(u64);
+pub(super) struct Endpoint(NonZeroU64);
 
 impl Endpoint {
     /// Returns where credentials are sent; `None` where the exchange doesn't say that without a request.
@@ -26,28 +27,46 @@ impl Endpoint {
         // Its keys are fixed, so that the same endpoint has the same digest everywhere.
         let mut digest = DefaultHasher::new();
         (AllowedOrigin::of(uri).ok()?, uri.path()).hash(&mut digest);
-        Some(Self(digest.finish()))
+        NonZeroU64::new(digest.finish()).map(Self)
     }
 }
 
 /// The `Retry-After`s that were received, as ticks until which nothing is sent. Neither stop nor start
 /// clears them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(super) struct RetryAfter {
+pub(super) struct RetryAfter(pub(super) Option<Box<Waits>>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Waits {
     pub(super) apart: Vec<(Endpoint, u64)>,
     pub(super) others: u64,
 }
 
 impl RetryAfter {
+    /// Returns whether no server has asked for a wait.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Returns the tick until which nothing goes to `endpoint`.
     pub(super) fn until(&self, endpoint: Option<Endpoint>) -> u64 {
-        let apart = self.apart.iter().find(|(known, _)| Some(*known) == endpoint);
-        apart.map_or(self.others, |(_, until)| *until)
+        self.0.as_ref().map_or(0, |waits| waits.until(endpoint))
     }
 
     /// Sends nothing to `endpoint` until the tick `until`; a longer wait stays. An unknown endpoint uses the
     /// shared wait.
     pub(super) fn raise(&mut self, endpoint: Option<Endpoint>, until: u64, now: u64) {
+        self.0.get_or_insert_default().raise(endpoint, until, now);
+    }
+}
+
+impl Waits {
+    fn until(&self, endpoint: Option<Endpoint>) -> u64 {
+        let apart = self.apart.iter().find(|(known, _)| Some(*known) == endpoint);
+        apart.map_or(self.others, |(_, until)| *until)
+    }
+
+    fn raise(&mut self, endpoint: Option<Endpoint>, until: u64, now: u64) {
         self.apart.retain(|(_, until)| *until > now);
         let until = until.max(self.until(endpoint));
         if let Some((_, wait)) = self.apart.iter_mut().find(|(known, _)| Some(*known) == endpoint) {

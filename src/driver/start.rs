@@ -1,11 +1,15 @@
-//! The current login, and how a new `start` compares with it.
+//! How a login begins, goes on with other credentials, and ends.
 
-use super::Local;
-use super::retry_after::Endpoint;
+use super::backoff::Backoff;
+use super::event::Event;
+use super::login::{Login, Renewable};
+use super::token_status::TokenStatus;
+use super::{Local, Shared, Turn};
 use crate::exchange::{Backend, Credentials, Grant, Identity};
 use crate::secret::SessionToken;
-use crate::session::transitions::StateName;
-use crate::session::{Blocked, Machine};
+use crate::session::Blocked;
+use crate::session::transitions::{self, StateName};
+use crate::time::Moment;
 
 /// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
 /// grants become one by `into()`.
@@ -42,32 +46,6 @@ impl From<SessionToken> for Start {
     }
 }
 
-/// The login that the driver works for.
-#[derive(Debug, Clone)]
-pub(super) enum Login {
-    /// None.
-    None,
-    /// A token that was obtained elsewhere: to be adopted with the next poll, or adopted already.
-    Token(Option<Box<Grant>>),
-    /// Credentials, with which tokens are requested.
-    Renewable(Renewable),
-}
-
-/// A login with credentials.
-#[derive(Debug, Clone)]
-pub(super) struct Renewable {
-    pub(super) credentials: Credentials,
-    /// The credentials that the caller last started with or set, where successors have taken their place.
-    pub(super) given: Option<Credentials>,
-    /// Where the credentials are sent, once that is known.
-    pub(super) endpoint: Option<Endpoint>,
-    /// A token that is adopted with the next poll.
-    pub(super) pending: Option<Box<Grant>>,
-    pub(super) blocked: Option<Blocked>,
-    /// Whether `CredentialsSpent` was emitted.
-    pub(super) spent_emitted: bool,
-}
-
 /// How a new start compares with the current login.
 pub(super) enum Relation {
     /// It is the same.
@@ -80,86 +58,11 @@ pub(super) enum Relation {
     Other(Start),
 }
 
-impl Login {
-    pub(super) fn new(start: Start) -> Self {
-        match start {
-            Start::Exchange(credentials) => Self::Renewable(Renewable::new(credentials)),
-            Start::Token(grant) => Self::Token(Some(Box::new(grant))),
-        }
-    }
-
-    /// Returns the login that a session is in the middle of.
-    pub(super) fn of(machine: &Machine) -> Self {
-        match machine.flight() {
-            Some(flight) => Self::Renewable(Renewable::new(flight.credentials.clone())),
-            None if machine.state() == StateName::Unauthenticated => Self::None,
-            None => Self::Token(None),
-        }
-    }
-
-    pub(super) fn renewable(&self) -> Option<&Renewable> {
-        if let Self::Renewable(login) = self { Some(login) } else { None }
-    }
-
-    pub(super) fn renewable_mut(&mut self) -> Option<&mut Renewable> {
-        if let Self::Renewable(login) = self { Some(login) } else { None }
-    }
-
-    /// Takes out the token that is still to be adopted, if there is one.
-    pub(super) fn take_pending(&mut self) -> Option<Box<Grant>> {
-        match self {
-            Self::None => None,
-            Self::Token(pending) => pending.take(),
-            Self::Renewable(login) => login.pending.take(),
-        }
-    }
-
-    /// Returns the identity that is stated by what the login was started with.
-    fn stated_identity(&self) -> Option<&Identity> {
-        match self {
-            Self::None => None,
-            Self::Token(pending) => pending.as_ref()?.identity(),
-            Self::Renewable(login) => login.credentials.exchange().identity(),
-        }
-    }
-}
-
-impl Renewable {
-    pub(super) fn new(credentials: Credentials) -> Self {
-        let endpoint = Endpoint::of(&credentials);
-        Self {
-            credentials,
-            given: None,
-            endpoint,
-            pending: None,
-            blocked: None,
-            spent_emitted: false,
-        }
-    }
-
-    /// Returns whether the caller has started with these credentials, or set them.
-    fn was_given(&self, credentials: &Credentials) -> bool {
-        self.credentials == *credentials || self.given.as_ref() == Some(credentials)
-    }
-
-    /// Returns whether these credentials ask the same endpoint for the same scopes. An exchange that doesn't
-    /// say where it asks has no endpoint to differ from.
-    fn same_endpoint_and_scopes(&self, credentials: &Credentials) -> bool {
-        !self.differs(Endpoint::of(credentials))
-            && self.credentials.exchange().scopes() == credentials.exchange().scopes()
-    }
-
-    /// Returns whether this is known to be another endpoint.
-    pub(super) fn differs(&self, endpoint: Option<Endpoint>) -> bool {
-        self.endpoint.zip(endpoint).is_some_and(|(current, other)| current != other)
-    }
-}
-
 impl Local {
     /// Returns the identity of the login, as far as it is known: the one of its tokens, or the stated one.
     pub(super) fn identity(&self) -> Option<&Identity> {
         let stated = || self.login.stated_identity().or_else(|| self.machine.identity());
-        self.machine.held_identity().or_else(stated)
+        self.machine.core.identity.as_ref().or_else(stated)
     }
 
     /// Compares a new start with the current login. Changes nothing, so a panic in an exchange does no harm.
@@ -217,11 +120,90 @@ impl Local {
         match (pending, self.machine.active()) {
             (Some(pending), _) => pending == grant,
             (None, Some(active)) => {
-                let known =
-                    grant.identity().is_none() || grant.identity() == self.machine.held_identity();
-                known && active.holds(grant)
+                let known = grant.identity().is_none()
+                    || grant.identity() == self.machine.core.identity.as_ref();
+                known && active.token.is_from(grant)
             }
             (None, None) => false,
+        }
+    }
+
+    pub(super) fn start(&mut self, shared: &Shared, start: Start, now: Moment) {
+        let turn = self.observe(shared, now);
+        let relation = self.relation(start);
+        self.relate(relation, turn);
+    }
+
+    pub(super) fn set_credentials(
+        &mut self,
+        shared: &Shared,
+        credentials: Credentials,
+        now: Moment,
+    ) {
+        let turn = self.observe(shared, now);
+        let relation = self.declared(credentials);
+        self.relate(relation, turn);
+    }
+
+    fn relate(&mut self, relation: Relation, turn: Turn<'_>) {
+        self.observe_age(turn);
+        match relation {
+            Relation::Joined => self.try_again(),
+            Relation::Rotated(credentials) => self.rotate(credentials, turn),
+            Relation::Replaced(grant) => self.login = Login::Token(Some(Box::new(grant))),
+            Relation::Other(start) => {
+                self.end();
+                self.epoch = self.epoch.saturating_add(1);
+                self.login = Login::new(start);
+            }
+        }
+    }
+
+    /// Takes other credentials of the same login.
+    fn rotate(&mut self, credentials: Credentials, turn: Turn<'_>) {
+        let before = self.login.renewable();
+        let moves = before.is_some_and(|before| !before.same_endpoint(&credentials));
+        let pending = self.login.take_pending();
+        self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
+        if moves {
+            self.learned = None;
+        } else if let Some(learned) = &mut self.learned {
+            learned.renew_trust(turn.policy());
+        }
+        self.backoff = Backoff::default();
+        self.token.reopen();
+    }
+
+    pub(super) fn stop(&mut self, shared: &Shared, now: Moment) {
+        self.observe(shared, now);
+        self.end();
+    }
+
+    /// Ends the login.
+    fn end(&mut self) {
+        self.abandon();
+        let authenticating = |state| state == StateName::Authenticating;
+        let announced =
+            self.announced.take().is_some_and(|next| authenticating(next.transition.to));
+        let stopped = self.machine.stop();
+        // An authentication that was announced ends as one, though the session has not begun it.
+        let ended = if announced { Some(transitions::STOPPED_AUTHENTICATING) } else { stopped };
+        if let Some(transition) = ended {
+            self.emit(Event::Moved(transition));
+        }
+        self.login = Login::None;
+        self.backoff = Backoff::default();
+        self.token = TokenStatus::default();
+        self.learned = None;
+    }
+
+    /// Clears `GaveUp`. The current backoff still applies.
+    pub(super) fn try_again(&mut self) {
+        if let Some(login) = self.login.renewable_mut()
+            && login.blocked == Some(Blocked::GaveUp)
+        {
+            login.blocked = None;
+            self.backoff.forget_failures();
         }
     }
 }

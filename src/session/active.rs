@@ -9,7 +9,7 @@ use super::Session;
 use super::authenticating::Authenticating;
 use super::authorization::{Authorization, Authorized, authorize};
 use super::config::Config;
-use super::core::Core;
+use super::core::{Context, Core};
 use super::error::{AdoptError, AuthorizeError, RenewError, SendError, StaleRequest};
 use super::expired::Expired;
 use super::flight::{self, Flight, Outcome, Prepared};
@@ -19,12 +19,12 @@ use super::token::ActiveToken;
 use super::transitions::{Sealed, State, StateName, why};
 use super::unauthenticated::Unauthenticated;
 use crate::exchange::{AllowedOrigin, Credentials, Denial, Grant, Identity, Reply, Scopes};
-use crate::time::{Moment, Remaining, Validity};
+use crate::time::{Moment, Remaining, Stamp, Validity};
 
 /// A token is in use. A renewal may be in flight meanwhile.
 #[derive(Clone)]
 pub struct Active {
-    pub(super) token: ActiveToken,
+    pub(crate) token: ActiveToken,
     pub(super) flight: Option<Flight>,
 }
 
@@ -51,70 +51,58 @@ impl Active {
     pub(super) fn adopt(
         from: &impl State,
         grant: &Grant,
-        core: &mut Core,
-        config: &Config,
-        now: Moment,
+        cx: &mut Context<'_>,
     ) -> Result<Self, AdoptError> {
-        let token = flight::adopt(grant, core, config, now)?;
-        Ok(core.transition(from, why::Adopted, Self { token, flight: None }))
+        let token = flight::adopt(grant, cx)?;
+        Ok(cx.transition(from, why::Adopted, Self { token, flight: None }))
     }
 
-    pub(super) fn renew(
-        &mut self,
-        prepared: Prepared,
-        core: &mut Core,
-        config: &Config,
-        now: Moment,
-    ) -> Outgoing {
-        let (flight, outgoing) = Flight::send(prepared, core, config, now);
+    pub(super) fn renew(&mut self, prepared: Prepared, cx: &mut Context<'_>) -> Outgoing {
+        let (flight, outgoing) = Flight::send(prepared, cx);
         self.flight = Some(flight);
-        core.transition_in_place(self, why::RenewalSent);
+        cx.core.last.transition_in_place(self, why::RenewalSent);
         outgoing
     }
 
-    /// Reads the reply to the renewal in flight. If the exchange panics, the renewal counts as failed, and the
-    /// token stays.
+    /// Reads the reply to the renewal in flight. If the exchange panics, the renewal has failed, and the token
+    /// stays.
     pub(super) fn receive(
         &mut self,
         flight: Flight,
         reply: Reply<'_>,
-        core: &mut Core,
-        config: &Config,
-        now: Moment,
+        cx: &mut Context<'_>,
     ) -> Outcome<Result<Generation, Denial>> {
-        core.presume::<Self, Self>(self, why::RenewalFailed);
-        let (result, successor) = flight.read(reply, core, config, now);
+        cx.core.last.transition_in_place(self, why::RenewalFailed);
+        let (result, successor) = flight.read(reply, cx);
         let result = match result {
             Ok(token) => {
                 self.token = token;
-                core.transition_in_place(self, why::Renewed);
+                cx.core.last.transition_in_place(self, why::Renewed);
                 Ok(self.token.generation)
             }
             Err(denial) => {
-                core.transition_in_place(self, why::RenewalDenied);
+                cx.core.last.transition_in_place(self, why::RenewalDenied);
                 Err(denial)
             }
         };
         Outcome { result, credentials: flight.credentials, successor }
     }
 
-    pub(super) fn fail(&mut self, core: &mut Core, now: Moment) {
+    pub(super) fn fail(&mut self, cx: &mut Context<'_>) {
         self.flight = None;
-        core.observe(now);
-        core.transition_in_place(self, why::RenewalFailed);
+        cx.observe();
+        cx.core.last.transition_in_place(self, why::RenewalFailed);
     }
 
     pub(super) fn replace(
         &mut self,
         grant: &Grant,
-        core: &mut Core,
-        config: &Config,
-        now: Moment,
-    ) -> Result<Generation, AdoptError> {
-        self.token = flight::adopt(grant, core, config, now)?;
+        cx: &mut Context<'_>,
+    ) -> Result<(), AdoptError> {
+        self.token = flight::adopt(grant, cx)?;
         self.flight = None;
-        core.transition_in_place(self, why::Replaced);
-        Ok(self.token.generation)
+        cx.core.last.transition_in_place(self, why::Replaced);
+        Ok(())
     }
 
     /// Leaves the state of a token that has certainly expired.
@@ -122,15 +110,15 @@ impl Active {
         match self.flight.take() {
             Some(flight) => {
                 let state = Authenticating { flight };
-                Lapsed::Reauthenticating(core.transition(&self, why::LapsedInFlight, state))
+                Lapsed::Reauthenticating(core.last.transition(&self, why::LapsedInFlight, state))
             }
-            None => Lapsed::Expired(core.transition(&self, why::Lapsed, Expired(()))),
+            None => Lapsed::Expired(core.last.transition(&self, why::Lapsed, Expired(()))),
         }
     }
 
     pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
         core.identity = None;
-        core.transition(self, why::Stopped, Unauthenticated(()))
+        core.last.transition(self, why::Stopped, Unauthenticated(()))
     }
 
     /// Takes the renewal with this id out.
@@ -140,71 +128,16 @@ impl Active {
 
     pub(crate) fn authorization<'a>(
         &'a self,
-        core: &Core,
         config: &'a Config,
-        now: Moment,
+        at: Stamp,
     ) -> Result<Authorization<'a>, AuthorizeError> {
-        let validity = self.remaining(core, now).validity();
+        let ActiveToken { token, generation, .. } = &self.token;
+        let validity = self.token.remaining(at).validity();
         if validity == Validity::Expired {
             return Err(AuthorizeError::Expired);
         }
-        let authorized = Authorized { generation: self.token.generation, validity };
-        Ok(Authorization::new(config.header_name(), self.token.token.header(), authorized))
-    }
-
-    pub(crate) fn generation(&self) -> Generation {
-        self.token.generation
-    }
-
-    pub(crate) fn scopes(&self) -> Option<&Scopes> {
-        self.token.scopes.as_deref()
-    }
-
-    /// Returns whether this is the token in use.
-    pub(crate) fn holds(&self, grant: &Grant) -> bool {
-        self.token.token.expose() == grant.token().expose()
-    }
-
-    pub(crate) fn remaining(&self, core: &Core, now: Moment) -> Remaining {
-        self.token.lifetime.remaining(core.stamp_at(now))
-    }
-
-    pub(crate) fn renewal_due_in(&self, core: &Core, now: Moment) -> u64 {
-        self.token.lifetime.until_at_least(self.token.margin, core.stamp_at(now))
-    }
-
-    /// Returns in how many milliseconds renewal is due, if the token is scheduled as one that lives no longer
-    /// than `limit` milliseconds from its sending.
-    pub(crate) fn renewal_due_within(
-        &self,
-        limit: Option<u64>,
-        core: &Core,
-        config: &Config,
-        now: Moment,
-    ) -> u64 {
-        let Some(limit) = limit.filter(|limit| *limit < self.stated_age()) else {
-            return self.renewal_due_in(core, now);
-        };
-        let shortened = self.token.lifetime.shortened(limit);
-        let initial = shortened.scheduled_at_receipt();
-        let margin = config.margin(initial, core.seed(), self.token.generation);
-        shortened.until_at_least(margin, core.stamp_at(now))
-    }
-
-    /// Returns in how many milliseconds the token will have certainly expired; `None` if its expiry is unknown.
-    pub(crate) fn lapses_in(&self, core: &Core, now: Moment) -> Option<u64> {
-        self.token.lifetime.until_expired(core.stamp_at(now))
-    }
-
-    /// Returns how many milliseconds have passed since the token's request was sent, as far as either clock
-    /// shows.
-    pub(crate) fn age(&self, core: &Core, now: Moment) -> u64 {
-        self.token.lifetime.age_at(core.stamp_at(now))
-    }
-
-    /// Returns the age, in milliseconds, at which the token is scheduled to die by what is stated.
-    pub(crate) fn stated_age(&self) -> u64 {
-        u64::try_from(self.token.lifetime.scheduled()).unwrap_or(0)
+        let authorized = Authorized { generation: *generation, validity };
+        Ok(Authorization::new(config.header_name(), token.header(), authorized))
     }
 }
 
@@ -222,7 +155,7 @@ impl Session<Active> {
         request: &mut Request<B>,
         now: Moment,
     ) -> Result<Authorized, AuthorizeError> {
-        authorize(request, &self.config, || self.state.authorization(&self.core, &self.config, now))
+        authorize(request, &self.config, || self.current(now))
     }
 
     /// Returns the header to put on an API request to `origin`, for HTTP stacks that don't use
@@ -236,13 +169,17 @@ impl Session<Active> {
         now: Moment,
     ) -> Result<Authorization<'_>, AuthorizeError> {
         self.config.check_origin(origin)?;
-        self.state.authorization(&self.core, &self.config, now)
+        self.current(now)
+    }
+
+    fn current(&self, now: Moment) -> Result<Authorization<'_>, AuthorizeError> {
+        self.state.authorization(&self.config, self.core.stamp_at(now))
     }
 
     /// Returns the number of the token.
     #[must_use]
     pub fn generation(&self) -> Generation {
-        self.state.generation()
+        self.state.token.generation
     }
 
     /// Returns the identity that the token is for: the one asked for, or the first one that a reply named.
@@ -254,7 +191,7 @@ impl Session<Active> {
     /// Returns the scopes that were granted, if the reply says so.
     #[must_use]
     pub fn granted_scopes(&self) -> Option<&Scopes> {
-        self.state.scopes()
+        self.state.token.scopes()
     }
 }
 
@@ -263,7 +200,7 @@ impl Session<Active> {
     /// Returns how long the token still lives.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Remaining {
-        self.state.remaining(&self.core, now)
+        self.state.token.remaining(self.core.stamp_at(now))
     }
 
     /// Returns whether the token is good at `now`.
@@ -284,14 +221,15 @@ impl Session<Active> {
     /// next try, [`Denial::retry_after`] included, is the caller's to say.
     #[must_use]
     pub fn renewal_due_in(&self, now: Moment) -> Duration {
-        Duration::from_millis(self.state.renewal_due_in(&self.core, now))
+        Duration::from_millis(self.state.token.renewal_due_in(self.core.stamp_at(now)))
     }
 
     /// Returns how long until the token has certainly expired, and [`advance`](Self::advance) lapses it;
     /// `None` if its expiry is unknown.
     #[must_use]
     pub fn lapses_in(&self, now: Moment) -> Option<Duration> {
-        self.state.lapses_in(&self.core, now).map(Duration::from_millis)
+        let left = self.state.token.lifetime.until_expired(self.core.stamp_at(now));
+        left.map(Duration::from_millis)
     }
 
     /// Lets time pass. The token stays in use, unless it has certainly expired. One of unknown expiry never
@@ -326,7 +264,8 @@ impl Session<Active> {
             return Err(SendError::InFlight);
         }
         let prepared = Prepared::new(credentials, self.core.identity.as_ref())?;
-        Ok(self.state.renew(prepared, &mut self.core, &self.config, now))
+        let Self { config, core, state } = self;
+        Ok(state.renew(prepared, &mut Context { core, config, now }))
     }
 
     /// Reads the reply to the renewal. The new token is in use from here on. Returns its generation, and the
@@ -345,7 +284,8 @@ impl Session<Active> {
     ) -> Result<(Generation, Credentials), RenewError> {
         let Self { config, core, state } = self;
         let flight = state.take_flight(id, core).ok_or(StaleRequest::new(id))?;
-        match state.receive(flight, reply.into(), core, config, now).into_parts() {
+        let cx = &mut Context { core, config, now };
+        match state.receive(flight, reply.into(), cx).into_parts() {
             (Ok(generation), credentials) => Ok((generation, credentials)),
             (Err(denial), credentials) => Err(RenewError::Denied(denial, credentials)),
         }
@@ -365,7 +305,8 @@ impl Session<Active> {
         if self.in_flight() != Some(id) {
             return Err(StaleRequest::new(id));
         }
-        self.state.fail(&mut self.core, now);
+        let Self { config, core, state } = self;
+        state.fail(&mut Context { core, config, now });
         Ok(())
     }
 
@@ -380,7 +321,9 @@ impl Session<Active> {
         grant: impl Into<Grant>,
         now: Moment,
     ) -> Result<Generation, AdoptError> {
-        self.state.replace(&grant.into(), &mut self.core, &self.config, now)
+        let Self { config, core, state } = self;
+        state.replace(&grant.into(), &mut Context { core, config, now })?;
+        Ok(state.token.generation)
     }
 
     /// Returns the id of the renewal in flight, if there is one.
@@ -401,15 +344,15 @@ impl Session<Active> {
     /// flight.
     #[must_use]
     pub fn overdue_in(&self, now: Moment) -> Option<Duration> {
-        let left = self.state.flight.as_ref()?.overdue_in(&self.core, &self.config, now);
-        Some(Duration::from_millis(left))
+        let flight = self.state.flight.as_ref()?;
+        Some(Duration::from_millis(flight.overdue_in(&self.config, self.core.stamp_at(now))))
     }
 
     /// Ends the login: the token is forgotten, and wiped unless a request still holds it. Needs no
     /// network. A reply that comes later can't be given to what is left, and may be dropped;
     /// [`AnySession`](super::AnySession) takes it, and reports that it is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(|state, core| state.stop(core))
+        self.map_state(Active::stop)
     }
 }
 

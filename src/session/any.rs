@@ -3,15 +3,14 @@
 use core::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::authorization::{Authorization, Authorized, authorize};
-use super::error::{AuthorizeError, Misuse, Rejection, SendError, StaleRequest};
+use super::error::{AuthorizeError, Misuse, SendError, StaleRequest};
+use super::input::{Input, Step};
 use super::machine::{AnyState, Machine, Received};
 use super::transitions::{StateName, Transition};
 use super::{Active, Authenticating, Config, Expired, Generation, Session, Unauthenticated};
-use super::{Outgoing, Prepared, RequestId, TransportFailure};
-use crate::exchange::{AllowedOrigin, Credentials, Denial, Grant, Identity, Reply};
+use super::{Prepared, RequestId};
+use crate::exchange::{AllowedOrigin, Credentials, Identity};
 use crate::time::{Moment, Remaining};
 
 /// A session in any of its four states: what a struct field holds.
@@ -54,46 +53,6 @@ pub enum TypedSession {
     Expired(Session<Expired>),
 }
 
-/// Anything that can happen to a session, as a plain value. `Debug` shows no secret: of a reply, its
-/// status and length.
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum Input {
-    /// Authenticate with these credentials.
-    Authenticate(Credentials),
-    /// Renew the token with these credentials.
-    Renew(Credentials),
-    /// Take a token that was obtained elsewhere, in place of the current one if there is one.
-    Adopt(Grant),
-    /// A reply came to the request with this id.
-    Reply(RequestId, http::Response<Bytes>),
-    /// The request with this id got no reply.
-    Failure(RequestId, TransportFailure),
-    /// Time has passed.
-    Advance,
-    /// End the login.
-    Stop,
-}
-
-/// What a step did.
-#[derive(Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Step {
-    /// A transition that makes a request: send it.
-    Sent(Transition, Outgoing),
-    /// A transition by a reply that gave a token. The credentials are those for the next request: the ones that
-    /// this one was made with, or their [successor](Grant::with_successor).
-    Granted(Transition, Credentials),
-    /// A transition by a reply that gave no token. The credentials are those for the next request.
-    Denied(Transition, Denial, Credentials),
-    /// Another transition.
-    Moved(Transition),
-    /// There was no transition, and none was due: time passed, or there was nothing to stop.
-    Unchanged,
-    /// The input was not taken, and changed nothing.
-    Rejected(Rejection),
-}
-
 impl AnySession {
     /// Returns a new session, unauthenticated. See [`Session::new`], also for why no two sessions may share a
     /// seed.
@@ -134,13 +93,13 @@ impl AnySession {
     /// Returns the number of the current token; `None` without one.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
-        Some(self.machine.active()?.generation())
+        Some(self.machine.active()?.token.generation)
     }
 
     /// Returns how long the current token still lives; `None` without one.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Option<Remaining> {
-        Some(self.machine.active()?.remaining(&self.machine.core, now))
+        Some(self.machine.active()?.token.remaining(self.machine.core.stamp_at(now)))
     }
 
     /// Puts the token on an API request: see [`Session::authorize`].
@@ -170,7 +129,7 @@ impl AnySession {
 
     fn current(&self, now: Moment) -> Result<Authorization<'_>, AuthorizeError> {
         let active = self.machine.active().ok_or(AuthorizeError::NotActive(self.state()))?;
-        active.authorization(&self.machine.core, &self.config, now)
+        active.authorization(&self.config, self.machine.core.stamp_at(now))
     }
 
     /// Gives the session an input. Total: every input is taken in every state, if only to be rejected.
@@ -187,7 +146,7 @@ impl AnySession {
                 Ok(None) => return self.misuse("Adopt"),
                 Err(error) => return Step::Rejected(error.into()),
             },
-            Input::Failure(id, _) => match self.machine.fail(id, now) {
+            Input::Failure(id, _) => match self.machine.fail(id, &self.config, now) {
                 Some(transition) => Some(transition),
                 None => return Step::Rejected(StaleRequest::new(id).into()),
             },
@@ -226,7 +185,7 @@ impl AnySession {
         if self.in_flight().is_some() {
             return Step::Rejected(SendError::InFlight.into());
         }
-        let prepared = match Prepared::new(credentials, self.machine.held_identity()) {
+        let prepared = match Prepared::new(credentials, self.machine.core.identity.as_ref()) {
             Ok(prepared) => prepared,
             Err(error) => return Step::Rejected(error.into()),
         };
@@ -253,35 +212,6 @@ impl AnySession {
             AnyState::Active(state) => TypedSession::Active(Session { config, core, state }),
             AnyState::Expired(state) => TypedSession::Expired(Session { config, core, state }),
         }
-    }
-}
-
-impl Input {
-    /// Returns the variant's name.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Authenticate(_) => "Authenticate",
-            Self::Renew(_) => "Renew",
-            Self::Adopt(_) => "Adopt",
-            Self::Reply(..) => "Reply",
-            Self::Failure(..) => "Failure",
-            Self::Advance => "Advance",
-            Self::Stop => "Stop",
-        }
-    }
-}
-
-impl fmt::Debug for Input {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple(self.name());
-        match self {
-            Self::Authenticate(credentials) | Self::Renew(credentials) => tuple.field(credentials),
-            Self::Adopt(grant) => tuple.field(grant),
-            Self::Reply(id, reply) => tuple.field(&format_args!("{id}")).field(&Reply::from(reply)),
-            Self::Failure(id, why) => tuple.field(&format_args!("{id}")).field(why),
-            Self::Advance | Self::Stop => &mut tuple,
-        }
-        .finish()
     }
 }
 

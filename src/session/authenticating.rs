@@ -5,8 +5,7 @@ use core::time::Duration;
 
 use super::Session;
 use super::active::Active;
-use super::config::Config;
-use super::core::Core;
+use super::core::{Context, Core};
 use super::error::{ReceiveError, Rejected, StaleRequest};
 use super::flight::{Flight, Outcome, Prepared};
 use super::request::{Outgoing, RequestId, TransportFailure};
@@ -39,38 +38,35 @@ impl Authenticating {
         from: &impl State,
         because: impl Why,
         prepared: Prepared,
-        core: &mut Core,
-        (config, now): (&Config, Moment),
+        cx: &mut Context<'_>,
     ) -> (Self, Outgoing) {
-        let (flight, outgoing) = Flight::send(prepared, core, config, now);
-        (core.transition(from, because, Self { flight }), outgoing)
+        let (flight, outgoing) = Flight::send(prepared, cx);
+        (cx.transition(from, because, Self { flight }), outgoing)
     }
 
     /// Reads the reply to the request in flight. If the exchange panics, the request has failed.
     pub(super) fn receive(
         self,
         reply: Reply<'_>,
-        core: &mut Core,
-        config: &Config,
-        now: Moment,
+        cx: &mut Context<'_>,
     ) -> Outcome<Result<Active, (Unauthenticated, Denial)>> {
-        core.presume::<Self, Unauthenticated>(&self, why::Failed);
-        let (result, successor) = self.flight.read(reply, core, config, now);
+        cx.transition(&self, why::Failed, Unauthenticated(()));
+        let (result, successor) = self.flight.read(reply, cx);
         let result = match result {
-            Ok(token) => Ok(core.transition(&self, why::Granted, Active { token, flight: None })),
-            Err(denial) => Err((core.transition(&self, why::Denied, Unauthenticated(())), denial)),
+            Ok(token) => Ok(cx.transition(&self, why::Granted, Active { token, flight: None })),
+            Err(denial) => Err((cx.transition(&self, why::Denied, Unauthenticated(())), denial)),
         };
         Outcome { result, credentials: self.flight.credentials, successor }
     }
 
-    pub(super) fn fail(&self, core: &mut Core, now: Moment) -> Unauthenticated {
-        core.observe(now);
-        core.transition(self, why::Failed, Unauthenticated(()))
+    pub(super) fn fail(&self, cx: &mut Context<'_>) -> Unauthenticated {
+        cx.observe();
+        cx.transition(self, why::Failed, Unauthenticated(()))
     }
 
     pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
         core.identity = None;
-        core.transition(self, why::Stopped, Unauthenticated(()))
+        core.last.transition(self, why::Stopped, Unauthenticated(()))
     }
 
     /// Returns the identity that the token has to be for.
@@ -97,8 +93,8 @@ impl Session<Authenticating> {
             return Err(ReceiveError::Stale(Rejected::new(self, StaleRequest::new(id))));
         }
         let Self { config, mut core, state } = self;
-        let outcome = state.receive(reply.into(), &mut core, &config, now);
-        match outcome.into_parts() {
+        let cx = &mut Context { core: &mut core, config: &config, now };
+        match state.receive(reply.into(), cx).into_parts() {
             (Ok(state), credentials) => Ok((Session { config, core, state }, credentials)),
             (Err((state, denial)), credentials) => {
                 let rejected = Rejected::new(Session { config, core, state }, denial);
@@ -124,12 +120,14 @@ impl Session<Authenticating> {
         if id != self.in_flight() {
             return Err(Rejected::new(self, StaleRequest::new(id)));
         }
-        Ok(self.map_state(|state, core| state.fail(core, now)))
+        let Self { config, mut core, state } = self;
+        let state = state.fail(&mut Context { core: &mut core, config: &config, now });
+        Ok(Session { config, core, state })
     }
 
     /// Gives the request up, and ends the login. A reply that comes later is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(|state, core| state.stop(core))
+        self.map_state(Authenticating::stop)
     }
 
     /// Returns the id of the request in flight.
@@ -149,7 +147,8 @@ impl Session<Authenticating> {
     /// Returns how long until the request is past its deadline; zero if it is.
     #[must_use]
     pub fn overdue_in(&self, now: Moment) -> Duration {
-        Duration::from_millis(self.state.flight.overdue_in(&self.core, &self.config, now))
+        let at = self.core.stamp_at(now);
+        Duration::from_millis(self.state.flight.overdue_in(&self.config, at))
     }
 
     /// Returns the identity that the token has to be for: the one stated, or the one that an earlier token of

@@ -1,8 +1,9 @@
 //! What every state has in common: the counters, the clock and the identity of a session.
 
+use super::config::Config;
 use super::generation::Generation;
 use super::request::RequestId;
-use super::transitions::{LastTransition, State, Transition, Why};
+use super::transitions::{LastTransition, State, Why};
 use crate::exchange::Identity;
 use crate::time::{Clock, Moment, Stamp};
 
@@ -11,11 +12,11 @@ use crate::time::{Clock, Moment, Stamp};
 pub(crate) struct Core {
     pub(crate) clock: Clock,
     /// The identity of the login, once it has held a grant that was asked for it or that names it. Until `stop`.
-    pub(super) identity: Option<Identity>,
+    pub(crate) identity: Option<Identity>,
     seed: u64,
     requests: u64,
     generations: u64,
-    last: LastTransition,
+    pub(super) last: LastTransition,
 }
 
 impl Core {
@@ -30,38 +31,13 @@ impl Core {
         }
     }
 
-    /// Notes the transition from one state to another, and returns the other. A transition that is not in the
-    /// table does not compile.
-    pub(super) fn transition<To: State>(
-        &mut self,
-        from: &impl State,
-        because: impl Why,
-        to: To,
-    ) -> To {
-        self.last.transition(from, because, to)
-    }
-
-    /// Notes a transition that leaves the session in its state.
-    pub(super) fn transition_in_place(&mut self, state: &impl State, because: impl Why) {
-        self.last.transition_in_place(state, because);
-    }
-
-    /// Notes the transition that holds if the exchange, which is called next, panics.
-    pub(super) fn presume<From: State, To: State>(&mut self, from: &From, because: impl Why) {
-        self.last.presume::<From, To, _>(from, because);
-    }
-
-    pub(super) fn last_transition(&self) -> Option<Transition> {
-        self.last.get()
-    }
-
     /// Takes a reading of the clocks.
     pub(crate) fn observe(&mut self, now: Moment) {
         self.clock = self.clock.advanced(now);
     }
 
     /// Returns the elapsed time at `now`, without taking a reading.
-    pub(super) fn stamp_at(&self, now: Moment) -> Stamp {
+    pub(crate) fn stamp_at(&self, now: Moment) -> Stamp {
         self.clock.advanced(now).stamp()
     }
 
@@ -98,5 +74,26 @@ impl Core {
     /// Returns the number of tokens held so far.
     pub(crate) fn generations(&self) -> u64 {
         self.generations
+    }
+}
+
+/// A call: what a transition works with besides the state.
+pub(super) struct Context<'a> {
+    pub(super) core: &'a mut Core,
+    pub(super) config: &'a Config,
+    pub(super) now: Moment,
+}
+
+impl Context<'_> {
+    /// Notes the transition from one state to another, and returns the other. A transition that is not in the
+    /// table does not compile.
+    pub(super) fn transition<T: State>(&mut self, from: &impl State, why: impl Why, to: T) -> T {
+        self.core.last.transition(from, why, to)
+    }
+
+    /// Takes a reading of the clocks, and returns the elapsed time.
+    pub(super) fn observe(&mut self) -> Stamp {
+        self.core.observe(self.now);
+        self.core.clock.stamp()
     }
 }

@@ -1,7 +1,6 @@
 //! What can go wrong, by fault: the caller's ([`SendError`], [`AdoptError`], [`AuthorizeError`], [`Misuse`]),
 //! the server's (a [`Denial`]), or nobody's ([`StaleRequest`]). None loses the session.
 
-use core::error::Error;
 use core::fmt;
 
 use super::Session;
@@ -29,9 +28,12 @@ use crate::secret::TokenError;
 /// }
 /// # }
 /// ```
+#[derive(Debug, thiserror::Error)]
+#[error("the session stays {}: {reason}", S::NAME)]
 #[must_use = "the session is in here"]
 pub struct Rejected<S: State, E> {
     session: Session<S>,
+    #[source]
     reason: E,
 }
 
@@ -58,27 +60,6 @@ impl<S: State, E> Rejected<S, E> {
     /// Returns both.
     pub fn into_parts(self) -> (Session<S>, E) {
         (self.session, self.reason)
-    }
-}
-
-impl<S: State, E: fmt::Display> fmt::Display for Rejected<S, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the session stays {}: {}", S::NAME, self.reason)
-    }
-}
-
-impl<S: State, E: fmt::Debug> fmt::Debug for Rejected<S, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rejected")
-            .field("session", &self.session)
-            .field("reason", &self.reason)
-            .finish()
-    }
-}
-
-impl<S: State, E: Error + 'static> Error for Rejected<S, E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.reason)
     }
 }
 
@@ -136,32 +117,16 @@ impl StaleRequest {
 }
 
 /// Why a reply didn't make the session active; the session is inside.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[must_use = "the session is in here"]
 pub enum ReceiveError {
     /// The reply is to another request. The session still waits for its own.
-    Stale(Rejected<Authenticating, StaleRequest>),
+    #[error("still authenticating: {}", .0.reason())]
+    Stale(#[source] Rejected<Authenticating, StaleRequest>),
     /// The reply gave no token. The credentials are those for the next request: the ones that this one was made
     /// with, or their [successor](crate::Grant::with_successor) if the reply brought one.
-    Denied(Rejected<Unauthenticated, Denial>, Credentials),
-}
-
-impl fmt::Display for ReceiveError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale(rejected) => write!(f, "still authenticating: {}", rejected.reason()),
-            Self::Denied(rejected, _) => write!(f, "authentication failed: {}", rejected.reason()),
-        }
-    }
-}
-
-impl Error for ReceiveError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Stale(rejected) => Some(rejected.reason()),
-            Self::Denied(rejected, _) => Some(rejected.reason()),
-        }
-    }
+    #[error("authentication failed: {}", .0.reason())]
+    Denied(#[source] Rejected<Unauthenticated, Denial>, Credentials),
 }
 
 /// Why a reply renewed nothing. The current token stays in use.

@@ -32,7 +32,7 @@ impl fmt::Debug for Expired {
 impl Expired {
     pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
         core.identity = None;
-        core.transition(self, why::Stopped, Unauthenticated(()))
+        core.last.transition(self, why::Stopped, Unauthenticated(()))
     }
 }
 
@@ -71,6 +71,6 @@ impl Session<Expired> {
 
     /// Ends the login. Needs no network.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(|state, core| state.stop(core))
+        self.map_state(Expired::stop)
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 
 use super::config::Config;
-use super::core::Core;
+use super::core::{Context, Core};
 use super::error::{AdoptError, SendError};
 use super::request::{Outgoing, RequestId};
 use super::token::{ActiveToken, check_identity};
@@ -12,13 +12,13 @@ use crate::exchange::{
     Credentials, Denial, Flaw, Grant, Identity, IdentitySource, Reply,
     check_identity as check_named,
 };
-use crate::time::{Evidence, Lifetime, Moment, Stamp, millis};
+use crate::time::{Evidence, Lifetime, Stamp, millis};
 
 /// A request that was built and is not sent yet. Sending it calls no exchange.
 #[derive(Debug, Clone)]
 pub(crate) struct Prepared {
     pub(crate) credentials: Credentials,
-    request: Request<Bytes>,
+    request: Box<Request<Bytes>>,
     body_limit: usize,
     single_use: bool,
 }
@@ -32,7 +32,7 @@ impl Prepared {
         let exchange = credentials.exchange();
         check_identity(identity, exchange.identity()).map_err(|_| SendError::OtherIdentity)?;
         Ok(Self {
-            request: credentials.request()?,
+            request: Box::new(credentials.request()?),
             body_limit: exchange.body_limit(),
             single_use: exchange.is_single_use(),
             credentials: credentials.clone(),
@@ -73,20 +73,14 @@ impl<T> Outcome<T> {
 
 impl Flight {
     /// Sends a request: takes its id, its time stamp and its deadline.
-    pub(super) fn send(
-        prepared: Prepared,
-        core: &mut Core,
-        config: &Config,
-        now: Moment,
-    ) -> (Self, Outgoing) {
-        core.observe(now);
+    pub(super) fn send(prepared: Prepared, cx: &mut Context<'_>) -> (Self, Outgoing) {
         let Prepared { credentials, request, body_limit, single_use } = prepared;
-        let number = core.next_request();
-        let timeout = config.request_timeout();
-        let deadline = now.since_start().saturating_add(timeout);
-        let outgoing =
-            Outgoing::new(core.request_id(number), request, (timeout, deadline), body_limit);
-        (Self { number, sent: core.clock.stamp(), credentials, single_use }, outgoing)
+        let sent = cx.observe();
+        let number = cx.core.next_request();
+        let timeout = cx.config.request_timeout();
+        let times = (timeout, cx.now.since_start().saturating_add(timeout));
+        let outgoing = Outgoing::new(cx.core.request_id(number), request, times, body_limit);
+        (Self { number, sent, credentials, single_use }, outgoing)
     }
 
     pub(super) fn id(&self, core: &Core) -> RequestId {
@@ -95,20 +89,18 @@ impl Flight {
 
     /// Returns how many milliseconds are left until the deadline, which counts in the session's own ticks: a
     /// clock that goes back doesn't move it.
-    pub(crate) fn overdue_in(&self, core: &Core, config: &Config, now: Moment) -> u64 {
+    pub(crate) fn overdue_in(&self, config: &Config, at: Stamp) -> u64 {
         let deadline = self.sent.ticks().saturating_add(millis(config.request_timeout()));
-        deadline.saturating_sub(core.stamp_at(now).ticks())
+        deadline.saturating_sub(at.ticks())
     }
 
     /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic.
     pub(super) fn read(
         &self,
         reply: Reply<'_>,
-        core: &mut Core,
-        config: &Config,
-        now: Moment,
+        cx: &mut Context<'_>,
     ) -> (Result<ActiveToken, Denial>, Option<Credentials>) {
-        core.observe(now);
+        let span = (self.sent, cx.observe());
         let exchange = self.credentials.exchange();
         let grant = match exchange.read(reply) {
             Ok(grant) => grant,
@@ -123,13 +115,12 @@ impl Flight {
             Some(age) => evidence.age(age),
             None => evidence.unreadable_age(),
         };
-        let tolerances = config.tolerances(exchange.issuer_writes_date());
-        let span = (self.sent, core.clock.stamp());
-        let lifetime = Lifetime::new(stating(evidence, &grant), tolerances, span, now);
+        let tolerances = cx.config.tolerances(exchange.issuer_writes_date());
+        let lifetime = Lifetime::new(stating(evidence, &grant), tolerances, span, cx.now);
         // Before the grant is held: the successor's exchange may panic.
-        let known = core.identity.as_ref().or(stated).or(grant.identity());
+        let known = cx.core.identity.as_ref().or(stated).or(grant.identity());
         let successor = next_credentials(&grant, known);
-        let held = ActiveToken::hold(&grant, stated, lifetime, core, config);
+        let held = ActiveToken::hold(&grant, stated, lifetime, cx);
         let successor = successor.filter(|_| !matches!(held, Err(AdoptError::OtherIdentity)));
         (held.map_err(|error| reply.flawed(error.into())), successor)
     }
@@ -151,17 +142,12 @@ fn stating(evidence: Evidence, grant: &Grant) -> Evidence {
 
 /// Holds a token that was obtained elsewhere: there is no reply whose `Date` could be compared with the device's
 /// own clock.
-pub(super) fn adopt(
-    grant: &Grant,
-    core: &mut Core,
-    config: &Config,
-    now: Moment,
-) -> Result<ActiveToken, AdoptError> {
-    core.observe(now);
-    let stamp = core.clock.stamp();
+pub(super) fn adopt(grant: &Grant, cx: &mut Context<'_>) -> Result<ActiveToken, AdoptError> {
+    let stamp = cx.observe();
     let evidence = stating(Evidence::default().adopted(), grant);
-    let lifetime = Lifetime::new(evidence, config.tolerances(false), (stamp, stamp), now);
-    ActiveToken::hold(grant, None, lifetime, core, config)
+    let tolerances = cx.config.tolerances(false);
+    let lifetime = Lifetime::new(evidence, tolerances, (stamp, stamp), cx.now);
+    ActiveToken::hold(grant, None, lifetime, cx)
 }
 
 impl From<AdoptError> for Flaw {

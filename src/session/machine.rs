@@ -6,7 +6,7 @@ use core::mem;
 use super::active::{Active, Lapsed};
 use super::authenticating::Authenticating;
 use super::config::Config;
-use super::core::Core;
+use super::core::{Context, Core};
 use super::error::AdoptError;
 use super::expired::Expired;
 use super::flight::{Flight, Outcome, Prepared};
@@ -14,7 +14,7 @@ use super::request::{Outgoing, RequestId};
 use super::transitions::{State, StateName, Transition, why};
 use super::unauthenticated::Unauthenticated;
 use crate::exchange::{Credentials, Denial, Grant, Identity, Reply};
-use crate::time::Moment;
+use crate::time::{Moment, Validity};
 
 /// A session in any state. It routes each input to the state, and decides nothing. The core stays where it is
 /// whatever happens to the state, a panic in an exchange included.
@@ -59,7 +59,7 @@ impl Machine {
     }
 
     pub(crate) fn last_transition(&self) -> Option<Transition> {
-        self.core.last_transition()
+        self.core.last.get()
     }
 
     pub(crate) fn active(&self) -> Option<&Active> {
@@ -86,11 +86,6 @@ impl Machine {
         }
     }
 
-    /// Returns the identity of a login that has held a token.
-    pub(crate) fn held_identity(&self) -> Option<&Identity> {
-        self.core.identity.as_ref()
-    }
-
     /// Sends a request, by the transition that the state has for it; `None` where a first request is in flight.
     pub(crate) fn send(
         &mut self,
@@ -98,15 +93,15 @@ impl Machine {
         config: &Config,
         now: Moment,
     ) -> Option<Outgoing> {
-        let core = &mut self.core;
+        let cx = &mut Context { core: &mut self.core, config, now };
         let (state, outgoing) = match &mut self.state {
-            AnyState::Active(active) => return Some(active.renew(prepared, core, config, now)),
+            AnyState::Active(active) => return Some(active.renew(prepared, cx)),
             AnyState::Authenticating(_) => return None,
             AnyState::Unauthenticated(state) => {
-                Authenticating::begin(state, why::Started, prepared, core, (config, now))
+                Authenticating::begin(state, why::Started, prepared, cx)
             }
             AnyState::Expired(state) => {
-                Authenticating::begin(state, why::Reauthenticated, prepared, core, (config, now))
+                Authenticating::begin(state, why::Reauthenticated, prepared, cx)
             }
         };
         self.state = AnyState::Authenticating(state);
@@ -122,16 +117,15 @@ impl Machine {
         config: &Config,
         now: Moment,
     ) -> Option<Received> {
-        let core = &mut self.core;
         let (denial, credentials, successor) = if let AnyState::Active(active) = &mut self.state {
-            let flight = active.take_flight(id, core)?;
-            let Outcome { result, credentials, successor } =
-                active.receive(flight, reply, core, config, now);
+            let flight = active.take_flight(id, &self.core)?;
+            let cx = &mut Context { core: &mut self.core, config, now };
+            let Outcome { result, credentials, successor } = active.receive(flight, reply, cx);
             (result.err(), credentials, successor)
         } else {
             let state = self.take_authenticating(id)?;
-            let Outcome { result, credentials, successor } =
-                state.receive(reply, &mut self.core, config, now);
+            let cx = &mut Context { core: &mut self.core, config, now };
+            let Outcome { result, credentials, successor } = state.receive(reply, cx);
             let (state, denial) = match result {
                 Ok(state) => (AnyState::Active(state), None),
                 Err((state, denial)) => (AnyState::Unauthenticated(state), Some(denial)),
@@ -139,21 +133,26 @@ impl Machine {
             self.state = state;
             (denial, credentials, successor)
         };
-        let transition = self.core.last_transition()?;
+        let transition = self.core.last.get()?;
         Some(Received { transition, denial, credentials, successor })
     }
 
     /// Notes that a request got no reply; `None` if it is not in flight.
-    pub(crate) fn fail(&mut self, id: RequestId, now: Moment) -> Option<Transition> {
-        let core = &mut self.core;
+    pub(crate) fn fail(
+        &mut self,
+        id: RequestId,
+        config: &Config,
+        now: Moment,
+    ) -> Option<Transition> {
         if let AnyState::Active(active) = &mut self.state {
-            active.take_flight(id, core)?;
-            active.fail(core, now);
+            active.take_flight(id, &self.core)?;
+            active.fail(&mut Context { core: &mut self.core, config, now });
         } else {
             let state = self.take_authenticating(id)?;
-            self.state = AnyState::Unauthenticated(state.fail(&mut self.core, now));
+            let state = state.fail(&mut Context { core: &mut self.core, config, now });
+            self.state = AnyState::Unauthenticated(state);
         }
-        self.core.last_transition()
+        self.core.last.get()
     }
 
     /// Takes a token that was obtained elsewhere; `None` where a first request is in flight.
@@ -163,24 +162,25 @@ impl Machine {
         config: &Config,
         now: Moment,
     ) -> Result<Option<Transition>, AdoptError> {
-        let core = &mut self.core;
+        let cx = &mut Context { core: &mut self.core, config, now };
         let active = match &mut self.state {
             AnyState::Authenticating(_) => return Ok(None),
             AnyState::Active(active) => {
-                active.replace(grant, core, config, now)?;
-                return Ok(core.last_transition());
+                active.replace(grant, cx)?;
+                return Ok(self.core.last.get());
             }
-            AnyState::Unauthenticated(state) => Active::adopt(state, grant, core, config, now)?,
-            AnyState::Expired(state) => Active::adopt(state, grant, core, config, now)?,
+            AnyState::Unauthenticated(state) => Active::adopt(state, grant, cx)?,
+            AnyState::Expired(state) => Active::adopt(state, grant, cx)?,
         };
         self.state = AnyState::Active(active);
-        Ok(self.core.last_transition())
+        Ok(self.core.last.get())
     }
 
     /// Leaves Active if the token has certainly expired.
     pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
         self.core.observe(now);
-        if self.active()?.lapses_in(&self.core, now) != Some(0) {
+        let remaining = self.active()?.token.remaining(self.core.clock.stamp());
+        if remaining.validity() != Validity::Expired {
             return None;
         }
         let AnyState::Active(active) = self.take_state() else { return None };
@@ -188,7 +188,7 @@ impl Machine {
             Lapsed::Expired(state) => AnyState::Expired(state),
             Lapsed::Reauthenticating(state) => AnyState::Authenticating(state),
         };
-        self.core.last_transition()
+        self.core.last.get()
     }
 
     /// Ends the login; `None` if the session was unauthenticated.
@@ -204,7 +204,7 @@ impl Machine {
             AnyState::Expired(state) => state.stop(core),
         };
         self.state = AnyState::Unauthenticated(state);
-        self.core.last_transition()
+        self.core.last.get()
     }
 
     /// Leaves Expired for Unauthenticated without ending the login: a request was announced, and was not sent.
@@ -233,19 +233,8 @@ impl Machine {
     }
 }
 
-impl fmt::Debug for AnyState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unauthenticated(state) => state.fmt(f),
-            Self::Authenticating(state) => state.fmt(f),
-            Self::Active(state) => state.fmt(f),
-            Self::Expired(state) => state.fmt(f),
-        }
-    }
-}
-
 impl fmt::Debug for Machine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::debug(f, &self.state, &self.core)
+        super::debug(f, &self.state(), &self.core)
     }
 }

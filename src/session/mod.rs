@@ -18,7 +18,7 @@
 //!                                        └───────────┘
 //! ```
 //!
-//! Renewal happens inside Active: the old token serves until the new one is in. The same as data is
+//! Renewal happens inside Active: the old token is used until the new one is in. The same as data is
 //! [`transitions::TABLE`].
 //!
 //! [`Session<S>`] has exactly the methods that mean something in state `S`; a method that moves takes
@@ -83,6 +83,7 @@ mod error;
 mod expired;
 mod flight;
 mod generation;
+mod input;
 mod machine;
 mod request;
 mod token;
@@ -92,14 +93,13 @@ mod unauthenticated;
 use ::core::fmt;
 use std::sync::Arc;
 
-use self::core::Core;
-use self::flight::Prepared as PreparedRequest;
+use self::core::{Context, Core};
 use self::transitions::{Transition, Why};
 use crate::exchange::{Credentials, Grant};
 use crate::time::Moment;
 
 pub use active::{Active, Advance};
-pub use any::{AnySession, Input, Step, TypedSession};
+pub use any::{AnySession, TypedSession};
 pub use authenticating::Authenticating;
 pub use authorization::{Authorization, Authorized};
 pub use config::{Config, ConfigBuilder, ConfigError};
@@ -109,6 +109,7 @@ pub use error::{
 };
 pub use expired::Expired;
 pub use generation::Generation;
+pub use input::{Input, Step};
 pub use request::{Outgoing, RequestId, TransportFailure};
 pub use transitions::State;
 pub use unauthenticated::Unauthenticated;
@@ -116,6 +117,7 @@ pub use unauthenticated::Unauthenticated;
 pub(crate) use authorization::authorize;
 pub(crate) use flight::Prepared;
 pub(crate) use machine::{Machine, Received};
+pub(crate) use token::ActiveToken;
 
 /// A session in state `S`. See the [module](crate::session) for the states and a walk through them.
 ///
@@ -141,7 +143,7 @@ impl<S: State> Session<S> {
     /// Returns the last transition, which tells why the session is in this state; `None` for a new one.
     #[must_use]
     pub fn last_transition(&self) -> Option<Transition> {
-        self.core.last_transition()
+        self.core.last.get()
     }
 
     /// Returns the configuration.
@@ -162,13 +164,13 @@ impl<S: State> Session<S> {
         credentials: &Credentials,
         now: Moment,
     ) -> Result<(Session<Authenticating>, Outgoing), Rejected<S, SendError>> {
-        let prepared = match PreparedRequest::new(credentials, self.core.identity.as_ref()) {
+        let prepared = match Prepared::new(credentials, self.core.identity.as_ref()) {
             Ok(prepared) => prepared,
             Err(reason) => return Err(Rejected::new(self, reason)),
         };
         let Self { config, mut core, state } = self;
-        let (state, outgoing) =
-            Authenticating::begin(&state, because, prepared, &mut core, (&config, now));
+        let cx = &mut Context { core: &mut core, config: &config, now };
+        let (state, outgoing) = Authenticating::begin(&state, because, prepared, cx);
         Ok((Session { config, core, state }, outgoing))
     }
 
@@ -178,7 +180,8 @@ impl<S: State> Session<S> {
         now: Moment,
     ) -> Result<Session<Active>, Rejected<S, AdoptError>> {
         let Self { config, mut core, state } = self;
-        match Active::adopt(&state, grant, &mut core, &config, now) {
+        let cx = &mut Context { core: &mut core, config: &config, now };
+        match Active::adopt(&state, grant, cx) {
             Ok(state) => Ok(Session { config, core, state }),
             Err(reason) => Err(Rejected::new(Session { config, core, state }, reason)),
         }
@@ -195,7 +198,7 @@ impl<S: State> fmt::Debug for Session<S> {
 fn debug(f: &mut fmt::Formatter<'_>, state: &dyn fmt::Debug, core: &Core) -> fmt::Result {
     f.debug_struct("Session")
         .field("state", state)
-        .field("cause", &core.last_transition().map(|transition| transition.cause))
+        .field("cause", &core.last.get().map(|transition| transition.cause))
         .field("generations", &core.generations())
         .finish_non_exhaustive()
 }

@@ -44,7 +44,7 @@ impl fmt::Display for RequestId {
 #[must_use = "a request that is not sent leaves the session waiting for its reply"]
 pub struct Outgoing {
     id: RequestId,
-    request: Request<Bytes>,
+    request: Box<Request<Bytes>>,
     timeout: Duration,
     deadline: Duration,
     body_limit: usize,
@@ -54,7 +54,7 @@ impl Outgoing {
     /// `times` are the time-out and the deadline.
     pub(super) fn new(
         id: RequestId,
-        request: Request<Bytes>,
+        request: Box<Request<Bytes>>,
         times: (Duration, Duration),
         body_limit: usize,
     ) -> Self {
@@ -77,13 +77,13 @@ impl Outgoing {
     /// The request, to be sent.
     #[must_use]
     pub fn into_request(self) -> Request<Bytes> {
-        self.request
+        *self.request
     }
 
     /// What a driver needs: the id to report under, the request to send, and how long to wait.
     #[must_use]
     pub fn into_parts(self) -> (RequestId, Request<Bytes>, Duration) {
-        (self.id, self.request, self.timeout)
+        (self.id, *self.request, self.timeout)
     }
 
     /// How long to wait for the whole reply.
@@ -176,7 +176,8 @@ mod tests {
         let request =
             Request::post("https://a.example/").header("x", "1").body(Bytes::from("b")).unwrap();
         let second = Duration::from_secs(1);
-        let mut outgoing = Outgoing::new(RequestId::new(1, 1), request, (second, second), 9);
+        let mut outgoing =
+            Outgoing::new(RequestId::new(1, 1), Box::new(request), (second, second), 9);
         edit(&mut outgoing);
         outgoing
     }

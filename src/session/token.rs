@@ -1,12 +1,12 @@
 //! The token of an active session, and how a grant becomes one.
 
 use super::config::Config;
-use super::core::Core;
+use super::core::Context;
 use super::error::AdoptError;
 use super::generation::Generation;
 use crate::exchange::{Grant, Identity, Scopes};
 use crate::secret::SessionToken;
-use crate::time::{Lifetime, Validity};
+use crate::time::{Lifetime, Remaining, Stamp, Validity};
 
 /// A token in use.
 #[derive(Debug, Clone)]
@@ -15,8 +15,8 @@ pub(crate) struct ActiveToken {
     pub(crate) lifetime: Lifetime,
     /// Renewal is due when the schedule has no more than this many milliseconds left.
     pub(crate) margin: i64,
-    pub(super) generation: Generation,
-    pub(super) scopes: Option<Box<Scopes>>,
+    pub(crate) generation: Generation,
+    scopes: Option<Box<Scopes>>,
 }
 
 impl ActiveToken {
@@ -29,8 +29,7 @@ impl ActiveToken {
         grant: &Grant,
         stated: Option<&Identity>,
         lifetime: Lifetime,
-        core: &mut Core,
-        config: &Config,
+        Context { core, config, .. }: &mut Context<'_>,
     ) -> Result<Self, AdoptError> {
         check_identity(core.identity.as_ref(), grant.identity())?;
         let now = core.clock.stamp();
@@ -45,6 +44,45 @@ impl ActiveToken {
         let margin = config.margin(lifetime.scheduled_at(now), core.seed(), generation);
         let scopes = grant.scopes().cloned().map(Box::new);
         Ok(Self { token, lifetime, margin, generation, scopes })
+    }
+
+    pub(crate) fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_deref()
+    }
+
+    /// Returns whether this is the token of a grant.
+    pub(crate) fn is_from(&self, grant: &Grant) -> bool {
+        self.token.expose() == grant.token().expose()
+    }
+
+    pub(crate) fn remaining(&self, at: Stamp) -> Remaining {
+        self.lifetime.remaining(at)
+    }
+
+    /// Returns in how many milliseconds renewal is due.
+    pub(crate) fn renewal_due_in(&self, at: Stamp) -> u64 {
+        self.lifetime.until_at_least(self.margin, at)
+    }
+
+    /// Returns in how many milliseconds renewal is due, if the token is scheduled as one that lives no longer
+    /// than `limit` milliseconds from its sending. `seed` makes the jitter.
+    pub(crate) fn renewal_due_within(
+        &self,
+        limit: Option<u64>,
+        (config, seed): (&Config, u64),
+        at: Stamp,
+    ) -> u64 {
+        let Some(limit) = limit.filter(|limit| *limit < self.stated_age()) else {
+            return self.renewal_due_in(at);
+        };
+        let shortened = self.lifetime.shortened(limit);
+        let margin = config.margin(shortened.scheduled_at_receipt(), seed, self.generation);
+        shortened.until_at_least(margin, at)
+    }
+
+    /// Returns the age, in milliseconds, at which the token is scheduled to die by what is stated.
+    pub(crate) fn stated_age(&self) -> u64 {
+        u64::try_from(self.lifetime.scheduled()).unwrap_or(0)
     }
 }
 

@@ -86,7 +86,7 @@ causes! {
     RenewalSent,
     /// A reply granted the next token, in place of the one in use until then.
     Renewed,
-    /// A reply denied the next token; the current one still serves.
+    /// A reply denied the next token; the current one stays in use.
     RenewalDenied,
     /// The renewal got no reply; the current token stays in use.
     RenewalFailed,
@@ -205,11 +205,6 @@ impl LastTransition {
     /// Notes a transition that leaves the session in its state.
     pub(super) fn transition_in_place<S: State, Because: Why>(&mut self, _: &S, _: Because) {
         self.0 = Some(const { require(S::NAME, Because::CAUSE, S::NAME) });
-    }
-
-    /// Notes a transition that holds unless another one is noted.
-    pub(super) fn presume<From: State, To: State, Because: Why>(&mut self, _: &From, _: Because) {
-        self.0 = Some(const { require(From::NAME, Because::CAUSE, To::NAME) });
     }
 
     pub(super) fn get(self) -> Option<Transition> {

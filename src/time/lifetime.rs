@@ -364,6 +364,18 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_shortens_the_schedule_alone_and_never_stretches_it() {
+        let base = expires(Evidence::default(), T0 + 600_000).date(Some(T0));
+        let (stated, received) = lifetime(base, 0);
+        let at = received.stamp();
+        for (limit, scheduled) in [(60_000, 58_800), (1_000_000, 597_300), (u64::MAX, 597_300)] {
+            let shortened = stated.shortened(limit);
+            assert_eq!(shortened.scheduled_at_receipt(), scheduled, "{limit}");
+            assert_eq!(shortened.remaining(at), stated.remaining(at), "{limit}");
+        }
+    }
+
+    #[test]
     fn a_jwt_lifetime_bounds_both_ends_and_never_stretches_them() {
         let base = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
         assert_eq!(interval(base.longest(Some(30_000)), 0), (27_300, Some(31_500)));

@@ -57,9 +57,9 @@ impl Input {
     /// Returns the name of the credentials that a reply brings.
     pub(super) fn successor(&self) -> Option<&str> {
         match self {
-            Self::Response { reply: Some(ReplyNote { means: Meaning::Grant(grant), .. }), .. } => {
-                Some(&grant.successor.as_ref()?.name)
-            }
+            Self::Response {
+                reply: Some(ReplyNote { means: Meaning::Grant(grant), .. }), ..
+            } => Some(&grant.successor.as_ref()?.name),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Response};
-use videokit_session::driver::{Drive, Policy, Blocked};
+use videokit_session::driver::{Blocked, Drive, Policy};
 use videokit_session::exchange::DenialKind;
 use videokit_session::session::transitions::Cause;
 use videokit_session::sim::{self, Fault, FaultPlan, Harness, Incident, Login, Step, To};

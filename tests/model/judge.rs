@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use videokit_session::Driver;
-use videokit_session::driver::{Output, Blocked, Wake};
+use videokit_session::driver::{Blocked, Output, Wake};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 

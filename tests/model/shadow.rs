@@ -177,7 +177,7 @@ impl Shadow {
     }
 
     /// Why nothing comes by itself, as a driver has to say it.
-    pub(crate) fn.blocked()(&self) -> Option<Blocked> {
+    pub(crate) fn blocked(&self) -> Option<Blocked> {
         match (self.wish, self.stall) {
             (None, _) => Some(Blocked::NotStarted),
             (Some(Wish::Asks(..)), Some(Stall::Refused)) => Some(Blocked::Refused),

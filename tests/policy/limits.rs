@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use videokit_session::driver::{Policy, PolicyBuilder, PolicyError, Blocked, WakeReason};
+use videokit_session::driver::{Blocked, Policy, PolicyBuilder, PolicyError, WakeReason};
 use videokit_session::session::transitions::StateName;
 use videokit_session::{Event, Output, Validity, Wake};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use videokit_session::driver::{PolicyBuilder, Blocked, WakeReason};
+use videokit_session::driver::{Blocked, PolicyBuilder, WakeReason};
 use videokit_session::{Validity, Wake};
 
 use crate::bench::*;

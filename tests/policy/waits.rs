@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue, RETRY_AFTER};
 use videokit_session::Grant;
-use videokit_session::driver::{Policy, Blocked, WakeReason};
+use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Exchange, Reply};
 use videokit_session::session::RequestId;
 use videokit_session::session::transitions::StateName;

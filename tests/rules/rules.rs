@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use videokit_session::driver::{Policy, Blocked};
+use videokit_session::driver::{Blocked, Policy};
 use videokit_session::session::transitions::{Cause, StateName, TABLE};
 use videokit_session::sim::strategies::{self, script};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step, To};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
-use videokit_session::driver::{Counters, Blocked};
+use videokit_session::driver::{Blocked, Counters};
 use videokit_session::session::transitions::{Cause, StateName, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Harness, Seen, Step};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Response;
-use videokit_session::driver::{Policy, Blocked, WakeReason};
+use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{Event, Validity, Wake};
 

@@ -10,7 +10,7 @@ use videokit_session::driver::{Policy, Start};
 use videokit_session::exchange::{Denial, Flaw};
 use videokit_session::session::transitions::TABLE;
 use videokit_session::session::{
-    Advance, Input, ReceiveError, RenewError, NotSent, Rejection, RequestId, Step,
+    Advance, Input, NotSent, ReceiveError, Rejection, RenewError, RequestId, Step,
 };
 use videokit_session::sim::{Answer, Login, SECRET, To};
 use videokit_session::{

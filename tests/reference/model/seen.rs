@@ -18,7 +18,7 @@ impl Model {
         }
     }
 
-    pub(crate) fn.blocked()(&self) -> Option<Blocked> {
+    pub(crate) fn blocked(&self) -> Option<Blocked> {
         let Some(login) = &self.login else { return Some(Blocked::NotStarted) };
         match (&login.ask, &login.adopt) {
             (Some(_), _) => self.stall,

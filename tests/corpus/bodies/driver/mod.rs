@@ -7,7 +7,7 @@ mod watch;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use videokit_session::driver::{Policy, Blocked};
+use videokit_session::driver::{Blocked, Policy};
 use videokit_session::session::transitions::StateName;
 use videokit_session::sim::{Answer, Harness, Login, Seen, Step, To};
 use videokit_session::{AllowedOrigin, Config, Driver, Identity, Output, TransportFailure, Wake};

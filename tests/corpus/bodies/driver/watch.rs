@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use videokit_session::driver::{Policy, Blocked, WakeReason};
+use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::session::transitions::{InputName, StateName, TABLE, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step};

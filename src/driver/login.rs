@@ -1,0 +1,113 @@
+//! The login that a driver works for: a token, or credentials to request tokens with.
+
+use super::retry_after::Endpoint;
+use super::start::Start;
+use crate::exchange::{Credentials, Grant, Identity};
+use crate::session::transitions::StateName;
+use crate::session::{Blocked, Machine};
+
+/// The login that the driver works for.
+#[derive(Debug, Clone)]
+pub(super) enum Login {
+    /// None.
+    None,
+    /// A token that was obtained elsewhere: to be adopted with the next poll, or adopted already.
+    Token(Option<Box<Grant>>),
+    /// Credentials, with which tokens are requested.
+    Renewable(Renewable),
+}
+
+/// A login with credentials.
+#[derive(Debug, Clone)]
+pub(super) struct Renewable {
+    pub(super) credentials: Credentials,
+    /// The credentials that the caller last started with or set, where successors have taken their place.
+    pub(super) given: Option<Box<Credentials>>,
+    /// Where the last request went.
+    pub(super) endpoint: Option<Endpoint>,
+    /// A token that is adopted with the next poll.
+    pub(super) pending: Option<Box<Grant>>,
+    pub(super) blocked: Option<Blocked>,
+    /// Whether `CredentialsSpent` was emitted.
+    pub(super) spent_emitted: bool,
+}
+
+impl Login {
+    pub(super) fn new(start: Start) -> Self {
+        match start {
+            Start::Exchange(credentials) => Self::Renewable(Renewable::new(credentials)),
+            Start::Token(grant) => Self::Token(Some(Box::new(grant))),
+        }
+    }
+
+    /// Returns the login that a session is in the middle of.
+    pub(super) fn of(machine: &Machine) -> Self {
+        match machine.flight() {
+            Some(flight) => Self::Renewable(Renewable::new(flight.credentials.clone())),
+            None if machine.state() == StateName::Unauthenticated => Self::None,
+            None => Self::Token(None),
+        }
+    }
+
+    pub(super) fn renewable(&self) -> Option<&Renewable> {
+        if let Self::Renewable(login) = self { Some(login) } else { None }
+    }
+
+    pub(super) fn renewable_mut(&mut self) -> Option<&mut Renewable> {
+        if let Self::Renewable(login) = self { Some(login) } else { None }
+    }
+
+    /// Takes out the token that is still to be adopted, if there is one.
+    pub(super) fn take_pending(&mut self) -> Option<Box<Grant>> {
+        match self {
+            Self::None => None,
+            Self::Token(pending) => pending.take(),
+            Self::Renewable(login) => login.pending.take(),
+        }
+    }
+
+    /// Returns the identity that is stated by what the login was started with.
+    pub(super) fn stated_identity(&self) -> Option<&Identity> {
+        match self {
+            Self::None => None,
+            Self::Token(pending) => pending.as_ref()?.identity(),
+            Self::Renewable(login) => login.credentials.exchange().identity(),
+        }
+    }
+}
+
+impl Renewable {
+    pub(super) fn new(credentials: Credentials) -> Self {
+        Self {
+            credentials,
+            given: None,
+            endpoint: None,
+            pending: None,
+            blocked: None,
+            spent_emitted: false,
+        }
+    }
+
+    /// Returns whether the caller has started with these credentials, or set them.
+    pub(super) fn was_given(&self, credentials: &Credentials) -> bool {
+        self.credentials == *credentials || self.given.as_deref() == Some(credentials)
+    }
+
+    /// Returns whether these credentials ask the same endpoint for the same scopes.
+    pub(super) fn same_endpoint_and_scopes(&self, credentials: &Credentials) -> bool {
+        self.same_endpoint(credentials)
+            && self.credentials.exchange().scopes() == credentials.exchange().scopes()
+    }
+
+    /// Returns whether these credentials ask the same endpoint. An exchange that doesn't say where it asks has no
+    /// endpoint to differ from, until it has asked.
+    pub(super) fn same_endpoint(&self, credentials: &Credentials) -> bool {
+        let current = self.credentials.exchange().endpoint();
+        let other = credentials.exchange().endpoint();
+        if current.is_some() && current == other {
+            return true;
+        }
+        let current = current.and_then(Endpoint::at).or(self.endpoint);
+        current.zip(other.and_then(Endpoint::at)).is_none_or(|(current, other)| current == other)
+    }
+}

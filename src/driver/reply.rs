@@ -4,7 +4,6 @@ use super::backoff::{Backoff, Cause};
 use super::counters::bump;
 use super::event::Event;
 use super::learned_age::TokenAge;
-use super::login::Renewable;
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -50,9 +49,7 @@ impl Local {
         };
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
             let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
-            let asked = self.login.renewable().filter(|_| is_current).and_then(Renewable::endpoint);
-            let endpoint = Endpoint::of(&credentials).or(asked);
-            self.retry_after.raise(endpoint, until, turn.ticks());
+            self.retry_after.raise(Endpoint::of_request(&credentials), until, turn.ticks());
         }
         self.calling = None;
         let lost = successor.is_none() && denial.as_ref().is_some_and(is_lost);

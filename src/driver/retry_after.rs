@@ -22,6 +22,12 @@ impl Endpoint {
         Self::at(credentials.exchange().endpoint()?)
     }
 
+    /// Likewise; but where the exchange doesn't say it, a request is built for it.
+    pub(super) fn of_request(credentials: &Credentials) -> Option<Self> {
+        Self::of(credentials)
+            .or_else(|| Self::at(credentials.exchange().request().ok()?.uri()))
+    }
+
     /// Returns `None` for a URI without an origin.
     pub(super) fn at(uri: &Uri) -> Option<Self> {
         // Its keys are fixed, so that the same endpoint has the same digest everywhere.

@@ -23,10 +23,6 @@ pub(super) struct Renewable {
     pub(super) credentials: Credentials,
     /// The credentials that the caller last started with or set, where successors have taken their place.
     pub(super) given: Option<Box<Credentials>>,
-    /// Where the last request went, or would have gone. That may have been made with earlier credentials.
-    pub(super) endpoint: Option<Endpoint>,
-    /// Whether a request was built with these credentials.
-    pub(super) asked: bool,
     /// A token that is adopted with the next poll.
     pub(super) pending: Option<Box<Grant>>,
     pub(super) blocked: Option<Blocked>,
@@ -84,20 +80,7 @@ impl Login {
 
 impl Renewable {
     pub(super) fn new(credentials: Credentials) -> Self {
-        Self {
-            credentials,
-            given: None,
-            endpoint: None,
-            asked: false,
-            pending: None,
-            blocked: None,
-            spent_emitted: false,
-        }
-    }
-
-    /// Returns where the next request goes; `None` if the exchange doesn't say so and has not asked yet.
-    pub(super) fn endpoint(&self) -> Option<Endpoint> {
-        Endpoint::of(&self.credentials).or(self.endpoint.filter(|_| self.asked))
+        Self { credentials, given: None, pending: None, blocked: None, spent_emitted: false }
     }
 
     /// Returns whether the caller has started with these credentials, or set them.
@@ -107,25 +90,19 @@ impl Renewable {
 
     /// Returns whether these credentials ask the same endpoint for the same scopes.
     pub(super) fn same_endpoint_and_scopes(&self, credentials: &Credentials) -> bool {
-        self.same_endpoint(credentials)
+        same_endpoint(&self.credentials, credentials)
             && self.credentials.exchange().scopes() == credentials.exchange().scopes()
     }
+}
 
-    /// Returns whether these credentials ask the same endpoint. An exchange that doesn't say where it asks has no
-    /// endpoint to differ from, until it has asked.
-    pub(super) fn same_endpoint(&self, credentials: &Credentials) -> bool {
-        let current = self.credentials.exchange().endpoint();
-        let other = credentials.exchange().endpoint();
-        if current.is_some() && current == other {
-            return true;
-        }
-        self.last_endpoint()
-            .zip(other.and_then(Endpoint::at))
-            .is_none_or(|(current, other)| current == other)
+/// Returns whether two credentials ask the same endpoint. An exchange that has no request to offer has no endpoint
+/// to differ from.
+pub(super) fn same_endpoint(one: &Credentials, other: &Credentials) -> bool {
+    let stated = [one, other].map(|credentials| credentials.exchange().endpoint());
+    if let [Some(one), Some(other)] = stated
+        && one == other
+    {
+        return true;
     }
-
-    /// Returns where the login's requests went so far, as far as its exchanges say so or have asked.
-    pub(super) fn last_endpoint(&self) -> Option<Endpoint> {
-        Endpoint::of(&self.credentials).or(self.endpoint)
-    }
+    Endpoint::of(one).zip(Endpoint::of(other)).is_none_or(|(one, other)| one == other)
 }

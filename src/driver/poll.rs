@@ -61,12 +61,8 @@ impl Local {
         if let Some(queued) = self.queue.pop() {
             return queued.into();
         }
-        self.ask_or_wait(turn)
-    }
-
-    fn ask_or_wait(&mut self, turn: Turn<'_>) -> Output {
         match self.plan(turn) {
-            Plan::Ask => self.announce(turn).unwrap_or_else(|| self.ask_or_wait(turn)),
+            Plan::Ask => self.announce(),
             Plan::Wait(wait) => {
                 let idle = Idle::new(wait, turn.at);
                 // What is being proven changes the plan with time alone.
@@ -214,8 +210,11 @@ impl Local {
         if !self.online || self.blocked().is_some() {
             return None;
         }
-        let asked_until =
-            if self.retry_after.is_empty() { 0 } else { self.retry_after.until(login.endpoint()) };
+        let asked_until = if self.retry_after.is_empty() {
+            0
+        } else {
+            self.retry_after.until(Endpoint::of(&login.credentials))
+        };
         let opens = [
             (self.backoff.until(), WakeReason::Backoff),
             (asked_until, WakeReason::RetryAfter),
@@ -227,36 +226,23 @@ impl Local {
             .max_by_key(|(wait, _)| *wait)
     }
 
-    /// Builds the request, and reports that it is sent next. Returns `None` if it would go where nothing may be
-    /// sent yet, which only the request has shown.
-    fn announce(&mut self, turn: Turn<'_>) -> Option<Output> {
+    /// Builds the request, and reports that it is sent next.
+    fn announce(&mut self) -> Output {
         let transition = transitions::sending(self.machine.state());
         let (Some(login), Some(transition)) = (self.login.renewable_mut(), transition) else {
-            return Some(Output::Wait(Wake::OnInput));
+            return Output::Wait(Wake::OnInput);
         };
         self.calling = Some(Calling::Request(transition));
         let prepared = Prepared::new(&login.credentials, self.machine.core.identity.as_ref());
-        let unstated = login.credentials.exchange().endpoint().is_none();
         self.calling = None;
         match prepared {
             Ok(prepared) => {
-                // An exchange need not say before where it asks.
-                if unstated && !login.asked {
-                    let endpoint = Endpoint::at(prepared.uri());
-                    if login.endpoint.is_some() && login.endpoint != endpoint {
-                        self.learned = None;
-                    }
-                    (login.endpoint, login.asked) = (endpoint, true);
-                    if self.retry_after.until(endpoint) > turn.ticks() {
-                        return None;
-                    }
-                }
                 self.announced = Some(Announced { prepared, transition });
-                Some(Output::Event(Event::Moved(transition)))
+                Output::Event(Event::Moved(transition))
             }
             Err(error) => {
                 login.blocked = Some(Blocked::NoRequest);
-                Some(Output::Event(Event::NotSent(error)))
+                Output::Event(Event::NotSent(error))
             }
         }
     }

@@ -4,6 +4,7 @@ use super::backoff::{Backoff, Cause};
 use super::counters::bump;
 use super::event::Event;
 use super::learned_age::TokenAge;
+use super::login::same_endpoint;
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -49,7 +50,7 @@ impl Local {
         };
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
             let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
-            self.retry_after.raise(Endpoint::of_request(&credentials), until, turn.ticks());
+            self.retry_after.raise(Endpoint::of(&credentials), until, turn.ticks());
         }
         self.calling = None;
         let lost = successor.is_none() && denial.as_ref().is_some_and(is_lost);
@@ -59,11 +60,11 @@ impl Local {
             let after_401 = self.retire(retiring, turn) && is_current;
             self.granted(transition, after_401, turn);
         }
-        if let Some(successor) = successor.filter(|_| is_current) {
-            self.take_successor(successor);
-        }
         if !lost {
             self.spent = spent;
+        }
+        if let Some(successor) = successor.filter(|_| is_current) {
+            self.take_successor(&successor);
         }
         Delivery::Accepted
     }
@@ -126,20 +127,19 @@ impl Local {
         }
     }
 
-    /// Replaces the login's credentials by their successor.
-    fn take_successor(&mut self, successor: Credentials) {
-        let Some(login) = self.login.renewable_mut() else { return };
-        if login.credentials == successor {
+    /// Replaces the login's credentials by their successor. Its exchange may panic, so it is asked last.
+    fn take_successor(&mut self, successor: &Credentials) {
+        let Some(login) =
+            self.login.renewable_mut().filter(|login| login.credentials != *successor)
+        else {
             return;
-        }
-        if !login.same_endpoint(&successor) {
+        };
+        let before = core::mem::replace(&mut login.credentials, successor.clone());
+        login.given.get_or_insert_with(|| Box::new(before.clone()));
+        self.emit(Event::CredentialsChanged);
+        if !same_endpoint(&before, successor) {
             self.learned = None;
         }
-        login.endpoint = login.last_endpoint();
-        login.asked = false;
-        let before = core::mem::replace(&mut login.credentials, successor);
-        login.given.get_or_insert_with(|| Box::new(before));
-        self.emit(Event::CredentialsChanged);
     }
 
     fn granted(&mut self, transition: Transition, after_401: bool, turn: Turn<'_>) {

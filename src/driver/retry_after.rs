@@ -17,15 +17,13 @@ const APART: usize = 4;
 pub(super) struct Endpoint(NonZeroU64);
 
 impl Endpoint {
-    /// Returns where credentials are sent; `None` where the exchange doesn't say that without a request.
+    /// Returns where credentials are sent; `None` where the exchange has no request to offer.
     pub(super) fn of(credentials: &Credentials) -> Option<Self> {
-        Self::at(credentials.exchange().endpoint()?)
-    }
-
-    /// Likewise; but where the exchange doesn't say it, a request is built for it.
-    pub(super) fn of_request(credentials: &Credentials) -> Option<Self> {
-        Self::of(credentials)
-            .or_else(|| Self::at(credentials.exchange().request().ok()?.uri()))
+        let exchange = credentials.exchange();
+        match exchange.endpoint() {
+            Some(uri) => Self::at(uri),
+            None => Self::at(exchange.request().ok()?.uri()),
+        }
     }
 
     /// Returns `None` for a URI without an origin.

@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::event::Event;
-use super::login::{Login, Renewable};
+use super::login::{Login, Renewable, same_endpoint};
 use super::token_status::TokenStatus;
 use super::{Local, Shared, Turn};
 use crate::exchange::{Backend, Credentials, Grant, Identity};
@@ -165,11 +165,9 @@ impl Local {
     /// Takes other credentials of the same login.
     fn rotate(&mut self, credentials: Credentials, turn: Turn<'_>) {
         let before = self.login.renewable();
-        let moves = before.is_some_and(|before| !before.same_endpoint(&credentials));
-        let endpoint = before.and_then(Renewable::last_endpoint);
+        let moves = before.is_some_and(|before| !same_endpoint(&before.credentials, &credentials));
         let pending = self.login.take_pending();
-        let rotated = Renewable::new(credentials);
-        self.login = Login::Renewable(Renewable { pending, endpoint, ..rotated });
+        self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
         if moves {
             self.learned = None;
         } else if let Some(learned) = &mut self.learned {

@@ -39,6 +39,9 @@ impl Clock {
     /// This clock after one more reading.
     #[must_use]
     pub fn advanced(self, now: Moment) -> Self {
+        if now == self.last {
+            return self;
+        }
         // A monotonic clock that went back adds nothing and re-bases.
         let dm = now.mono_millis().saturating_sub(self.last.mono_millis()).min(LEAP.unsigned_abs());
         let dw = now.wall_millis().saturating_sub(self.last.wall_millis());

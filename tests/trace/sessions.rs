@@ -142,7 +142,8 @@ pub(crate) fn oddities() -> Stage {
 /// Credentials that change with each token, or in another way.
 pub(crate) fn rotations() -> Stage {
     let mut stage = Stage::new(5);
-    let refresh = |number: u32| RefreshToken::new(format!("{SECRET}-refresh-{number}")).credentials();
+    let refresh =
+        |number: u32| RefreshToken::new(format!("{SECRET}-refresh-{number}")).credentials();
     let first = refresh(1);
     stage.start(first.clone());
     for number in 2..5 {
@@ -160,6 +161,8 @@ pub(crate) fn rotations() -> Stage {
     stage.set_credentials(app("anna", 1));
     let grant = stage.granting("anna", 600);
     stage.answer(&grant);
+    // No request was made for a token that is adopted, so its successor is ignored.
+    stage.start(Grant::new(token("adopted")).with_successor(app("anna", 2)));
     stage
 }
 

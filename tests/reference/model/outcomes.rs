@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use videokit_session::TransportFailure;
-use videokit_session::driver::Stalled;
+use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use super::clock::Life;
-use super::early::{Refused, Standing};
+use super::early::{Refused, TokenStatus};
 use super::jitter::Between;
 use super::words::{Bearer, Kind, Told, What};
 use super::{Failed, Model, Pause, Sent, Token};
@@ -30,12 +30,11 @@ impl Model {
         };
         self.bump(counter);
         self.landed(cause, StateName::Active, Told::Moved);
-        self.with_login().identity = self.identity().or(bearer.identity);
         let after_401 = self.end_token() && self.is_own(sent);
         if !after_401 {
             self.early.give_up_suspicion();
         }
-        self.hold(bearer, life, Standing { own: true, after_401, refused: Refused::Never });
+        self.hold(bearer, life, TokenStatus { own: true, after_401, refused: Refused::Never });
         self.tries = 0;
         if life.at(self.readings.now()).0 > 0 {
             self.forget_failures();
@@ -63,7 +62,7 @@ impl Model {
         match (permanent, self.is_own(sent)) {
             (true, true) => {
                 self.malformed = None;
-                self.stall = Some(Stalled::Refused);
+                self.stall = Some(Blocked::Refused);
             }
             (_, false) => {}
             (false, true) => {
@@ -135,7 +134,7 @@ impl Model {
         self.pause_after_one_more(cause, false);
         self.tries += 1;
         if self.set.attempts.is_some_and(|attempts| self.tries >= attempts) {
-            self.stall = Some(Stalled::GaveUp);
+            self.stall = Some(Blocked::GaveUp);
             self.tell(Told::GaveUp);
         }
     }
@@ -160,7 +159,7 @@ impl Model {
         self.paused.extend(self.pause.take());
     }
 
-    pub(super) fn hold(&mut self, bearer: Bearer, life: Life, standing: Standing) {
+    pub(super) fn hold(&mut self, bearer: Bearer, life: Life, status: TokenStatus) {
         self.generations += 1;
         self.expired = false;
         self.token = Some(Token {
@@ -168,7 +167,7 @@ impl Model {
             bearer,
             life,
             margins: BTreeMap::new(),
-            standing,
+            status,
             told: false,
             needed: false,
         });

@@ -20,6 +20,7 @@
 
 pub mod driver;
 pub mod exchange;
+mod rng;
 pub mod secret;
 pub mod session;
 #[cfg(feature = "sim")]
@@ -31,7 +32,7 @@ pub mod trace;
 #[doc = include_str!("docs/wire.md")]
 pub mod wire {}
 
-pub use driver::{Driver, Event, Output, Wake};
+pub use driver::{Driver, Event, Output, Start, Wake};
 pub use exchange::{AllowedOrigin, Backend, Credentials, Gateway, Grant, Identity, Scope, Scopes};
 pub use secret::{ApiToken, SessionToken};
 pub use session::{

@@ -55,7 +55,7 @@ fn looking_at_a_driver_allocates_nothing() {
         let shared = authorization.value().clone();
         assert!(shared.is_sensitive());
         let _ = (driver.state(), driver.identity(), driver.generation(), driver.counters());
-        let _ = (driver.validity(START), driver.remaining(START), driver.stalled());
+        let _ = (driver.validity(START), driver.remaining(START), driver.blocked());
         driver.set_online(false, START);
         driver.handle_unauthorized(driver.generation().unwrap(), START);
     });

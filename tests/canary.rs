@@ -12,12 +12,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{COOKIE, HeaderName, HeaderValue};
-use videokit_session::driver::Start;
+use videokit_session::driver::{self, Start};
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::{Advance, Input, NotActive, NotRenewed, RequestId};
+use videokit_session::session::{Advance, Input, ReceiveError, RenewError, RequestId};
 use videokit_session::{
-    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Driver, Event, Gateway,
-    Grant, Identity, Moment, Output, Session, SessionToken, TransportFailure, sim,
+    Active, AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Driver, Event,
+    Gateway, Grant, Identity, Moment, Output, Session, SessionToken, TransportFailure, sim,
 };
 
 /// The secret. It has a character that JSON escapes, so that it passes through unescaping too.
@@ -134,7 +134,7 @@ fn backend() -> Backend {
         .identity(identity())
 }
 
-/// Sends the secret along, and takes it back as bare text.
+/// Sends the secret along, and takes it back as bare text, with credentials for the next request.
 struct Custom;
 
 impl Exchange for Custom {
@@ -145,10 +145,10 @@ impl Exchange for Custom {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let token = SessionToken::new(reply.granting_body(1_024)?);
-        token.map(Grant::new).map_err(|error| {
+        let token = SessionToken::new(reply.granting_body(1_024)?).map_err(|error| {
             Denial::new(DenialKind::Malformed(Flaw::Token(error)), Some(reply.status()))
-        })
+        })?;
+        Ok(Grant::new(token).with_successor(Credentials::backend(backend())))
     }
 }
 
@@ -214,6 +214,7 @@ fn nothing_prints_a_secret() {
     printed.debug(&gateway().request());
     printed.debug(&backend().request().headers().get("cookie"));
     let grant = Grant::new(token.clone());
+    printed.debug(&grant.clone().with_successor(Credentials::backend(backend())));
     printed.debug(&grant);
     let mut server = sim::Gateway::new(CANARY, Duration::from_secs(60), 1);
     let _granted = server.handle(&gateway().request(), 0);
@@ -229,7 +230,7 @@ fn no_session_prints_a_secret_whatever_the_replies() {
         printed.debug(&credentials);
         let start = || {
             let session = Session::new(config("Bearer "), 1);
-            session.authenticate(credentials.clone(), START).unwrap()
+            session.authenticate(&credentials, START).unwrap()
         };
         for hostile in hostile() {
             let (session, outgoing) = start();
@@ -238,19 +239,21 @@ fn no_session_prints_a_secret_whatever_the_replies() {
             printed.debug(&Input::Reply(outgoing.id(), hostile.clone()));
             printed.debug(&Reply::from(&hostile));
             match session.receive(outgoing.id(), &hostile, START) {
-                Ok(session) => printed.debug(&session),
-                Err(NotActive::Denied(rejected)) => {
+                Ok(granted) => printed.debug(&granted),
+                Err(ReceiveError::Denied(rejected, next)) => {
                     printed.error(rejected.reason());
                     printed.error(&rejected);
+                    printed.debug(&next);
                 }
                 Err(other) => printed.error(&other),
             }
         }
         let (session, outgoing) = start();
         let body = if credentials == custom() { reply(200, CANARY.to_owned()) } else { granting() };
-        let session =
+        let (session, next) =
             session.receive(outgoing.id(), &body, START).unwrap_or_else(|e| panic!("{e}"));
-        print_active(session, &mut printed);
+        printed.debug(&next);
+        print_active(session, &credentials, &mut printed);
     }
     printed.assert_clean(500);
 }
@@ -262,7 +265,7 @@ fn custom() -> Credentials {
     Credentials::custom(ONE.with(Arc::clone) as Arc<dyn Exchange>)
 }
 
-fn print_active(mut session: Session<videokit_session::Active>, printed: &mut Printed) {
+fn print_active(mut session: Session<Active>, credentials: &Credentials, printed: &mut Printed) {
     printed.debug(&session);
     let origin = AllowedOrigin::https("https://api.example").unwrap();
     printed.debug(&session.authorization(&origin, START).unwrap());
@@ -270,24 +273,29 @@ fn print_active(mut session: Session<videokit_session::Active>, printed: &mut Pr
     printed.debug(&session.authorize(&mut call, START).unwrap());
     printed.debug(&call);
     for hostile in hostile() {
-        let id = session.renew(START).unwrap().id();
+        let id = session.renew(credentials, START).unwrap().id();
         match session.receive(id, &hostile, START) {
-            Ok(generation) => printed.debug(&generation),
-            Err(NotRenewed::Denied(denial)) => printed.error(&denial),
+            Ok(granted) => printed.debug(&granted),
+            Err(RenewError::Denied(denial, next)) => {
+                printed.error(&denial);
+                printed.error(&RenewError::Denied(denial, next));
+            }
             Err(stale) => printed.error(&stale),
         }
     }
-    let id = session.renew(START).unwrap().id();
+    let id = session.renew(credentials, START).unwrap().id();
     session.fail(id, TransportFailure::Other, START).unwrap();
     printed.error(&session.fail(id, TransportFailure::Other, START).unwrap_err());
     printed.debug(&Input::Adopt(SessionToken::new(CANARY).unwrap().into()));
-    printed.debug(&Input::SetCredentials(Credentials::backend(backend())));
-    let (session, step) = AnySession::from(session).step(Input::Renew, START);
-    printed.debug(&step);
-    let (session, step) = session.step(Input::Renew, START);
-    printed.debug(&step);
-    printed.debug(&session);
-    printed.debug(&session.step(Input::Stop, START).0);
+    let mut session = AnySession::from(session);
+    for input in [Input::Renew(credentials.clone()), Input::Renew(credentials.clone()), Input::Stop]
+    {
+        printed.debug(&input);
+        printed.debug(&session.step(input, START));
+        printed.debug(&session);
+    }
+    printed.debug(&driver::Input::SetCredentials(credentials.clone()));
+    printed.debug(&session.into_typed());
 }
 
 #[test]
@@ -327,8 +335,24 @@ fn no_driver_prints_a_secret_whatever_the_replies() {
         driver.start(start, later);
         drain(&mut driver, later, &mut printed);
     }
-    driver.stop(later);
+    // The last start was with an exchange whose reply brings the next credentials.
+    let later = later.after(Duration::from_secs(60));
+    let id = next_request(&mut driver, later, &mut printed);
+    let reply = reply(200, CANARY.to_owned());
+    assert!(driver.handle_response(id, &reply, later).is_accepted());
     drain(&mut driver, later, &mut printed);
+    assert_eq!(driver.credentials(), Some(&Credentials::backend(backend())));
+    printed.debug(&driver.credentials());
+    for input in [
+        driver::Input::SetCredentials(Credentials::for_development(gateway())),
+        driver::Input::Response(id, reply),
+        driver::Input::Start(SessionToken::new(CANARY).unwrap().into()),
+        driver::Input::Stop,
+    ] {
+        printed.debug(&input);
+        printed.debug(&driver.handle(input, later));
+        drain(&mut driver, later, &mut printed);
+    }
     printed.assert_clean(500);
 }
 
@@ -359,7 +383,6 @@ fn drain(driver: &mut Driver, now: Moment, printed: &mut Printed) {
     }
     printed.debug(driver);
     printed.debug(&driver.counters());
-    printed.debug(&driver.canonical(now));
 }
 
 fn print_event(event: &Event, printed: &mut Printed) {
@@ -411,11 +434,12 @@ fn every_freed_block_is_wiped() {
         for scheme in ["Bearer ", "Session ", ""] {
             let session = Session::new(config(scheme), 1);
             let credentials = Credentials::for_development(gateway());
-            let (session, outgoing) = session.authenticate(credentials, START).unwrap();
-            let mut session = session.receive(outgoing.id(), &escaped, START).unwrap();
+            let (session, outgoing) = session.authenticate(&credentials, START).unwrap();
+            let (mut session, credentials) =
+                session.receive(outgoing.id(), &escaped, START).unwrap();
             let mut call = http::Request::get("https://api.example/").body(()).unwrap();
             session.authorize(&mut call, START).unwrap();
-            let id = session.renew(START).unwrap().id();
+            let id = session.renew(&credentials, START).unwrap().id();
             session.receive(id, &plain, START).unwrap();
             session.replace(jwt.clone(), START).unwrap();
             drop(call);
@@ -465,9 +489,9 @@ fn drive(plain: &http::Response<Bytes>, late: Moment) {
     for start in starts {
         now = now.after(Duration::from_secs(1));
         driver.start(start, now);
-        if driver.stalled().is_none() && driver.generation().is_none() {
+        if driver.blocked().is_none() && driver.generation().is_none() {
             while let Output::Send(_) | Output::Event(_) = driver.poll(now) {}
-            if let Some(id) = driver.session().in_flight() {
+            if let Some(id) = driver.in_flight() {
                 assert!(driver.handle_response(id, plain, now).is_accepted());
             }
         }

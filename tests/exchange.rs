@@ -9,7 +9,7 @@ use http::{Request, StatusCode, Uri};
 use videokit_session::exchange::{
     BuildError, Denial, DenialKind, Endpoint, Exchange, IdentityError, JsonType, OriginError, Reply,
 };
-use videokit_session::session::{Advance, Input, NotSent, Rejection, Step};
+use videokit_session::session::{Advance, Input, Rejection, SendError, Step};
 use videokit_session::{
     AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
     Moment, Session, SessionToken,
@@ -61,34 +61,38 @@ fn a_custom_request_goes_to_safe_places_only() {
         ("/token", Some(OriginError::NotAbsolute)),
     ] {
         let credentials = Credentials::custom(Custom::at(uri));
-        let refused = Session::new(config(), 1).authenticate(credentials, START).err();
+        let refused = Session::new(config(), 1).authenticate(&credentials, START).err();
         let reason = refused.map(videokit_session::session::Rejected::into_reason);
-        assert_eq!(reason, expected.map(BuildError::Endpoint), "{uri}");
+        let expected = expected.map(|error| SendError::Build(BuildError::Endpoint(error)));
+        assert_eq!(reason, expected, "{uri}");
     }
 }
 
 #[test]
 fn an_exchange_that_has_no_request_now_may_have_one_later() {
     let custom = Custom::at("https://app.example/token");
-    let credentials = || Credentials::custom(Arc::clone(&custom) as Arc<dyn Exchange>);
-    let broken = NotSent::Build(BuildError::Custom("no login"));
-    let (session, outgoing) = Session::new(config(), 1).authenticate(credentials(), START).unwrap();
+    let credentials = Credentials::custom(Arc::clone(&custom) as Arc<dyn Exchange>);
+    let broken = SendError::Build(BuildError::Custom("no login"));
+    let session = Session::new(config(), 1);
+    let (session, outgoing) = session.authenticate(&credentials, START).unwrap();
     let granted = http::Response::builder().header("date", "Tue, 24 Nov 2026 04:00:00 GMT");
-    let mut session = session.receive(outgoing.id(), &granted.body("t").unwrap(), START).unwrap();
+    let granted = granted.body("t").unwrap();
+    let (mut session, _) = session.receive(outgoing.id(), &granted, START).unwrap();
 
     custom.broken.store(true, Ordering::Relaxed);
-    assert_eq!(session.renew(START).unwrap_err(), broken);
+    assert_eq!(session.renew(&credentials, START).unwrap_err(), broken);
     assert_eq!(session.in_flight(), None);
     let late = START.after(std::time::Duration::from_secs(1_200));
     let Advance::Lapsed(session) = session.advance(late) else { panic!("ten minutes are over") };
-    let (session, reason) = session.reauthenticate(late).unwrap_err().into_parts();
+    let (session, reason) = session.authenticate(&credentials, late).unwrap_err().into_parts();
     assert_eq!(reason, broken);
 
     custom.broken.store(false, Ordering::Relaxed);
-    assert!(session.reauthenticate(late).is_ok(), "the credentials are still there");
+    assert!(session.authenticate(&credentials, late).is_ok(), "the session is still there");
 
     custom.broken.store(true, Ordering::Relaxed);
-    let (_, step) = AnySession::new(config(), 1).step(Input::Authenticate(credentials()), START);
+    let mut session = AnySession::new(config(), 1);
+    let step = session.step(Input::Authenticate(credentials), START);
     assert_eq!(step, Step::Rejected(Rejection::NotSent(broken)));
 }
 
@@ -117,17 +121,6 @@ fn credentials_are_equal_if_they_ask_for_the_same_with_the_same_secrets() {
     assert_eq!(gateway("a", "user-17"), gateway("a", "user-17"));
     assert_eq!(backend("https://app.example/token"), backend("https://app.example/token"));
     assert_eq!(custom, custom.clone());
-}
-
-#[test]
-fn a_session_taken_from_a_field_leaves_a_placeholder_that_has_never_moved() {
-    let held = SessionToken::new("t").unwrap();
-    let mut field = AnySession::from(Session::new(config(), 1).adopt(held, START).unwrap());
-    let taken = field.take();
-    assert!(matches!(taken, AnySession::Active(_)));
-    assert!(matches!(field, AnySession::Unauthenticated(_)));
-    assert_eq!(field.last_transition(), None);
-    assert!(Arc::ptr_eq(field.config(), taken.config()));
 }
 
 #[test]
@@ -189,12 +182,12 @@ fn the_age_of_a_reply_is_taken_off_its_token() {
     let at_least = |age: Option<&'static str>| {
         let credentials = Credentials::custom(Custom::at("https://app.example/token"));
         let (session, outgoing) =
-            Session::new(config(), 1).authenticate(credentials, START).unwrap();
+            Session::new(config(), 1).authenticate(&credentials, START).unwrap();
         let mut reply = http::Response::new("token");
         let date = HeaderValue::from_static("Tue, 24 Nov 2026 04:00:00 GMT");
         reply.headers_mut().insert(DATE, date);
         reply.headers_mut().extend(age.map(|age| (AGE, HeaderValue::from_static(age))));
-        let session = session.receive(outgoing.id(), &reply, START).unwrap();
+        let (session, _) = session.receive(outgoing.id(), &reply, START).unwrap();
         session.remaining(START).at_least_millis()
     };
     assert_eq!(at_least(None) - at_least(Some("120")), 120_000);

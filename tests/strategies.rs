@@ -7,8 +7,7 @@ use std::sync::Arc;
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, RngAlgorithm, TestError, TestRng, TestRunner};
-use videokit_session::driver::{Delivery, Drive, Start};
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::driver::{Delivery, Drive, Input};
 use videokit_session::sim::strategies::{self, Script};
 use videokit_session::sim::{Answer, FaultPlan, Harness, Seen, Step, To};
 use videokit_session::{AllowedOrigin, Config, Driver, Moment, Output, TransportFailure};
@@ -26,46 +25,19 @@ struct Toy {
 }
 
 impl Drive for Toy {
-    fn start(&mut self, start: Start, now: Moment) {
-        self.driver.start(start, now);
+    fn handle(&mut self, input: Input, now: Moment) -> Delivery {
+        match input {
+            Input::Stop if self.busy => return Delivery::Accepted,
+            Input::Failure(..) => self.busy = false,
+            _ => {}
+        }
+        self.driver.handle(input, now)
     }
 
     fn poll(&mut self, now: Moment) -> Output {
         let output = self.driver.poll(now);
         self.busy |= matches!(output, Output::Send(_));
         output
-    }
-
-    fn handle_response<B: AsRef<[u8]>>(
-        &mut self,
-        id: RequestId,
-        reply: &http::Response<B>,
-        now: Moment,
-    ) -> Delivery {
-        self.driver.handle_response(id, reply, now)
-    }
-
-    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery {
-        self.busy = false;
-        self.driver.handle_failure(id, why, now)
-    }
-
-    fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
-        self.driver.handle_unauthorized(generation, now);
-    }
-
-    fn set_online(&mut self, online: bool, now: Moment) {
-        self.driver.set_online(online, now);
-    }
-
-    fn stop(&mut self, now: Moment) {
-        if !self.busy {
-            self.driver.stop(now);
-        }
-    }
-
-    fn observe(&mut self, now: Moment) {
-        self.driver.observe(now);
     }
 
     fn driver(&self) -> &Driver {
@@ -121,7 +93,7 @@ proptest! {
         for ((start, now), reply) in starts.into_iter().zip(moments).zip(replies) {
             driver.start(start, now);
             while let Output::Send(_) | Output::Event(_) | Output::Abandon(_) = driver.poll(now) {}
-            if let Some(id) = driver.session().in_flight() {
+            if let Some(id) = driver.in_flight() {
                 prop_assert!(driver.handle_response(id, &reply, now).is_accepted());
             }
         }

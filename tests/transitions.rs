@@ -1,4 +1,4 @@
-//! Every state with every input, held against the table of transitions.
+//! Every state with every input, compared with the table of transitions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
 use videokit_session::session::transitions::{Cause, InputName, StateName, TABLE, Transition};
-use videokit_session::session::{Input, Misuse, NotSent, Rejection, RequestId, Step};
+use videokit_session::session::{
+    AdoptError, Advance, Input, Misuse, ReceiveError, Rejection, RenewError, RequestId, SendError,
+    StaleRequest, Step, TypedSession,
+};
 use videokit_session::{
-    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
-    Moment, Session, SessionToken, TransportFailure,
+    Active, AllowedOrigin, AnySession, ApiToken, Authenticating, Backend, Config, Credentials,
+    Expired, Gateway, Grant, Identity, Moment, Session, SessionToken, TransportFailure,
 };
 
 const START: Moment = Moment::from_millis(0, 1_795_492_800_000);
@@ -59,95 +62,170 @@ fn adoptable() -> Grant {
 /// A way to bring a session into a state, and the request that is in flight there.
 struct Setup {
     name: &'static str,
-    /// Whether there are credentials to ask with, and no request in flight.
-    may_ask: bool,
+    /// Whether the login has held a token, so that the next one has to be for the same identity.
+    identity_held: bool,
     build: fn() -> (AnySession, Option<RequestId>),
 }
 
-fn authenticating() -> (AnySession, Option<RequestId>) {
-    let (session, outgoing) = Session::new(config(), 1).authenticate(credentials(), START).unwrap();
-    (session.into(), Some(outgoing.id()))
+fn authenticating() -> (Session<Authenticating>, RequestId) {
+    let session = Session::new(config(), 1);
+    let (session, outgoing) = session.authenticate(&credentials(), START).unwrap();
+    (session, outgoing.id())
 }
 
-fn active() -> Session<videokit_session::Active> {
-    let (session, outgoing) = Session::new(config(), 1).authenticate(credentials(), START).unwrap();
-    session.receive(outgoing.id(), &granting(), START).unwrap()
+fn active() -> Session<Active> {
+    let (session, id) = authenticating();
+    session.receive(id, &granting(), START).unwrap().0
 }
 
-fn expired() -> AnySession {
-    let (session, step) = AnySession::from(active()).step(Input::Advance, late());
-    assert!(matches!(step, Step::Moved(_)));
+fn renewing() -> (AnySession, RequestId) {
+    let mut session = active();
+    let outgoing = session.renew(&credentials(), START).unwrap();
+    (session.into(), outgoing.id())
+}
+
+fn expired() -> Session<Expired> {
+    let Advance::Lapsed(session) = active().advance(late()) else { panic!("it has lapsed") };
     session
 }
 
-fn adopted() -> AnySession {
-    Session::new(config(), 1).adopt(adoptable(), START).unwrap().into()
+fn adopted() -> Session<Active> {
+    Session::new(config(), 1).adopt(adoptable(), START).unwrap()
+}
+
+/// The same, whose authentication after the token expired is in flight.
+fn reauthenticating() -> (Session<Authenticating>, RequestId) {
+    let (session, outgoing) = expired().authenticate(&credentials(), START).unwrap();
+    (session, outgoing.id())
 }
 
 /// Each state, and each that differs in what an input does.
 fn setups() -> Vec<Setup> {
-    let setup = |name, may_ask, build| Setup { name, may_ask, build };
+    let setup = |name, identity_held, build| Setup { name, identity_held, build };
     vec![
         setup("Unauthenticated", false, || (AnySession::new(config(), 1), None)),
-        setup("Authenticating", false, authenticating),
-        setup("Active", true, || (active().into(), None)),
-        setup("Active, renewing", false, || {
-            let mut session = active();
-            let outgoing = session.renew(START).unwrap();
-            (session.into(), Some(outgoing.id()))
+        setup("Unauthenticated, after a failed re-authentication", true, || {
+            let (session, id) = reauthenticating();
+            let session = session.fail(id, TransportFailure::Unreachable, START).unwrap();
+            (session.into(), None)
         }),
-        setup("Active, adopted", false, || (adopted(), None)),
-        setup("Expired", true, || (expired(), None)),
-        setup("Expired, adopted", false, || (adopted().step(Input::Advance, late()).0, None)),
+        setup("Authenticating", false, || {
+            let (session, id) = authenticating();
+            (session.into(), Some(id))
+        }),
+        setup("Authenticating, once more", true, || {
+            let (session, id) = reauthenticating();
+            (session.into(), Some(id))
+        }),
+        setup("Authenticating, after a lapse in flight", true, || {
+            let (mut session, id) = renewing();
+            assert!(matches!(session.step(Input::Advance, late()), Step::Moved(_)));
+            (session, Some(id))
+        }),
+        setup("Active", true, || (active().into(), None)),
+        setup("Active, renewing", true, || {
+            let (session, id) = renewing();
+            (session, Some(id))
+        }),
+        setup("Active, adopted", true, || (adopted().into(), None)),
+        setup("Expired", true, || (expired().into(), None)),
+        setup("Expired, adopted", true, || {
+            let mut session = AnySession::from(adopted());
+            assert!(matches!(session.step(Input::Advance, late()), Step::Moved(_)));
+            (session, None)
+        }),
     ]
 }
 
 /// An id that is in flight nowhere.
 fn foreign_id() -> RequestId {
-    let (_, outgoing) = Session::new(config(), 99).authenticate(credentials(), START).unwrap();
-    outgoing.id()
+    let session = Session::new(config(), 99);
+    session.authenticate(&credentials(), START).unwrap().1.id()
 }
 
-/// Every input, with what it amounts to in the current session: the table's name for it, or none for
-/// one that can't be a transition there.
-fn inputs(state: StateName, flight: Option<RequestId>) -> Vec<(Input, Moment, Option<InputName>)> {
-    let id = flight.unwrap_or_else(foreign_id);
-    let landing = |name| flight.map(|_| name);
-    let lapse = match flight {
-        Some(_) => InputName::LapseInFlight,
-        None => InputName::Lapse,
-    };
-    let other = credentials_of("somebody-else");
+/// What an input is about, as far as the table can't know it.
+#[derive(Clone, Copy, PartialEq)]
+enum About {
+    /// The identity of every session here, or none.
+    Ours,
+    /// Another identity.
+    Another,
+    /// A request that is in flight nowhere.
+    Foreign,
+    /// A time at which nothing is due.
+    Early,
+}
+
+/// Every input, with the table's name for it in the current session.
+fn inputs(flight: Option<RequestId>) -> Vec<(Input, Moment, InputName, About)> {
+    let (id, about) = flight.map_or((foreign_id(), About::Foreign), |id| (id, About::Ours));
+    let lapse = if flight.is_some() { InputName::LapseInFlight } else { InputName::Lapse };
+    let eve = || Identity::new("eve").unwrap();
+    let failure = |id, why| Input::Failure(id, why);
+    let at_start = |input, name, about| (input, START, name, about);
     vec![
-        (Input::Authenticate(credentials()), START, Some(InputName::Authenticate)),
-        (Input::Reauthenticate, START, Some(InputName::Reauthenticate)),
-        (Input::Renew, START, Some(InputName::Renew)),
-        (Input::Adopt(adoptable()), START, Some(InputName::Adopt)),
-        (Input::SetCredentials(credentials()), START, Some(InputName::SetCredentials)),
-        (Input::SetCredentials(other), START, None),
-        (Input::Reply(id, granting()), START, landing(InputName::Grant)),
-        (Input::Reply(id, reply(401, "t", "user-17")), START, landing(InputName::Denial)),
-        (Input::Reply(id, reply(200, "t", "User-17")), START, landing(InputName::Denial)),
-        (Input::Reply(foreign_id(), granting()), START, None),
-        (Input::Failure(id, TransportFailure::TimedOut), START, landing(InputName::Failure)),
-        (Input::Failure(foreign_id(), TransportFailure::Other), START, None),
-        (Input::Advance, START, None),
-        (Input::Advance, late(), (state == StateName::Active).then_some(lapse)),
-        (Input::Stop, START, Some(InputName::Stop)),
+        at_start(Input::Authenticate(credentials()), InputName::Authenticate, About::Ours),
+        at_start(
+            Input::Authenticate(credentials_of("eve")),
+            InputName::Authenticate,
+            About::Another,
+        ),
+        at_start(Input::Renew(credentials()), InputName::Renew, About::Ours),
+        at_start(Input::Renew(credentials_of("eve")), InputName::Renew, About::Another),
+        at_start(Input::Adopt(adoptable()), InputName::Adopt, About::Ours),
+        at_start(Input::Adopt(adoptable().with_identity(eve())), InputName::Adopt, About::Another),
+        at_start(Input::Reply(id, granting()), InputName::Grant, about),
+        at_start(Input::Reply(id, reply(401, "t", "user-17")), InputName::Denial, about),
+        at_start(Input::Reply(id, reply(200, "t", "User-17")), InputName::Denial, about),
+        at_start(Input::Reply(foreign_id(), granting()), InputName::Grant, About::Foreign),
+        at_start(failure(id, TransportFailure::TimedOut), InputName::Failure, about),
+        at_start(
+            failure(foreign_id(), TransportFailure::Other),
+            InputName::Failure,
+            About::Foreign,
+        ),
+        at_start(Input::Advance, lapse, About::Early),
+        (Input::Advance, late(), lapse, About::Ours),
+        at_start(Input::Stop, InputName::Stop, About::Ours),
     ]
 }
 
-/// What the table says, but for what it can't know: whether there is something to ask with.
-fn expected(state: StateName, may_ask: bool, input: Option<InputName>) -> Option<Transition> {
-    let input = input?;
-    let asks = matches!(input, InputName::Renew | InputName::Reauthenticate);
-    let row = TABLE.iter().find(|row| row.from == state && row.input == input)?;
-    (may_ask || !asks).then_some(*row)
+/// What follows from an input: a row of the table, or why there is none.
+fn expected(
+    setup: &Setup,
+    (state, flight): (StateName, Option<RequestId>),
+    (input, name, about): (&Input, InputName, About),
+) -> Result<Transition, Option<Rejection>> {
+    let row = TABLE.iter().find(|row| row.from == state && row.input == name);
+    let in_flight = flight.is_some() && state == StateName::Active;
+    let another = about == About::Another && setup.identity_held;
+    match (input, row) {
+        (Input::Reply(id, _) | Input::Failure(id, _), _) if about == About::Foreign => {
+            Err(Some(Rejection::Stale(stale(*id))))
+        }
+        (Input::Advance, _) if about == About::Early => Err(None),
+        (Input::Advance | Input::Stop, None) => Err(None),
+        (Input::Authenticate(_), None) => Err(Some(misuse(state, "Authenticate"))),
+        (Input::Renew(_), None) => Err(Some(misuse(state, "Renew"))),
+        (Input::Adopt(_), None) => Err(Some(misuse(state, "Adopt"))),
+        (Input::Renew(_), _) if in_flight => Err(Some(SendError::InFlight.into())),
+        (Input::Authenticate(_) | Input::Renew(_), _) if another => {
+            Err(Some(SendError::OtherIdentity.into()))
+        }
+        (Input::Adopt(_), _) if another => Err(Some(AdoptError::OtherIdentity.into())),
+        (_, Some(row)) => Ok(*row),
+        (other, None) => panic!("{other:?} is in no row for {state}"),
+    }
 }
 
-/// What a token or credentials are that are not for the identity of the token before.
-fn wrong_identity() -> Flaw {
-    Flaw::WrongIdentity { expected: IdentitySource::EarlierToken }
+fn misuse(state: StateName, input: &'static str) -> Rejection {
+    Rejection::Misuse(Misuse { state, input })
+}
+
+/// The error for a request that is not in flight.
+fn stale(id: RequestId) -> StaleRequest {
+    let (session, _) = authenticating();
+    *session.fail(id, TransportFailure::Other, START).unwrap_err().reason()
 }
 
 #[test]
@@ -155,26 +233,41 @@ fn every_state_takes_every_input_as_the_table_says() {
     let mut pairs = 0;
     let mut seen = Vec::new();
     for setup in setups() {
-        let (probe, flight) = (setup.build)();
-        for n in 0..inputs(probe.state(), flight).len() {
-            let (session, flight) = (setup.build)();
-            let before = (session.state(), session.last_transition());
-            let (input, now, name) = inputs(session.state(), flight).swap_remove(n);
-            let wanted = expected(session.state(), setup.may_ask, name);
+        let (_, flight) = (setup.build)();
+        for n in 0..inputs(flight).len() {
+            let (mut session, flight) = (setup.build)();
+            assert_eq!(session.in_flight(), flight, "{}", setup.name);
+            let before = (session.state(), session.last_transition(), flight, session.generation());
+            let (input, now, name, about) = inputs(flight).swap_remove(n);
+            let wanted = expected(&setup, (before.0, flight), (&input, name, about));
             let case = format!("{} with {input:?}", setup.name);
-            let (session, step) = session.step(input, now);
-            let done = match &step {
-                Step::Sent(done, _) | Step::Moved(done) | Step::Denied(done, _) => Some(*done),
-                Step::Unchanged | Step::Rejected(_) => None,
-            };
-            assert_eq!(done, wanted, "{case}: {step:?}");
-            match done {
-                Some(done) => {
-                    assert_eq!(session.state(), done.to, "{case}");
-                    assert_eq!(session.last_transition(), wanted, "{case}");
-                    seen.push(done);
+            let step = session.step(input, now);
+            let done = match step {
+                Step::Sent(done, outgoing) => {
+                    assert_eq!(session.in_flight(), Some(outgoing.id()), "{case}");
+                    Ok(done)
                 }
-                None => assert_eq!((session.state(), session.last_transition()), before, "{case}"),
+                Step::Granted(done, handed_back) | Step::Denied(done, _, handed_back) => {
+                    assert_eq!(handed_back, credentials(), "{case}: it rotates nothing");
+                    Ok(done)
+                }
+                Step::Moved(done) => Ok(done),
+                Step::Unchanged => Err(None),
+                Step::Rejected(rejection) => Err(Some(rejection)),
+            };
+            assert_eq!(done, wanted, "{case}");
+            if let Ok(done) = done {
+                assert_eq!(session.state(), done.to, "{case}");
+                assert_eq!(session.last_transition(), Some(done), "{case}");
+                seen.push(done);
+            } else {
+                let after = (
+                    session.state(),
+                    session.last_transition(),
+                    session.in_flight(),
+                    session.generation(),
+                );
+                assert_eq!(after, before, "{case}");
             }
             pairs += 1;
         }
@@ -202,40 +295,67 @@ fn the_table_names_each_pair_once_and_leads_back_to_active_from_everywhere() {
 }
 
 #[test]
-fn what_is_not_taken_says_why_and_names_the_state() {
-    let reject = |session: AnySession, input| match session.step(input, START).1 {
-        Step::Rejected(rejection) => rejection,
-        step => panic!("{step:?}"),
-    };
-    let misuse = |state, input| Rejection::Misuse(Misuse { state, input });
-    let new = || AnySession::new(config(), 1);
-    assert_eq!(reject(new(), Input::Renew), misuse(StateName::Unauthenticated, "Renew"));
-    assert_eq!(
-        reject(new(), Input::Renew).to_string(),
-        "`Renew` means nothing to a session that is Unauthenticated"
-    );
-    assert_eq!(reject(adopted(), Input::Renew), Rejection::NotSent(NotSent::NoCredentials));
-    let mut renewing = active();
-    let _sent = renewing.renew(START).unwrap();
-    assert_eq!(reject(renewing.into(), Input::Renew), Rejection::NotSent(NotSent::InFlight));
-    let id = foreign_id();
-    match reject(new(), Input::Reply(id, granting())) {
-        Rejection::Stale(stale) => assert_eq!(stale.id(), id),
+fn a_misuse_names_the_input_and_the_state() {
+    let text = misuse(StateName::Unauthenticated, "Renew").to_string();
+    assert_eq!(text, "`Renew` means nothing to a session that is Unauthenticated");
+}
+
+#[test]
+fn any_session_and_its_typed_form_are_one_session() {
+    for setup in setups() {
+        let (session, flight) = (setup.build)();
+        let before = (session.state(), session.last_transition(), format!("{session:?}"));
+        let (typed, state) = match session.into_typed() {
+            TypedSession::Unauthenticated(session) => {
+                (AnySession::from(session), StateName::Unauthenticated)
+            }
+            TypedSession::Authenticating(session) => {
+                assert_eq!(Some(session.in_flight()), flight);
+                (session.into(), StateName::Authenticating)
+            }
+            TypedSession::Active(session) => {
+                assert_eq!(session.in_flight(), flight);
+                (session.into(), StateName::Active)
+            }
+            TypedSession::Expired(session) => (session.into(), StateName::Expired),
+        };
+        assert_eq!(before.0, state, "{}", setup.name);
+        let after = (typed.state(), typed.last_transition(), format!("{typed:?}"));
+        assert_eq!(after, before, "{}", setup.name);
+        assert_eq!(typed.in_flight(), flight, "{}", setup.name);
+    }
+}
+
+/// The caller may let go of the credentials while the request is in flight: the reply hands them back.
+#[test]
+fn the_credentials_of_a_request_come_back_with_its_reply() {
+    let (session, id) = authenticating();
+    assert_eq!(session.credentials(), &credentials());
+    let (mut session, handed_back) = session.receive(id, &granting(), START).unwrap();
+    assert_eq!(handed_back, credentials());
+    let id = session.renew(&handed_back, START).unwrap().id();
+    let (_, handed_back) = session.receive(id, &granting(), START).unwrap();
+    assert_eq!(handed_back, credentials());
+    let id = session.renew(&handed_back, START).unwrap().id();
+    match session.receive(id, &reply(503, "t", "user-17"), START) {
+        Err(RenewError::Denied(_, handed_back)) => assert_eq!(handed_back, credentials()),
         other => panic!("{other:?}"),
     }
-    let other = Input::SetCredentials(credentials_of("somebody-else"));
-    assert_eq!(reject(active().into(), other), Rejection::Credentials(wrong_identity()));
+    let (session, id) = reauthenticating();
+    match session.receive(id, &reply(503, "t", "user-17"), START) {
+        Err(ReceiveError::Denied(_, handed_back)) => assert_eq!(handed_back, credentials()),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
 fn a_lapse_during_renewal_keeps_the_request_and_its_id() {
     let mut session = active();
-    let id = session.renew(START).unwrap().id();
-    let (session, _) = AnySession::from(session).step(Input::Advance, late());
-    let AnySession::Authenticating(session) = session else { panic!("{session:?}") };
+    let id = session.renew(&credentials(), START).unwrap().id();
+    let Advance::Reauthenticating(session) = session.advance(late()) else { panic!("in flight") };
     assert_eq!(session.in_flight(), id);
     let fresh = reply(200, "tok-2", "user-17");
-    let session = session.receive(id, &fresh, START).expect("the reply was still awaited");
+    let (session, _) = session.receive(id, &fresh, START).expect("the reply was still awaited");
     assert_eq!(session.generation().number(), 2);
     assert_eq!(session.last_transition().unwrap().cause, Cause::Granted);
 }
@@ -250,11 +370,11 @@ fn a_failed_renewal_leaves_the_current_token_alone() {
     let before = token(&session);
     let remaining = session.remaining(START);
     for answer in [reply(503, "x", "user-17"), reply(401, "x", "user-17"), reply(200, "x", "eve")] {
-        let id = session.renew(START).unwrap().id();
+        let id = session.renew(&credentials(), START).unwrap().id();
         assert!(session.receive(id, &answer, START).is_err());
         assert_eq!(session.in_flight(), None, "another renewal may be made");
     }
-    let id = session.renew(START).unwrap().id();
+    let id = session.renew(&credentials(), START).unwrap().id();
     session.fail(id, TransportFailure::Interrupted, START).unwrap();
     assert!(session.fail(id, TransportFailure::Interrupted, START).is_err(), "reported twice");
     assert_eq!(token(&session), before);
@@ -264,8 +384,8 @@ fn a_failed_renewal_leaves_the_current_token_alone() {
 #[test]
 fn a_second_reply_to_a_renewal_is_stale() {
     let mut session = active();
-    let id = session.renew(START).unwrap().id();
-    let generation = session.receive(id, &reply(200, "tok-2", "user-17"), START).unwrap();
+    let id = session.renew(&credentials(), START).unwrap().id();
+    let (generation, _) = session.receive(id, &reply(200, "tok-2", "user-17"), START).unwrap();
     assert!(session.receive(id, &reply(200, "tok-3", "user-17"), START).is_err());
     assert_eq!(session.generation(), generation);
 }
@@ -273,76 +393,78 @@ fn a_second_reply_to_a_renewal_is_stale() {
 #[test]
 fn a_token_put_in_by_hand_gives_the_renewal_in_flight_up() {
     let mut session = active();
-    let id = session.renew(START).unwrap().id();
+    let id = session.renew(&credentials(), START).unwrap().id();
     let generation = session.replace(adoptable(), START).unwrap();
     assert!(session.receive(id, &granting(), START).is_err());
     assert_eq!(session.generation(), generation);
     let stranger = adoptable().with_identity(Identity::new("eve").unwrap());
-    let denial = session.replace(stranger, START).unwrap_err();
-    assert_eq!(denial.kind(), DenialKind::Malformed(wrong_identity()));
+    assert_eq!(session.replace(stranger, START), Err(AdoptError::OtherIdentity));
     assert_eq!(session.generation(), generation);
 }
 
 #[test]
 fn the_first_identity_that_a_backend_names_is_kept_until_the_login_ends() {
-    let backend = || {
-        let endpoint = Endpoint::https("https://app.example/token").unwrap();
-        Credentials::backend(Backend::new(endpoint))
-    };
-    let (session, outgoing) = Session::new(config(), 1).authenticate(backend(), START).unwrap();
+    let endpoint = Endpoint::https("https://app.example/token").unwrap();
+    let backend = Credentials::backend(Backend::new(endpoint));
+    let (session, outgoing) = Session::new(config(), 1).authenticate(&backend, START).unwrap();
     let silent = http::Response::new(r#"{"sessionToken":"tok-0"}"#);
-    let mut session = session.receive(outgoing.id(), &silent, START).unwrap();
+    let (mut session, _) = session.receive(outgoing.id(), &silent, START).unwrap();
     assert_eq!(session.identity(), None, "nobody was named yet");
 
-    let id = session.renew(START).unwrap().id();
+    let id = session.renew(&backend, START).unwrap().id();
     session.receive(id, &granting(), START).unwrap();
     assert_eq!(session.identity().map(Identity::as_str), Some("user-17"));
-    let id = session.renew(START).unwrap().id();
+    let id = session.renew(&backend, START).unwrap().id();
     assert!(session.receive(id, &reply(200, "tok-2", "eve"), START).is_err());
 
-    let (session, _) = AnySession::from(session).step(Input::Advance, late());
-    let AnySession::Expired(session) = session else { panic!("{session:?}") };
-    let (session, outgoing) = session.reauthenticate(late()).unwrap();
-    let denied = session.receive(outgoing.id(), &reply(200, "tok-3", "eve"), late());
-    assert!(denied.is_err(), "still pinned after the lapse");
+    let Advance::Lapsed(session) = session.advance(late()) else { panic!("it has lapsed") };
+    let (session, outgoing) = session.authenticate(&backend, late()).unwrap();
+    match session.receive(outgoing.id(), &reply(200, "tok-3", "eve"), late()) {
+        Err(ReceiveError::Denied(denied, _)) => {
+            let flaw = Flaw::WrongIdentity { expected: IdentitySource::EarlierToken };
+            let kind = DenialKind::Malformed(flaw);
+            assert_eq!(denied.reason().kind(), kind, "still pinned after the lapse");
+        }
+        other => panic!("{other:?}"),
+    }
 
-    let (session, outgoing) = Session::new(config(), 1).authenticate(backend(), START).unwrap();
+    let (session, outgoing) = Session::new(config(), 1).authenticate(&backend, START).unwrap();
     let session = session.stop();
-    let (session, again) = session.authenticate(backend(), START).unwrap();
+    let (session, again) = session.authenticate(&backend, START).unwrap();
     assert_ne!(outgoing.id(), again.id());
-    let session = session.receive(again.id(), &reply(200, "tok-4", "eve"), START).unwrap();
+    let (session, _) = session.receive(again.id(), &reply(200, "tok-4", "eve"), START).unwrap();
     assert_eq!(session.identity().map(Identity::as_str), Some("eve"), "a new login");
 }
 
+/// A renewal goes on with the secret that it was made with; the next request is made with another one.
 #[test]
-fn credentials_set_during_a_renewal_outlive_the_lapse() {
+fn a_secret_may_change_from_one_request_to_the_next() {
     let mut session = active();
-    let old = session.renew(START).unwrap();
+    let old = session.renew(&credentials(), START).unwrap();
+    assert_eq!(old.request().headers()["authorization"], "Bearer api-token");
     let rotated = Credentials::for_development(Gateway::new(
         ApiToken::new("rotated").unwrap(),
         Identity::new("user-17").unwrap(),
     ));
-    session.set_credentials(rotated.clone()).unwrap();
-    assert_eq!(session.in_flight(), Some(old.id()), "the renewal goes on as it was sent");
-    let (session, _) = AnySession::from(session).step(Input::Advance, late());
-    let AnySession::Authenticating(session) = session else { panic!("{session:?}") };
-    assert_eq!(session.credentials(), &rotated);
-    let mut session = session.receive(old.id(), &granting(), START).unwrap();
-    let next = session.renew(START).unwrap();
+    let Advance::Reauthenticating(session) = session.advance(late()) else { panic!("in flight") };
+    assert_eq!(session.credentials(), &credentials(), "those that the request was made with");
+    let (mut session, _) = session.receive(old.id(), &granting(), START).unwrap();
+    let next = session.renew(&rotated, START).unwrap();
     assert_eq!(next.request().headers()["authorization"], "Bearer rotated");
 }
 
 #[test]
 fn an_overdue_request_is_seen_and_its_reply_is_still_read() {
-    let (session, outgoing) = Session::new(config(), 1).authenticate(credentials(), START).unwrap();
+    let session = Session::new(config(), 1);
+    let (session, outgoing) = session.authenticate(&credentials(), START).unwrap();
     let just_before = START.after(outgoing.timeout().saturating_sub(Duration::from_millis(1)));
     assert!(!session.is_overdue(just_before));
     assert!(session.is_overdue(START.after(outgoing.timeout())));
     assert_eq!(outgoing.deadline(), START.since_start() + outgoing.timeout());
-    let mut session =
-        session.receive(outgoing.id(), &granting(), START.after(outgoing.timeout())).unwrap();
+    let deadline = START.after(outgoing.timeout());
+    let (mut session, _) = session.receive(outgoing.id(), &granting(), deadline).unwrap();
     assert!(!session.is_overdue(late()), "nothing is in flight");
-    let outgoing = session.renew(START.after(outgoing.timeout())).unwrap();
+    let outgoing = session.renew(&credentials(), START.after(outgoing.timeout())).unwrap();
     assert!(!session.is_overdue(START.after(outgoing.timeout())));
     assert!(session.is_overdue(START.after(outgoing.timeout() * 2)));
 }
@@ -351,10 +473,10 @@ fn an_overdue_request_is_seen_and_its_reply_is_still_read() {
 fn the_same_seed_and_inputs_give_the_same_outputs() {
     let run = |seed| {
         let (session, first) =
-            Session::new(config(), seed).authenticate(credentials(), START).unwrap();
-        let mut session = session.receive(first.id(), &granting(), START).unwrap();
+            Session::new(config(), seed).authenticate(&credentials(), START).unwrap();
+        let (mut session, _) = session.receive(first.id(), &granting(), START).unwrap();
         let due = session.renewal_due_in(START);
-        (first, session.renew(START).unwrap(), due)
+        (first, session.renew(&credentials(), START).unwrap(), due)
     };
     assert_eq!(run(7), run(7));
     assert_ne!(run(7).0, run(8).0, "ids of two sessions differ");
@@ -404,20 +526,25 @@ fn a_token_goes_to_allowed_origins_only() {
     assert_eq!(call.headers().get("authorization"), None);
 }
 
+/// The first grant that is held with credentials that state an identity says whose login it is.
 #[test]
-fn credentials_set_for_a_token_of_nobody_in_particular_say_whose_login_it_is() {
+fn a_token_of_nobody_in_particular_is_renewed_with_any_credentials_and_is_then_theirs() {
     let bare = || Grant::new(adoptable().token().clone());
+    let silent = http::Response::new(r#"{"sessionToken":"tok-1","identity":"user-17"}"#);
     let mut session = Session::new(config(), 1).adopt(bare(), START).unwrap();
     assert_eq!(session.identity(), None);
-    session.set_credentials(credentials()).unwrap();
+    let id = session.renew(&credentials(), START).unwrap().id();
+    assert_eq!(session.identity(), None, "nothing is known of the current token's");
+    session.receive(id, &silent, START).unwrap();
     assert_eq!(session.identity().map(Identity::as_str), Some("user-17"));
-    assert!(session.set_credentials(credentials_of("eve")).is_err());
+    assert_eq!(session.renew(&credentials_of("eve"), START), Err(SendError::OtherIdentity));
 
     let session = Session::new(config(), 1).adopt(bare(), START).unwrap();
-    let (session, _) = AnySession::from(session).step(Input::Advance, late());
-    let AnySession::Expired(mut session) = session else { panic!("{session:?}") };
-    session.set_credentials(credentials()).unwrap();
-    assert_eq!(session.identity().map(Identity::as_str), Some("user-17"));
+    let Advance::Lapsed(session) = session.advance(late()) else { panic!("it has lapsed") };
+    assert_eq!(session.identity(), None);
+    let (session, outgoing) = session.authenticate(&credentials(), START).unwrap();
+    assert_eq!(session.identity().map(Identity::as_str), Some("user-17"), "the one asked for");
+    let (mut session, _) = session.receive(outgoing.id(), &silent, START).unwrap();
     let stranger = bare().with_identity(Identity::new("eve").unwrap());
-    assert!(session.adopt(stranger, START).is_err());
+    assert_eq!(session.replace(stranger, START), Err(AdoptError::OtherIdentity));
 }

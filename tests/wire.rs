@@ -25,7 +25,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use http::{Method, Request, Response};
 use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
-use videokit_session::session::{NotActive, NotRenewed};
+use videokit_session::session::{ReceiveError, RenewError};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
     Moment, Scope, Scopes, Session, SessionToken, Validity,
@@ -61,9 +61,9 @@ fn config() -> Arc<Config> {
 }
 
 /// A session that was granted what `body` says.
-fn granted(credentials: Credentials, body: &str) -> Session<Active> {
+fn granted(credentials: &Credentials, body: &str) -> Session<Active> {
     let (session, outgoing) = Session::new(config(), 1).authenticate(credentials, NOW).unwrap();
-    session.receive(outgoing.id(), &dated(body), NOW).unwrap()
+    session.receive(outgoing.id(), &dated(body), NOW).unwrap().0
 }
 
 fn dated(body: &str) -> Response<String> {
@@ -124,7 +124,7 @@ fn the_legacy_request_and_its_reply_without_expiry() {
     assert!(legacy.request().headers()[AUTHORIZATION].is_sensitive());
 
     let body = r#"{"session_key":"1nU73GCsMnqT2sudzHPMo6az","identity":"YOUR_IDENTITY"}"#;
-    let session = granted(Credentials::for_development(legacy), body);
+    let session = granted(&Credentials::for_development(legacy), body);
     assert_eq!(session.remaining(NOW).at_most_millis(), None, "its expiry is unknown");
     assert_eq!(session.validity(NOW), Validity::Valid, "for an assumed lifetime");
 }
@@ -165,15 +165,14 @@ fn nine_scope_names_are_known_and_others_kept() {
 #[test]
 fn scopes_asked_for_are_not_scopes_granted() {
     let asked: Scopes = [Scope::VIDEOS_READ, Scope::VIDEOS_EDIT].into_iter().collect();
-    let credentials = || Credentials::for_development(gateway().scopes(asked.clone()));
+    let credentials = Credentials::for_development(gateway().scopes(asked.clone()));
     let silent = r#"{"sessionToken":"t","expiresAt":"now","identity":"END_USER_ID"}"#;
-    let session = granted(credentials(), silent);
-    assert_eq!(session.requested_scopes(), Some(&asked));
+    let session = granted(&credentials, silent);
+    assert_eq!(credentials.exchange().scopes(), Some(&asked));
     assert_eq!(session.granted_scopes(), None);
 
     let says = r#"{"sessionToken":"t","identity":"END_USER_ID","scopes":["videos.read"]}"#;
-    let session = granted(credentials(), says);
-    assert_eq!(session.requested_scopes(), Some(&asked));
+    let session = granted(&credentials, says);
     let less = [Scope::VIDEOS_READ].into_iter().collect();
     assert_eq!(session.granted_scopes(), Some(&less));
 }
@@ -204,7 +203,7 @@ fn an_expiry_that_is_no_date_is_unknown() {
         let body = format!(
             r#"{{"sessionToken":"t","expiresAt":"{expires_at}","identity":"END_USER_ID"}}"#
         );
-        let session = granted(Credentials::for_development(gateway()), &body);
+        let session = granted(&Credentials::for_development(gateway()), &body);
         assert_eq!(session.remaining(NOW).at_most_millis(), None, "{expires_at:?}");
         assert_eq!(session.validity(NOW), Validity::Valid, "{expires_at:?}");
         let grant = gateway().read(&dated(&body)).unwrap();
@@ -222,7 +221,7 @@ fn an_expiry_that_is_an_rfc_3339_date_is_known() {
         let body = format!(
             r#"{{"sessionToken":"t","expiresAt":"{expires_at}","identity":"END_USER_ID"}}"#
         );
-        let session = granted(Credentials::for_development(gateway()), &body);
+        let session = granted(&Credentials::for_development(gateway()), &body);
         assert_eq!(session.remaining(NOW).at_most_millis(), Some(at_most), "{expires_at}");
     }
 }
@@ -264,13 +263,13 @@ fn a_backend_s_request_with_path_method_headers_and_body() {
 
 #[test]
 fn a_backend_answers_one_field_or_three() {
-    let session = granted(Credentials::backend(backend("/token")), r#"{"sessionToken":"t-1"}"#);
+    let session = granted(&Credentials::backend(backend("/token")), r#"{"sessionToken":"t-1"}"#);
     assert_eq!(session.identity(), None);
     assert_eq!(session.remaining(NOW).at_most_millis(), None);
 
     let three =
         r#"{"sessionToken":"t-1","identity":"user-17","expiresAt":"2026-11-24T05:00:00.5Z"}"#;
-    let session = granted(Credentials::backend(backend("/token")), three);
+    let session = granted(&Credentials::backend(backend("/token")), three);
     assert_eq!(session.identity(), Some(&identity("user-17")));
     assert_eq!(
         session.remaining(NOW).at_most_millis(),
@@ -348,9 +347,9 @@ fn another_identity_is_never_accepted() {
             Credentials::backend(backend("/token").identity(identity("END_USER_ID"))),
         ] {
             let (session, outgoing) =
-                Session::new(config(), 1).authenticate(credentials, NOW).unwrap();
+                Session::new(config(), 1).authenticate(&credentials, NOW).unwrap();
             match session.receive(outgoing.id(), &dated(&body), NOW) {
-                Err(NotActive::Denied(rejected)) => assert_eq!(
+                Err(ReceiveError::Denied(rejected, _)) => assert_eq!(
                     rejected.reason().kind(),
                     DenialKind::Malformed(Flaw::WrongIdentity {
                         expected: IdentitySource::Credentials
@@ -366,11 +365,12 @@ fn another_identity_is_never_accepted() {
 #[test]
 fn another_identity_is_never_accepted_on_renewal() {
     let first = r#"{"sessionToken":"t-1","identity":"user-17"}"#;
-    let mut session = granted(Credentials::backend(backend("/token")), first);
-    let outgoing = session.renew(NOW).unwrap();
+    let credentials = Credentials::backend(backend("/token"));
+    let mut session = granted(&credentials, first);
+    let outgoing = session.renew(&credentials, NOW).unwrap();
     let other = dated(r#"{"sessionToken":"t-2","identity":"user-18"}"#);
     let denial = session.receive(outgoing.id(), &other, NOW).unwrap_err();
-    let NotRenewed::Denied(denial) = denial else { panic!("{denial:?}") };
+    let RenewError::Denied(denial, _) = denial else { panic!("{denial:?}") };
     let flaw = Flaw::WrongIdentity { expected: IdentitySource::EarlierToken };
     assert_eq!(denial.kind(), DenialKind::Malformed(flaw));
     assert_eq!(session.identity(), Some(&identity("user-17")));
@@ -385,7 +385,7 @@ fn a_token_may_be_a_jwt_or_opaque() {
     let jwt = "eyJhbGciOiJub25lIn0.eyJleHAiOjE3MDAwMDA2MDAsImlhdCI6MTcwMDAwMDAwMH0.c2ln";
     for (token, at_most) in [(jwt, Some(611_000)), ("1nU73GCsMnqT2sudzHPMo6az", None)] {
         let body = format!(r#"{{"sessionToken":"{token}"}}"#);
-        let session = granted(Credentials::backend(backend("/token")), &body);
+        let session = granted(&Credentials::backend(backend("/token")), &body);
         assert_eq!(session.remaining(NOW).at_most_millis(), at_most, "{token}");
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use videokit_session::Event;
-use videokit_session::driver::{Drive, NotAuthorized, Start};
+use videokit_session::driver::{AuthorizeError, Drive, Start};
 use videokit_session::session::transitions::Cause;
 use videokit_session::trace::Recorder;
 
@@ -64,7 +64,7 @@ impl<'a> Player<'a> {
     /// Starts a login. `how` is what the timeline says about it.
     pub(crate) fn start(&self, how: &str, start: impl Into<Start>) {
         self.timeline.app(format_args!("start: {how}"));
-        self.runner.input(|driver, now| driver.start(start.into(), now));
+        self.runner.input(|driver, now| driver.start(start, now));
     }
 
     pub(crate) fn stop(&self) {
@@ -96,7 +96,7 @@ impl<'a> Player<'a> {
     }
 
     /// Tries an API call that gets no token, for this reason: nothing is sent.
-    pub(crate) fn cannot_call(&self, uri: &str, expected: NotAuthorized) -> Done {
+    pub(crate) fn cannot_call(&self, uri: &str, expected: AuthorizeError) -> Done {
         match self.runner.call(Request::get(uri).body(Bytes::new())?) {
             Err(CallError::NotAuthorized(why)) if why == expected => {
                 self.timeline.app(format_args!("GET {uri} is not sent: {why}"));
@@ -166,7 +166,7 @@ impl<'a> Player<'a> {
     }
 
     /// Looks on for a while, in which no request for a token may be made beyond those so far.
-    pub(crate) fn sends_nothing(&self, requests_so_far: u64, why: &str) -> Done {
+    pub(crate) fn sends_nothing(&self, requests_so_far: u32, why: &str) -> Done {
         sleep(QUIET);
         let requests = self.runner.look(|driver, _now| driver.counters().requests);
         if requests != requests_so_far {

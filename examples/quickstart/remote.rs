@@ -8,8 +8,7 @@ use videokit_session::driver::Policy;
 use videokit_session::exchange::{Denial, DenialKind, Endpoint, OriginError};
 use videokit_session::session::transitions::StateName;
 use videokit_session::{
-    AllowedOrigin, AnySession, ApiToken, Config, Credentials, Driver, Event, Gateway, Identity,
-    Moment, Scopes,
+    AllowedOrigin, ApiToken, Config, Credentials, Driver, Event, Gateway, Identity, Moment, Scopes,
 };
 
 use crate::SESSIONS;
@@ -110,12 +109,7 @@ impl Remote {
             timeline.app(format_args!("validity  {}", life(remaining)));
         }
         let asked = names(&self.scopes);
-        // The driver shows the session that it drives, for all that it doesn't repeat.
-        let granted = match driver.session() {
-            AnySession::Active(session) => session.granted_scopes(),
-            _ => None,
-        };
-        match granted.map(names) {
+        match driver.granted_scopes().map(names) {
             Some(granted) => {
                 timeline.app(format_args!("scopes    {granted} (asked: {asked})"));
             }

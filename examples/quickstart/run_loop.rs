@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
-use videokit_session::driver::{Drive, NotAuthorized};
+use videokit_session::driver::{AuthorizeError, Drive};
 use videokit_session::session::{Authorized, RequestId};
 use videokit_session::{Driver, Event, Moment, Outgoing, Output, TransportFailure, Wake};
 
@@ -55,7 +55,7 @@ pub(crate) enum News<'a> {
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) enum CallError {
-    NotAuthorized(#[from] NotAuthorized),
+    NotAuthorized(#[from] AuthorizeError),
     NoReply(#[from] TransportFailure),
 }
 

@@ -19,15 +19,15 @@ pub(crate) fn compare(
     let requests = driver.requests - driver.unanswered + driver.adoptions;
     let granted = driver.authentications + driver.renewals + driver.adoptions + driver.stale;
     let rows = [
-        ("requests for a token", requests, met.requests),
-        ("  granted", granted, gateway.granted),
-        ("  refused", driver.refused, gateway.refused),
-        ("  put off (503)", driver.transient, met.outages),
-        ("  throttled (429)", driver.throttled, met.busy),
-        ("  malformed (200, a page)", driver.malformed, met.portals),
+        ("requests for a token", u64::from(requests), met.requests),
+        ("  granted", u64::from(granted), gateway.granted),
+        ("  refused", u64::from(driver.refused), gateway.refused),
+        ("  put off (503)", u64::from(driver.transient), met.outages),
+        ("  throttled (429)", u64::from(driver.throttled), met.busy),
+        ("  malformed (200, a page)", u64::from(driver.malformed), met.portals),
         ("API calls served", calls.served, gateway.served),
         ("API calls answered 401", calls.unauthorized, gateway.unauthorized),
-        ("anything else", driver.redirected, gateway.unknown),
+        ("anything else", u64::from(driver.redirected), gateway.unknown),
     ];
     println!("\n{:<28}{:>6}{:>9}", "counted by", "client", "servers");
     for (what, client, servers) in rows {

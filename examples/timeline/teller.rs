@@ -96,6 +96,8 @@ impl Teller {
             let whose =
                 grant["identity"].as_str().map_or(String::new(), |who| format!(" of {who}"));
             self.mark(Kind::App, format!("adopt {}{whose}", self.next_token));
+        } else if let Some(credentials) = call.get("set_credentials") {
+            self.set_credentials(credentials);
         } else if call == "stop" {
             self.mark(Kind::App, "stop");
         } else if let Some(online) = call["online"].as_bool() {
@@ -123,6 +125,13 @@ impl Teller {
         let text = if again { format!("start {named} again") } else { format!("start {named}") };
         self.identity = who;
         self.mark(Kind::App, text);
+    }
+
+    fn set_credentials(&mut self, credentials: &Value) {
+        if let Some(who) = credentials["identity"].as_str() {
+            self.identity = Some(who.to_owned());
+        }
+        self.mark(Kind::App, format!("set {}", text(&credentials["name"])));
     }
 
     fn network(&mut self, online: bool) {
@@ -195,12 +204,14 @@ impl Teller {
         } else if event == "GaveUp" {
             self.mark(Kind::Event, "gave up");
         } else if let Some(refused) = event.get("NotAdopted") {
-            let why = words::denial(&refused["denial"]);
+            let why = words::adopt_error(&refused["error"]);
             self.mark(Kind::Event, format!("not adopted: {why}"));
         } else if event.get("NotSent").is_some() {
             self.mark(Kind::Event, "no request to send");
-        } else if event["Moved"]["transition"]["cause"] == "CredentialsSet" {
-            self.mark(Kind::Event, "new credentials");
+        } else if event == "CredentialsChanged" {
+            self.mark(Kind::Event, "next credentials");
+        } else if event == "CredentialsSpent" {
+            self.mark(Kind::Event, "credentials used up");
         }
     }
 

@@ -45,6 +45,15 @@ pub(crate) fn denial(denial: &Value) -> String {
     }
 }
 
+/// Why a token was not adopted.
+pub(crate) fn adopt_error(error: &Value) -> &'static str {
+    match error.as_str() {
+        Some("OtherIdentity") => "another identity",
+        Some("Expired") => "dead on arrival",
+        _ => "not usable",
+    }
+}
+
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;

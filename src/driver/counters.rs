@@ -1,4 +1,4 @@
-//! What a driver has done so far.
+//! Counts of what a driver has done.
 
 use crate::exchange::{Denial, DenialKind};
 use crate::session::transitions::Cause;
@@ -11,31 +11,31 @@ use crate::session::transitions::Cause;
 #[non_exhaustive]
 pub struct Counters {
     /// Requests for a token that were handed out to be sent.
-    pub requests: u64,
+    pub requests: u32,
     /// Replies that gave a token while none served.
-    pub authentications: u64,
+    pub authentications: u32,
     /// Replies that gave a token in place of the current one, which may have expired since the last poll.
-    pub renewals: u64,
+    pub renewals: u32,
     /// Tokens obtained elsewhere that were adopted.
-    pub adoptions: u64,
+    pub adoptions: u32,
     /// Replies that refused: 401, most other 4xx, and an `error` under 200 or 201.
-    pub refused: u64,
+    pub refused: u32,
     /// Replies that throttled: 429.
-    pub throttled: u64,
+    pub throttled: u32,
     /// Transient failures: 407, 408, 421, 425, 5xx and empty replies.
-    pub transient: u64,
+    pub transient: u32,
     /// Replies that redirected.
-    pub redirected: u64,
+    pub redirected: u32,
     /// Replies that were no token service's (a captive portal's page among them, under 200 or a 4xx), not for
     /// this login, or with a token that was dead already.
-    pub malformed: u64,
+    pub malformed: u32,
     /// Requests that the caller reported as failed.
-    pub unanswered: u64,
+    pub unanswered: u32,
     /// Requests that the driver gave up: their time was over, or the login was. A client that keeps to
     /// the same time-out reports its failure a moment later, which counts as stale.
-    pub abandoned: u64,
+    pub abandoned: u32,
     /// Replies and failures that came for requests not in flight.
-    pub stale: u64,
+    pub stale: u32,
 }
 
 impl Counters {
@@ -57,6 +57,6 @@ impl Counters {
     }
 }
 
-pub(super) fn bump(counter: &mut u64) {
+pub(super) fn bump(counter: &mut u32) {
     *counter = counter.saturating_add(1);
 }

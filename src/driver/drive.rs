@@ -1,9 +1,13 @@
-//! What a run loop calls, as a trait: so that one loop runs a driver, a recorded one, or one that is
+//! The calls of a run loop, as a trait: so that one loop runs a driver, a recorded one, or one that is
 //! watched by a test.
 
-use super::login::Start;
-use super::machine::Driver;
+use bytes::Bytes;
+
+use super::Driver;
+use super::input::Input;
 use super::output::{Delivery, Output};
+use super::start::Start;
+use crate::exchange::Credentials;
 use crate::session::{Generation, RequestId, TransportFailure};
 use crate::time::Moment;
 
@@ -37,75 +41,72 @@ use crate::time::Moment;
 /// }
 /// ```
 pub trait Drive {
-    /// See [`Driver::start`].
-    fn start(&mut self, start: Start, now: Moment);
+    /// See [`Driver::handle`].
+    fn handle(&mut self, input: Input, now: Moment) -> Delivery;
 
     /// See [`Driver::poll`].
     fn poll(&mut self, now: Moment) -> Output;
 
-    /// See [`Driver::handle_response`].
-    fn handle_response<B: AsRef<[u8]>>(
-        &mut self,
-        id: RequestId,
-        reply: &http::Response<B>,
-        now: Moment,
-    ) -> Delivery;
-
-    /// See [`Driver::handle_failure`].
-    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery;
-
-    /// See [`Driver::handle_unauthorized`].
-    fn handle_unauthorized(&mut self, generation: Generation, now: Moment);
-
-    /// See [`Driver::set_online`].
-    fn set_online(&mut self, online: bool, now: Moment);
-
-    /// See [`Driver::stop`].
-    fn stop(&mut self, now: Moment);
-
-    /// See [`Driver::observe`].
-    fn observe(&mut self, now: Moment);
-
-    /// The driver inside, to be asked, and to authorize API requests with.
+    /// Returns the driver inside, to be asked, and to authorize API requests with.
     fn driver(&self) -> &Driver;
-}
 
-impl Drive for Driver {
-    fn start(&mut self, start: Start, now: Moment) {
-        Self::start(self, start, now);
+    /// See [`Driver::start`].
+    fn start(&mut self, start: impl Into<Start>, now: Moment) {
+        self.handle(Input::Start(start.into()), now);
     }
 
-    fn poll(&mut self, now: Moment) -> Output {
-        Self::poll(self, now)
+    /// See [`Driver::set_credentials`].
+    fn set_credentials(&mut self, credentials: Credentials, now: Moment) {
+        self.handle(Input::SetCredentials(credentials), now);
     }
 
+    /// See [`Driver::handle_response`]. The reply is copied, unlike there.
     fn handle_response<B: AsRef<[u8]>>(
         &mut self,
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
     ) -> Delivery {
-        Self::handle_response(self, id, reply, now)
+        let mut copy = http::Response::new(Bytes::copy_from_slice(reply.body().as_ref()));
+        *copy.status_mut() = reply.status();
+        *copy.version_mut() = reply.version();
+        copy.headers_mut().clone_from(reply.headers());
+        self.handle(Input::Response(id, copy), now)
     }
 
+    /// See [`Driver::handle_failure`].
     fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery {
-        Self::handle_failure(self, id, why, now)
+        self.handle(Input::Failure(id, why), now)
     }
 
+    /// See [`Driver::handle_unauthorized`].
     fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
-        Self::handle_unauthorized(self, generation, now);
+        self.handle(Input::Unauthorized(generation), now);
     }
 
+    /// See [`Driver::set_online`].
     fn set_online(&mut self, online: bool, now: Moment) {
-        Self::set_online(self, online, now);
+        self.handle(Input::Online(online), now);
     }
 
+    /// See [`Driver::stop`].
     fn stop(&mut self, now: Moment) {
-        Self::stop(self, now);
+        self.handle(Input::Stop, now);
     }
 
+    /// See [`Driver::observe`].
     fn observe(&mut self, now: Moment) {
-        Self::observe(self, now);
+        self.handle(Input::Observe, now);
+    }
+}
+
+impl Drive for Driver {
+    fn handle(&mut self, input: Input, now: Moment) -> Delivery {
+        Self::handle(self, input, now)
+    }
+
+    fn poll(&mut self, now: Moment) -> Output {
+        Self::poll(self, now)
     }
 
     fn driver(&self) -> &Driver {

@@ -1,10 +1,10 @@
-//! What a driver tells its caller about the session.
+//! The events that a driver reports.
 
 use core::fmt;
 
-use crate::exchange::{BuildError, Denial, Flaw};
+use crate::exchange::{Denial, Flaw};
 use crate::session::transitions::Transition;
-use crate::session::{Generation, TransportFailure};
+use crate::session::{AdoptError, Generation, SendError, TransportFailure};
 
 /// Something that happened to the session. Each transition gives exactly one event, which has the state
 /// before, the state after, and the cause; a few more events ask something of the caller. None shows a
@@ -23,7 +23,7 @@ pub enum Event {
     /// because the network went before the request was handed out. The driver tries again by itself.
     Failed(Transition, TransportFailure),
     /// Renewal of this token is due, and there are no credentials to renew it with. Once per token; it
-    /// serves until it expires. Start with another token, or with credentials.
+    /// stays in use until it expires. Start with another token, or set credentials.
     TokenNeeded(Generation),
     /// The API answered 401 to this token, and it is not renewed for that now: its age doesn't explain the
     /// 401, so something else may be wrong, the scopes or the account, say; or it can't be renewed now. Once per
@@ -41,13 +41,21 @@ pub enum Event {
     /// If the network or a captive portal was what failed, [`set_online(true)`](super::Driver::set_online) is
     /// enough.
     GaveUp,
-    /// The token to start with was not adopted: by its own claims (a JWT's `exp` and `iat`), it never had any
-    /// life. An expiry that is past by the device's wall clock alone is no such reason. A current token of the
-    /// same stated identity is untouched; otherwise the start had ended the login before it already.
-    NotAdopted(Denial),
-    /// The credentials' exchange could not build its request. The driver asks no more until it is given
-    /// others.
-    NotSent(BuildError),
+    /// The token to start with was not adopted. An expiry that is past by the device's wall clock alone is no
+    /// reason. A current token of the same stated identity is untouched; otherwise the start had ended the login
+    /// before it already.
+    NotAdopted(AdoptError),
+    /// The credentials' exchange could not build its request. The driver sends none until it is given other
+    /// credentials.
+    NotSent(SendError),
+    /// A reply brought the successor of the credentials that its request was made with, and the driver uses it
+    /// from now on. [`Driver::credentials`](super::Driver::credentials) returns it: store it in place of the old
+    /// ones, which the service may not take again.
+    CredentialsChanged,
+    /// The credentials are usable once, and the reply to their request was lost, so the service may have used
+    /// them up. The driver does not send them again. The current token stays in use; give the driver other
+    /// credentials by [`set_credentials`](super::Driver::set_credentials). Once per login.
+    CredentialsSpent,
 }
 
 impl Event {
@@ -63,7 +71,9 @@ impl Event {
             | Self::StillMalformed(_)
             | Self::GaveUp
             | Self::NotAdopted(_)
-            | Self::NotSent(_) => None,
+            | Self::NotSent(_)
+            | Self::CredentialsChanged
+            | Self::CredentialsSpent => None,
         }
     }
 }
@@ -101,6 +111,12 @@ impl fmt::Display for Event {
             Self::GaveUp => f.write_str("too many tries failed in a row: start again"),
             Self::NotAdopted(denial) => write!(f, "the token was not adopted: {denial}"),
             Self::NotSent(error) => write!(f, "no request was made: {error}"),
+            Self::CredentialsChanged => {
+                f.write_str("the reply brought new credentials: store them")
+            }
+            Self::CredentialsSpent => {
+                f.write_str("the reply to single-use credentials was lost: set new ones")
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use super::token_status::{Refusal, TokenStatus};
 const SIMILAR: (u64, u64) = (3, 4);
 
 /// How many of the longest gaps between 401s have to pass without one until the threshold falls back.
-const QUIET_GAPS: u64 = 4;
+pub(super) const QUIET_GAPS: u64 = 4;
 
 /// How old a token is, and how old it may become. In milliseconds since sending.
 #[derive(Debug, Clone, Copy)]
@@ -35,22 +35,22 @@ pub(super) struct TokenAge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LearnedAge {
     /// A token younger than this did not die of age.
-    threshold: u64,
-    limit: Limit,
+    pub(super) threshold: u64,
+    pub(super) limit: Limit,
     /// How many tokens have to reach the learned schedule before a longer age is tried.
-    trial_after: u32,
+    pub(super) trial_after: u32,
     /// The age of the token that was refused, until its successor shows whether age was the cause: by being
     /// refused, or by living on.
-    unproven: Option<u64>,
+    pub(super) unproven: Option<u64>,
     /// When the last 401 came.
-    last_refused: Option<u64>,
+    pub(super) last_refused: Option<u64>,
     /// The longest time between two 401s since the threshold last fell back, up to its cap.
-    longest_gap: u64,
+    pub(super) longest_gap: u64,
 }
 
 /// The age that tokens are scheduled by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-enum Limit {
+pub(super) enum Limit {
     /// What is stated.
     #[default]
     Stated,
@@ -64,7 +64,7 @@ impl LearnedAge {
     /// Nothing is learned yet.
     pub(super) fn new(policy: &Policy) -> Self {
         Self {
-            threshold: policy.age_threshold(),
+            threshold: policy.age_threshold,
             limit: Limit::Stated,
             trial_after: 1,
             unproven: None,
@@ -118,7 +118,7 @@ impl LearnedAge {
         let unproven = self.unproven.take();
         let TokenAge { millis: age, stated } = age;
         let first_401 = token.refusal == Refusal::None;
-        let least = policy.age_threshold();
+        let least = policy.age_threshold;
         let mut explained = false;
         // One that outlived its statement died of that.
         let mut teaches = (least..stated).contains(&age);
@@ -174,7 +174,7 @@ impl LearnedAge {
         *self = Self { limit: self.limit, trial_after: self.trial_after, ..Self::new(policy) };
     }
 
-    fn held(&self) -> Option<u64> {
+    pub(super) fn held(&self) -> Option<u64> {
         match self.limit {
             Limit::Stated => None,
             Limit::Learned { age, .. } => Some(age),
@@ -186,7 +186,7 @@ impl LearnedAge {
     fn proven(&mut self, policy: &Policy) {
         let Some(died) = self.unproven.take() else { return };
         if let Limit::Trial { .. } = self.limit {
-            let most = policy.most_tokens_before_trial();
+            let most = policy.most_tokens_before_trial;
             self.trial_after = self.trial_after.saturating_mul(2).min(most);
         }
         let age = self.held().map_or(died, |held| held.min(died));
@@ -221,23 +221,9 @@ impl LearnedAge {
         };
     }
 
-    /// The same as of `now`, with times that make no difference any more as one time.
-    #[cfg(feature = "_model")]
-    pub(super) fn relative_to(self, policy: &Policy, now: u64) -> Self {
-        let mut longest = policy.age_threshold_cap();
-        if self.threshold > policy.age_threshold() {
-            let quiet = self.longest_gap.max(self.threshold).saturating_mul(QUIET_GAPS);
-            longest = longest.max(quiet);
-        }
-        let since = self.last_refused.map(|last| now.saturating_sub(last).min(longest));
-        Self { last_refused: since, ..self }
-    }
-
-    /// Returns the age beyond which a token is treated as one of this age.
-    #[cfg(feature = "_model")]
-    pub(super) fn oldest(&self, policy: &Policy, stated: u64) -> u64 {
-        let learned = [self.limit(), self.held(), self.unproven].into_iter().flatten().max();
-        learned.unwrap_or(0).max(stated).max(policy.age_threshold_cap())
+    /// Returns whether the token has yet to show whether the renewal before it cured.
+    pub(super) fn is_proving(&self) -> bool {
+        self.unproven.is_some()
     }
 
     fn strike(&mut self, policy: &Policy) {
@@ -246,14 +232,14 @@ impl LearnedAge {
 
     /// Notes the time between two 401s, after the threshold fell back if it was long.
     fn note_gap(&mut self, policy: &Policy, at: u64) {
-        let least = policy.age_threshold();
+        let least = policy.age_threshold;
         if let Some(last) = self.last_refused {
             let gap = at.saturating_sub(last);
             let quiet = self.longest_gap.max(self.threshold).saturating_mul(QUIET_GAPS);
             if gap >= quiet {
                 (self.threshold, self.longest_gap) = (least, 0);
             }
-            self.longest_gap = self.longest_gap.max(gap.min(policy.age_threshold_cap()));
+            self.longest_gap = self.longest_gap.max(gap.min(policy.age_threshold_cap));
         }
         self.last_refused = Some(at);
     }
@@ -278,7 +264,7 @@ mod tests {
         learned.refused(policy, &mut token, age(died), 0);
         assert_eq!(token.refusal, Refusal::Renew { teaches: Some(died) });
         learned.retire(policy, &token, age(died));
-        learned.observe(policy, policy.age_threshold());
+        learned.observe(policy, policy.age_threshold);
         assert_eq!(learned.limit(), Some(died));
         learned
     }
@@ -288,7 +274,7 @@ mod tests {
         let mut token = TokenStatus::granted(false);
         let age = TokenAge { millis, stated: DAY };
         learned.refused(policy, &mut token, age, 1_000_000);
-        (token.refusal, learned.threshold > policy.age_threshold())
+        (token.refusal, learned.threshold > policy.age_threshold)
     }
 
     #[test]
@@ -360,14 +346,14 @@ mod tests {
             learned.threshold = 15_000;
             learned.refused(&policy, &mut TokenStatus::granted(true), AGE, 20_000);
             learned.note_gap(&policy, 20_000 + quiet);
-            assert_eq!(learned.threshold == policy.age_threshold(), least, "{quiet}");
+            assert_eq!(learned.threshold == policy.age_threshold, least, "{quiet}");
             assert_eq!(learned.longest_gap, quiet, "a quiet time is a gap, too");
         }
         // No more than the cap of a gap counts.
         let mut learned = LearnedAge::new(&policy);
         learned.note_gap(&policy, 0);
         learned.note_gap(&policy, DAY);
-        assert_eq!(learned.longest_gap, policy.age_threshold_cap());
+        assert_eq!(learned.longest_gap, policy.age_threshold_cap);
     }
 
     const AGE: TokenAge = TokenAge { millis: 1_000, stated: DAY };

@@ -1,12 +1,16 @@
-//! Keeps a login alive: when to ask, when to renew, how long to back off, what a 401 means, when to
-//! stop. What a run loop holds.
+//! Keeps a login alive: decides when to request a token, when to renew it, how long to back off, what a 401
+//! leads to, and when to stop. A run loop holds a [`Driver`].
 //!
-//! A [`Driver`] owns an [`AnySession`](crate::AnySession) and adds policy to it: of the session's
-//! transitions it repeats none. Its inputs are [`start`](Driver::start), [`stop`](Driver::stop),
+//! All transitions are the session's; the driver only decides when. Its inputs are [`start`](Driver::start),
+//! [`set_credentials`](Driver::set_credentials), [`stop`](Driver::stop),
 //! [`handle_response`](Driver::handle_response), [`handle_failure`](Driver::handle_failure),
 //! [`handle_unauthorized`](Driver::handle_unauthorized), [`set_online`](Driver::set_online), and time
-//! ([`observe`](Driver::observe), and the moment that each call is given).
-//! After each of them, [`poll`](Driver::poll) until it answers [`Output::Wait`]:
+//! ([`observe`](Driver::observe), and the moment that each call is given). [`Input`] has them as values, for
+//! [`handle`](Driver::handle). Any order of calls is valid:
+//!
+//! 1. Give the driver an input.
+//! 2. [`poll`](Driver::poll), and carry out what it answers, until it answers [`Output::Wait`].
+//! 3. Wait for the next input, or for as long as the answer says, and go on with 1 or 2.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -59,10 +63,11 @@
 //! 2. **Stale is stale.** A reply to another request, of another epoch or for another identity gives no
 //!    token and takes none.
 //! 3. **Failure does no harm.** A renewal that fails leaves the token as it is. No failure of transport
-//!    ends a login, nor does a 429 or a 5xx.
+//!    ends a login, nor does a 429 or a 5xx. (Credentials that are [usable once](#credentials-that-change) are
+//!    not sent again after a reply that is lost.)
 //! 4. **Refused is refused.** A permanent refusal ends the asking until other credentials come. Nothing
 //!    loops.
-//! 5. **A 401 renews a token that may have died of age**, once, and the token serves meanwhile. A 401 that age
+//! 5. **A 401 renews a token that may have died of age**, once, and the token is used meanwhile. A 401 that age
 //!    doesn't explain is reported as an event instead. The age at which tokens die is learned, and an API that
 //!    refuses everything causes about one renewal an hour: see [below](#tokens-that-die-early). 403 never renews.
 //! 6. **Servers are left alone.**
@@ -80,13 +85,36 @@
 //!    nothing.
 //! 8. **Each transition gives one event**, with the state before, the state after and the cause. No event
 //!    and no error shows a secret.
-//! 9. **There is a way back** to Active from every state, once network and credentials are good.
+//! 9. **There is a way back** to Active from every state, once network and credentials are good. (Credentials
+//!    that are used up are not good: others have to be set.)
 //! 10. **The same seed and the same inputs give the same outputs.**
 //!
 //! The window of rule 1 and all pauses are counted in monotonic time, which sleep prolongs, where the
 //! monotonic clock stops for it. The token's own end is judged by both clocks: see [`time`](crate::time).
-//! Read the clocks while you hold the driver: readings that come in another order than they were taken in
-//! count twice.
+//! Read the clocks while you hold the driver: readings passed out of order count elapsed time twice.
+//!
+//! # Credentials that change
+//!
+//! Some services give new credentials with each token: OAuth 2.0 with rotation of refresh tokens, for example.
+//! A custom [`Exchange`](crate::Exchange) returns them by [`Grant::with_successor`](crate::Grant::with_successor):
+//!
+//! 1. When the token is held, or had expired on arrival, the driver replaces its credentials by the successor and
+//!    reports [`Event::CredentialsChanged`]. [`Driver::credentials`] returns the new ones: store them.
+//! 2. With a stale reply, a grant for another identity, or where newer credentials were set while the request was
+//!    in flight, the successor is dropped.
+//! 3. A [`start`](Driver::start) with the credentials that the login began with still joins it. What is learned of
+//!    the age of tokens is kept, unless the successor asks at another endpoint.
+//!
+//! An exchange may say that its secret is [usable once](crate::Exchange::is_single_use). If the reply to such a
+//! request is lost, the service may have used the secret up, and sending it again may revoke the login. So the
+//! driver doesn't: the current token stays in use, [`Event::CredentialsSpent`] is reported once, and
+//! [`Driver::set_credentials`] mends it. This also holds after [`stop`](Driver::stop) and another start.
+//!
+//! | what came of the request | the secret |
+//! |---|---|
+//! | timed out, interrupted, failed in another way, or abandoned | is used up |
+//! | 200 or 201 with a body that is cut off, empty or malformed, or for another identity, and without a successor | is used up |
+//! | no connection; 429, 5xx or another status that denies; a redirect, a captive portal's page | may be sent again |
 //!
 //! # Tokens that die early
 //!
@@ -133,8 +161,8 @@
 //! # Lifetimes
 //!
 //! A token whose end nobody stated counts as valid for the [assumed
-//! lifetime](crate::session::ConfigBuilder::assumed_lifetime), is renewed toward the end of it, and serves
-//! on if that fails. A token that is already unsure when it comes in a reply is taken, and the next request
+//! lifetime](crate::session::ConfigBuilder::assumed_lifetime), is renewed toward the end of it, and stays in
+//! use if that fails. A token that is already unsure when it comes in a reply is taken, and the next request
 //! waits for a backoff; if the device's wall clock alone puts it in doubt, or an `Age` that can't be read, it
 //! is renewed on the schedule that it would have without that doubt, since asking again would give the same.
 //! One that is certainly dead when it comes is a failed try. A token to start with that is in doubt is renewed
@@ -142,30 +170,217 @@
 
 mod backoff;
 mod budget;
-#[cfg(feature = "_model")]
-mod canonical;
 mod counters;
 mod drive;
 mod event;
-mod floors;
+mod input;
 mod learned_age;
 mod login;
-mod machine;
-mod not_authorized;
 mod output;
 mod policy;
 mod poll;
-mod reading;
+mod query;
+mod reply;
+mod retry_after;
+mod start;
 mod token_status;
 
-#[cfg(feature = "_model")]
-#[doc(hidden)]
-pub use canonical::Canonical;
+use core::fmt;
+use std::sync::Arc;
+
+use self::backoff::Backoff;
+use self::budget::Budget;
+use self::learned_age::LearnedAge;
+use self::login::Login;
+use self::output::{Idle, Queue};
+use self::poll::Announced;
+use self::retry_after::RetryAfter;
+use self::token_status::TokenStatus;
+use crate::exchange::Credentials;
+use crate::session::transitions::Transition;
+use crate::session::{AnySession, Config, Machine};
+use crate::time::{Moment, Stamp};
+
 pub use counters::Counters;
 pub use drive::Drive;
 pub use event::Event;
-pub use login::{Stalled, Start};
-pub use machine::Driver;
-pub use not_authorized::NotAuthorized;
+pub use input::Input;
 pub use output::{Delivery, Output, Wake, WakeReason};
 pub use policy::{Policy, PolicyBuilder, PolicyError};
+pub use start::Start;
+
+pub use crate::session::{AuthorizeError, Blocked};
+
+/// Keeps one login alive: what a run loop holds. See the [module](crate::driver) for the loop and for
+/// the rules that hold under any order of calls.
+///
+/// Not `Clone`: a copy would double what is sent.
+pub struct Driver {
+    shared: Shared,
+    local: Local,
+}
+
+/// What many sessions can have in common.
+#[derive(Debug, Clone)]
+struct Shared {
+    config: Arc<Config>,
+    /// `None` for the default.
+    policy: Option<Arc<Policy>>,
+}
+
+impl Shared {
+    fn policy(&self) -> &Policy {
+        self.policy.as_deref().unwrap_or(&Policy::DEFAULT)
+    }
+}
+
+/// What is one session's own.
+#[derive(Clone)]
+struct Local {
+    machine: Machine,
+    login: Login,
+    online: bool,
+    budget: Budget,
+    retry_after: RetryAfter,
+    backoff: Backoff,
+    token: TokenStatus,
+    /// What 401s have taught; `None` before the first.
+    learned: Option<Box<LearnedAge>>,
+    announced: Option<Announced>,
+    /// Set while an exchange is called that may panic.
+    calling: Option<Calling>,
+    /// The last credentials that are usable once and whose reply was lost. Neither stop nor start clears them.
+    spent: Option<Box<Credentials>>,
+    /// What the last poll waits for, if no input came since.
+    idle: Option<Idle>,
+    queue: Queue,
+    epoch: u64,
+    counters: Counters,
+}
+
+/// One call of a driver: what is shared, and the reading of the clocks.
+#[derive(Debug, Clone, Copy)]
+struct Turn<'a> {
+    shared: &'a Shared,
+    now: Moment,
+    /// The elapsed time at `now`.
+    at: Stamp,
+}
+
+impl<'a> Turn<'a> {
+    fn ticks(self) -> u64 {
+        self.at.ticks()
+    }
+
+    fn config(self) -> &'a Config {
+        &self.shared.config
+    }
+
+    fn policy(self) -> &'a Policy {
+        self.shared.policy()
+    }
+}
+
+/// A call of an exchange, and what it has failed to do if it is still noted with the next input.
+#[derive(Debug, Clone, Copy)]
+enum Calling {
+    /// To build the request that this transition announces.
+    Request(Transition),
+    /// To read the reply to a request; if it panics, this transition has happened.
+    Read {
+        failed: Transition,
+        /// Whether the request was made with the current credentials.
+        is_current: bool,
+    },
+}
+
+/// Making a driver.
+impl Driver {
+    /// The most events and abandoned requests that are ever queued between two polls, however many calls come
+    /// between them.
+    pub const MOST_QUEUED: usize = 6;
+
+    /// Returns a driver with the default policy, without a login.
+    ///
+    /// The seed has to be a random number: two drivers with one seed share their request ids, so that one
+    /// user's reply would be accepted as another's. [`Session::new`](crate::Session::new) shows a source.
+    #[must_use]
+    pub fn new(config: Arc<Config>, seed: u64) -> Self {
+        Self::over(AnySession::new(config, seed), None)
+    }
+
+    /// Returns a driver with a policy of your own: an `Arc` to share it between drivers, or the policy itself.
+    /// The seed is as for [`new`](Self::new).
+    #[must_use]
+    pub fn with_policy(config: Arc<Config>, policy: impl Into<Arc<Policy>>, seed: u64) -> Self {
+        Self::from_session(AnySession::new(config, seed), policy)
+    }
+
+    /// Takes over a session, in whatever state it is.
+    ///
+    /// - A request of its in flight may be reported to the driver, which goes on with the credentials of that
+    ///   request. Otherwise the session has none: [`set_credentials`](Self::set_credentials) gives the driver
+    ///   those that its tokens are renewed with.
+    /// - The driver can't know what the session has sent before. If it has sent anything at all, the budget
+    ///   starts empty: the next request goes an interval (10 s by default) after the last call to the
+    ///   session, at the earliest. So a round trip through [`into_session`](Self::into_session) never
+    ///   exceeds the budget.
+    /// - The driver is online, and takes the credentials for good ones.
+    #[must_use]
+    pub fn from_session(session: impl Into<AnySession>, policy: impl Into<Arc<Policy>>) -> Self {
+        Self::over(session.into(), Some(policy.into()))
+    }
+
+    fn over(session: AnySession, policy: Option<Arc<Policy>>) -> Self {
+        let AnySession { config, machine } = session;
+        let shared = Shared { config, policy };
+        let budget = if machine.core.requests() == 0 {
+            Budget::default()
+        } else {
+            Budget::spent(shared.policy(), machine.core.ticks())
+        };
+        let local = Local {
+            login: Login::of(&machine),
+            machine,
+            online: true,
+            budget,
+            retry_after: RetryAfter::default(),
+            backoff: Backoff::default(),
+            token: TokenStatus::default(),
+            learned: None,
+            announced: None,
+            calling: None,
+            spent: None,
+            idle: None,
+            queue: Queue::default(),
+            epoch: 0,
+            counters: Counters::default(),
+        };
+        Self { shared, local }
+    }
+
+    /// Returns the session, to be driven by hand. Its token, its identity and its request in flight go along.
+    /// [Credentials](Self::credentials) are the driver's: take a clone of them before.
+    ///
+    /// What the driver added is lost: queued outputs (poll first, until it waits), a start that no poll has
+    /// carried out yet, backoff, waits that servers asked for, whether the credentials were refused or the
+    /// driver gave up, what 401s have taught, whether there is a network, the epoch, counters. A request that
+    /// was announced, and not handed out yet, was never made: the session is in the state before.
+    pub fn into_session(self) -> AnySession {
+        AnySession { config: self.shared.config, machine: self.local.machine }
+    }
+}
+
+impl fmt::Debug for Driver {
+    /// State, epoch, why it is blocked, and counters. No token, no credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("state", &self.state())
+            .field("epoch", &self.epoch())
+            .field("online", &self.is_online())
+            .field("blocked", &self.blocked())
+            .field("queued", &self.queued())
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,9 +1,10 @@
-//! What a poll answers.
+//! The answer of a poll.
 
 use core::time::Duration;
 
 use super::event::Event;
 use crate::session::{Outgoing, RequestId};
+use crate::time::Stamp;
 
 /// What the driver wants next. Carry it out, and poll again, until it wants to wait.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,8 +47,8 @@ impl Delivery {
     }
 }
 
-/// What waits to be handed out by the next polls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What is handed out by the next polls.
+#[derive(Debug, Clone)]
 pub(super) enum Queued {
     Abandon(RequestId),
     Event(Event),
@@ -59,6 +60,32 @@ impl From<Queued> for Output {
             Queued::Abandon(id) => Self::Abandon(id),
             Queued::Event(event) => Self::Event(event),
         }
+    }
+}
+
+/// Outputs, first in, first out. Most often it is one, which needs no allocation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Queue {
+    pub(super) first: Option<Queued>,
+    pub(super) rest: Vec<Queued>,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, queued: Queued) {
+        if self.first.is_none() {
+            self.first = Some(queued);
+        } else {
+            self.rest.push(queued);
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Queued> {
+        let next = if self.rest.is_empty() { None } else { Some(self.rest.remove(0)) };
+        core::mem::replace(&mut self.first, next)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rest.len().saturating_add(usize::from(self.first.is_some()))
     }
 }
 
@@ -103,5 +130,30 @@ impl Wake {
     }
 }
 
-/// A time to wait in milliseconds, and what for.
+/// A time to wait in milliseconds, and its reason.
 pub(super) type Wait = (u64, WakeReason);
+
+/// The wait that a poll has answered. While time passes and no input comes, later polls answer what is left of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Idle {
+    /// The tick at which the wait ends.
+    until: u64,
+    /// How far the wall clock runs ahead. Where that changes, so may the plan.
+    ahead: i64,
+    /// `None` to wait for an input.
+    reason: Option<WakeReason>,
+}
+
+impl Idle {
+    pub(super) fn new(wait: Option<Wait>, at: Stamp) -> Self {
+        let (millis, reason) = wait.map_or((0, None), |(millis, reason)| (millis, Some(reason)));
+        Self { until: at.ticks().saturating_add(millis), ahead: at.ahead(), reason }
+    }
+
+    /// Returns what is left of the wait; `None` if it is over, or may be another one now.
+    pub(super) fn wake_at(self, at: Stamp) -> Option<Wake> {
+        let Some(reason) = self.reason else { return Some(Wake::OnInput) };
+        let holds = at.ahead() == self.ahead && at.ticks() < self.until;
+        holds.then(|| Wake::after((self.until.saturating_sub(at.ticks()), reason)))
+    }
+}

@@ -1,7 +1,6 @@
-//! How a driver paces its requests: budget, backoff, attempts, how far `Retry-After` is heeded, and from which
-//! age a 401 renews.
+//! How a driver paces its requests: budget, backoff, attempts, the cap of `Retry-After`, and the age from which a
+//! 401 renews.
 
-use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::time::millis;
@@ -36,17 +35,17 @@ use crate::time::millis;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Policy {
-    burst: NonZeroU32,
-    interval: u64,
-    spacing: u64,
+    pub(super) burst: u32,
+    pub(super) interval: u64,
+    pub(super) spacing: u64,
     backoff_base: u64,
     backoff_cap: u64,
     retry_after_cap: u64,
-    age_threshold: u64,
-    age_threshold_cap: u64,
-    broken_cap: u64,
-    most_tokens_before_trial: u32,
-    attempts: Option<NonZeroU32>,
+    pub(super) age_threshold: u64,
+    pub(super) age_threshold_cap: u64,
+    pub(super) broken_cap: u64,
+    pub(super) most_tokens_before_trial: u32,
+    pub(super) attempts: Option<u32>,
 }
 
 /// The least cap of the pauses of a service that is taken for broken: ten minutes. It is somebody's to mend,
@@ -60,9 +59,6 @@ const STRIKE: u64 = 4;
 /// The most tokens that pass between two trials of a longer age than the one learned: 64. Each failed trial
 /// costs a refused call, so at most one token in 65 meets one.
 const MOST_TOKENS_BEFORE_TRIAL: u32 = 64;
-
-/// The default of b: 5.
-const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 
 /// What is wrong with a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -94,68 +90,87 @@ pub enum PolicyError {
 /// Builds a [`Policy`]. Durations are cut to whole milliseconds.
 #[derive(Debug, Clone)]
 #[must_use]
-pub struct PolicyBuilder {
-    burst: u32,
-    interval: Duration,
-    spacing: Duration,
-    backoff_base: Duration,
-    backoff_cap: Duration,
-    retry_after_cap: Duration,
-    age_threshold: Duration,
-    age_threshold_cap: Duration,
-    broken_cap: u64,
-    most_tokens_before_trial: u32,
-    attempts: Option<u32>,
-}
+pub struct PolicyBuilder(Policy);
 
 impl Default for Policy {
     fn default() -> Self {
-        Self {
-            burst: BURST,
-            interval: 10_000,
-            spacing: 250,
-            backoff_base: 1_000,
-            backoff_cap: 60_000,
-            retry_after_cap: 3_600_000,
-            age_threshold: 10_000,
-            age_threshold_cap: 3_600_000,
-            broken_cap: BROKEN_CAP,
-            most_tokens_before_trial: MOST_TOKENS_BEFORE_TRIAL,
-            attempts: None,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Policy {
+    pub(super) const DEFAULT: Self = Self {
+        burst: 5,
+        interval: 10_000,
+        spacing: 250,
+        backoff_base: 1_000,
+        backoff_cap: 60_000,
+        retry_after_cap: 3_600_000,
+        age_threshold: 10_000,
+        age_threshold_cap: 3_600_000,
+        broken_cap: BROKEN_CAP,
+        most_tokens_before_trial: MOST_TOKENS_BEFORE_TRIAL,
+        attempts: None,
+    };
+
     /// Starts with the defaults.
     pub fn builder() -> PolicyBuilder {
-        let defaults = Self::default();
-        PolicyBuilder {
-            burst: defaults.burst.get(),
-            interval: Duration::from_millis(defaults.interval),
-            spacing: Duration::from_millis(defaults.spacing),
-            backoff_base: Duration::from_millis(defaults.backoff_base),
-            backoff_cap: Duration::from_millis(defaults.backoff_cap),
-            retry_after_cap: Duration::from_millis(defaults.retry_after_cap),
-            age_threshold: Duration::from_millis(defaults.age_threshold),
-            age_threshold_cap: Duration::from_millis(defaults.age_threshold_cap),
-            broken_cap: defaults.broken_cap,
-            most_tokens_before_trial: defaults.most_tokens_before_trial,
-            attempts: None,
-        }
+        PolicyBuilder(Self::DEFAULT)
     }
 
-    /// The most requests that a driver sends in any window of this length, its ends included, whatever
+    /// Returns the most requests that a driver sends in any window of this length, its ends included, whatever
     /// happens in it: `k(w) = min(b + ⌊w/T⌋, 1 + ⌊w/g⌋)`.
     #[must_use]
     pub fn most_requests_in(&self, window: Duration) -> u64 {
         let window = millis(window);
         let by_rate = window.checked_div(self.interval).unwrap_or(0);
         let by_spacing = window.checked_div(self.spacing).unwrap_or(0);
-        by_rate.saturating_add(self.burst.get().into()).min(by_spacing.saturating_add(1))
+        by_rate.saturating_add(self.burst.into()).min(by_spacing.saturating_add(1))
     }
 
-    /// The most that one backoff can last, in milliseconds, after so many failures in a row: base,
+    /// Returns b: how many requests may follow each other with no more than the spacing between them.
+    #[must_use]
+    pub fn burst(&self) -> u32 {
+        self.burst
+    }
+
+    /// Returns T: the time in which the budget for one more request comes back.
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        Duration::from_millis(self.interval)
+    }
+
+    /// Returns g: the least time between two requests.
+    #[must_use]
+    pub fn spacing(&self) -> Duration {
+        Duration::from_millis(self.spacing)
+    }
+
+    /// Returns the longest pause after the first failure, and the longest after any number of them.
+    #[must_use]
+    pub fn backoff(&self) -> (Duration, Duration) {
+        (Duration::from_millis(self.backoff_base), Duration::from_millis(self.backoff_cap))
+    }
+
+    /// Returns the longest `Retry-After` that is respected.
+    #[must_use]
+    pub fn retry_after_cap(&self) -> Duration {
+        Duration::from_millis(self.retry_after_cap)
+    }
+
+    /// Returns the age from which a 401 is put down to the token's age, and the most that it is raised to.
+    #[must_use]
+    pub fn age_threshold(&self) -> (Duration, Duration) {
+        (Duration::from_millis(self.age_threshold), Duration::from_millis(self.age_threshold_cap))
+    }
+
+    /// Returns how many tries in a row may fail before the driver gives up; `None` for no limit.
+    #[must_use]
+    pub fn attempts(&self) -> Option<u32> {
+        self.attempts
+    }
+
+    /// Returns the most that one backoff can last, in milliseconds, after so many failures in a row: base,
     /// twice that, four times that, up to the cap.
     ///
     /// Where the service is taken for broken, the cap is at least ten minutes.
@@ -166,95 +181,39 @@ impl Policy {
         self.backoff_base.saturating_mul(factor).min(cap)
     }
 
-    pub(crate) fn burst(&self) -> u64 {
-        self.burst.get().into()
-    }
-
-    pub(crate) fn interval(&self) -> u64 {
-        self.interval
-    }
-
-    pub(crate) fn spacing(&self) -> u64 {
-        self.spacing
-    }
-
-    pub(super) fn heeded(&self, retry_after: Duration) -> u64 {
+    pub(super) fn capped_retry_after(&self, retry_after: Duration) -> u64 {
         millis(retry_after).min(self.retry_after_cap)
     }
 
-    /// Returns the age from which a 401 is put down to the token's age, in milliseconds.
-    pub(crate) fn age_threshold(&self) -> u64 {
-        self.age_threshold
-    }
-
-    /// Returns the most that the threshold can be raised to, in milliseconds.
-    pub(crate) fn age_threshold_cap(&self) -> u64 {
-        self.age_threshold_cap
-    }
-
-    /// Returns the threshold after one more strike.
+    /// Returns the age threshold after one more strike.
     pub(super) fn raised_age_threshold(&self, threshold: u64) -> u64 {
         threshold.saturating_mul(STRIKE).min(self.age_threshold_cap)
     }
 
-    pub(super) fn most_tokens_before_trial(&self) -> u32 {
-        self.most_tokens_before_trial
-    }
-
-    /// The least number of failures that has the same consequences as this one.
-    #[cfg(feature = "_model")]
-    pub(super) fn significant(&self, failures: u32) -> u32 {
-        let ceiling = |failures| self.backoff_ceiling(failures, true);
-        (1..failures).find(|&fewer| ceiling(fewer) == ceiling(u32::MAX)).unwrap_or(failures)
-    }
-
-    /// The least number of tries that has the same consequences as this one.
-    #[cfg(feature = "_model")]
-    pub(super) fn tries_that_count(&self, tries: u32) -> u32 {
-        self.attempts.map_or(0, |attempts| tries.min(attempts.get()))
-    }
-
-    /// The two numbers: burst and attempts.
-    #[cfg(feature = "trace")]
-    pub(crate) fn counts(&self) -> (u32, Option<u32>) {
-        (self.burst.get(), self.attempts.map(NonZeroU32::get))
-    }
-
-    /// All times, in the order of the builder's methods, in milliseconds.
-    #[cfg(feature = "trace")]
-    pub(crate) fn millis(&self) -> [u64; 7] {
-        [
-            self.interval,
-            self.spacing,
-            self.backoff_base,
-            self.backoff_cap,
-            self.retry_after_cap,
-            self.age_threshold,
-            self.age_threshold_cap,
-        ]
-    }
-
-    /// Whether so many failures in a row are all that are allowed.
+    /// Returns whether so many failures in a row are all that are allowed.
     pub(super) fn is_exhausted_by(&self, failures: u32) -> bool {
-        self.attempts.is_some_and(|attempts| failures >= attempts.get())
+        self.attempts.is_some_and(|attempts| failures >= attempts)
     }
 }
 
 impl PolicyBuilder {
     /// Sets b: how many requests may follow each other with no more than the spacing between them, from
     /// 1 to 1000.
-    pub fn burst(self, requests: u32) -> Self {
-        Self { burst: requests, ..self }
+    pub fn burst(mut self, requests: u32) -> Self {
+        self.0.burst = requests;
+        self
     }
 
     /// Sets T: the time in which the budget for one more request comes back, from 1 ms to 24 h.
-    pub fn interval(self, interval: Duration) -> Self {
-        Self { interval, ..self }
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.0.interval = millis(interval);
+        self
     }
 
     /// Sets g: the least time between two requests, from 1 ms to 1 h.
-    pub fn spacing(self, spacing: Duration) -> Self {
-        Self { spacing, ..self }
+    pub fn spacing(mut self, spacing: Duration) -> Self {
+        self.0.spacing = millis(spacing);
+        self
     }
 
     /// Sets the longest pause after the first failure, and the longest after any number of them. It
@@ -263,78 +222,51 @@ impl PolicyBuilder {
     ///
     /// A cap of less than ten minutes counts as ten minutes after five denials in a row with the same flaw, other
     /// than a captive portal's page: see [`Event::StillMalformed`](super::Event::StillMalformed).
-    pub fn backoff(self, base: Duration, cap: Duration) -> Self {
-        Self { backoff_base: base, backoff_cap: cap, ..self }
+    pub fn backoff(mut self, base: Duration, cap: Duration) -> Self {
+        (self.0.backoff_base, self.0.backoff_cap) = (millis(base), millis(cap));
+        self
     }
 
-    /// Sets the longest `Retry-After` that is heeded, from 1 s to 7 days; a longer one counts as this.
-    pub fn retry_after_cap(self, cap: Duration) -> Self {
-        Self { retry_after_cap: cap, ..self }
+    /// Sets the longest `Retry-After` that is respected, from 1 s to 7 days; a longer one counts as this.
+    pub fn retry_after_cap(mut self, cap: Duration) -> Self {
+        self.0.retry_after_cap = millis(cap);
+        self
     }
 
     /// Sets the age from which a 401 is put down to the token's age, from 1 s to the cap, and the cap, at most
     /// 24 h. Each strike, a 401 that age [doesn't explain](super#tokens-that-die-early), makes it four times as
     /// long, up to the cap. So an API that refuses everything causes about one renewal in the time of the cap.
-    pub fn age_threshold(self, threshold: Duration, cap: Duration) -> Self {
-        Self { age_threshold: threshold, age_threshold_cap: cap, ..self }
+    pub fn age_threshold(mut self, threshold: Duration, cap: Duration) -> Self {
+        (self.0.age_threshold, self.0.age_threshold_cap) = (millis(threshold), millis(cap));
+        self
     }
 
-    /// Sets the least cap of the pauses of a service that is taken for broken, to keep a search small.
-    #[cfg(feature = "_model")]
-    #[doc(hidden)]
-    pub fn broken_cap(self, cap: Duration) -> Self {
-        Self { broken_cap: millis(cap), ..self }
-    }
-
-    /// Sets the most tokens that pass between two trials of a longer age, to keep a search small.
-    #[cfg(feature = "_model")]
-    #[doc(hidden)]
-    pub fn most_tokens_before_trial(self, tokens: u32) -> Self {
-        Self { most_tokens_before_trial: tokens, ..self }
-    }
-
-    /// Sets how many tries in a row may fail before the driver [gives up](super::Stalled::GaveUp); at least
+    /// Sets how many tries in a row may fail before the driver [gives up](super::Blocked::GaveUp); at least
     /// 1. A token that comes, though its life is in doubt, is no failed try.
-    pub fn attempts(self, attempts: u32) -> Self {
-        Self { attempts: Some(attempts), ..self }
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = Some(attempts);
+        self
     }
 
-    /// The policy, checked.
+    /// Returns the policy, checked.
     ///
     /// # Errors
-    /// [`PolicyError`] names the setting that is out of range, and the range.
+    /// [`PolicyError`] names the first setting that is out of range, and the range.
     pub fn build(self) -> Result<Policy, PolicyError> {
         const DAY: u64 = 24 * 3_600_000;
-        let within = |duration, range: core::ops::RangeInclusive<u64>, error| {
-            let duration = millis(duration);
-            if range.contains(&duration) { Ok(duration) } else { Err(error) }
-        };
-        let burst = NonZeroU32::new(self.burst).filter(|burst| burst.get() <= 1_000);
-        let backoff_cap = within(self.backoff_cap, 1..=DAY, PolicyError::Backoff)?;
-        let threshold_cap = within(self.age_threshold_cap, 1..=DAY, PolicyError::AgeThreshold)?;
-        Ok(Policy {
-            burst: burst.ok_or(PolicyError::Burst)?,
-            interval: within(self.interval, 1..=DAY, PolicyError::Interval)?,
-            spacing: within(self.spacing, 1..=3_600_000, PolicyError::Spacing)?,
-            backoff_base: within(self.backoff_base, 1..=backoff_cap, PolicyError::Backoff)?,
-            backoff_cap,
-            retry_after_cap: within(
-                self.retry_after_cap,
-                1_000..=7 * DAY,
-                PolicyError::RetryAfterCap,
-            )?,
-            age_threshold: within(
-                self.age_threshold,
-                1_000..=threshold_cap,
-                PolicyError::AgeThreshold,
-            )?,
-            age_threshold_cap: threshold_cap,
-            broken_cap: self.broken_cap,
-            most_tokens_before_trial: self.most_tokens_before_trial,
-            attempts: match self.attempts {
-                Some(attempts) => Some(NonZeroU32::new(attempts).ok_or(PolicyError::Attempts)?),
-                None => None,
-            },
-        })
+        let Self(policy) = self;
+        let ranges = [
+            (policy.backoff_cap, 1..=DAY, PolicyError::Backoff),
+            (policy.age_threshold_cap, 1..=DAY, PolicyError::AgeThreshold),
+            (policy.burst.into(), 1..=1_000, PolicyError::Burst),
+            (policy.interval, 1..=DAY, PolicyError::Interval),
+            (policy.spacing, 1..=3_600_000, PolicyError::Spacing),
+            (policy.backoff_base, 1..=policy.backoff_cap, PolicyError::Backoff),
+            (policy.retry_after_cap, 1_000..=7 * DAY, PolicyError::RetryAfterCap),
+            (policy.age_threshold, 1_000..=policy.age_threshold_cap, PolicyError::AgeThreshold),
+            (policy.attempts.unwrap_or(1).into(), 1..=u64::MAX, PolicyError::Attempts),
+        ];
+        let wrong = ranges.into_iter().find(|(value, range, _)| !range.contains(value));
+        wrong.map_or(Ok(policy), |(_, _, error)| Err(error))
     }
 }

@@ -22,6 +22,9 @@ enum Kind {
     Gateway(Arc<Gateway>),
     Backend(Arc<Backend>),
     Custom(Arc<dyn Exchange>),
+    /// Credentials of a replay, which are the same if they have the same name.
+    #[cfg(feature = "trace")]
+    StandIn(Arc<str>, Arc<dyn Exchange>),
 }
 
 impl Credentials {
@@ -51,18 +54,20 @@ impl Credentials {
             Kind::Gateway(gateway) => gateway.as_ref(),
             Kind::Backend(backend) => backend.as_ref(),
             Kind::Custom(custom) => custom.as_ref(),
+            #[cfg(feature = "trace")]
+            Kind::StandIn(_, custom) => custom.as_ref(),
         }
     }
 
     /// Returns the request. A custom exchange's is checked: it could send credentials anywhere.
     pub(crate) fn request(&self) -> Result<Request<Bytes>, BuildError> {
-        let exchange = match &self.0 {
+        match &self.0 {
             // Their endpoints are checked.
             Kind::Gateway(gateway) => return Ok(gateway.request()),
             Kind::Backend(backend) => return Ok(backend.request()),
-            Kind::Custom(exchange) => exchange,
-        };
-        let request = exchange.request()?;
+            _ => {}
+        }
+        let request = self.exchange().request()?;
         let origin = AllowedOrigin::of(request.uri())?;
         if origin.is_safe() { Ok(request) } else { Err(super::OriginError::Insecure.into()) }
     }
@@ -70,6 +75,15 @@ impl Credentials {
 
 #[cfg(feature = "trace")]
 impl Credentials {
+    pub(crate) fn standing_in(name: &str, exchange: Arc<dyn Exchange>) -> Self {
+        Self(Kind::StandIn(name.into(), exchange))
+    }
+
+    /// Returns the name of credentials of a replay.
+    pub(crate) fn stand_in(&self) -> Option<&str> {
+        if let Kind::StandIn(name, _) = &self.0 { Some(name) } else { None }
+    }
+
     /// Returns a number to find these credentials by: equal ones have the same, and others hardly ever do.
     /// It follows from them alone, since this hasher has fixed keys; for a custom exchange, from where it
     /// is, and so holds for as long as these credentials or a clone of them live.
@@ -80,6 +94,7 @@ impl Credentials {
             Kind::Gateway(gateway) => gateway.hash_into(&mut hasher),
             Kind::Backend(backend) => backend.hash_into(&mut hasher),
             Kind::Custom(exchange) => Arc::as_ptr(exchange).cast::<()>().addr().hash(&mut hasher),
+            Kind::StandIn(name, _) => name.hash(&mut hasher),
         }
         hasher.finish()
     }
@@ -91,28 +106,6 @@ impl From<Backend> for Credentials {
     }
 }
 
-#[cfg(feature = "_model")]
-impl Credentials {
-    /// A number for what they ask with: the same for the same.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        use core::hash::{Hash, Hasher};
-        let mut hasher = std::hash::DefaultHasher::new();
-        if let Kind::Gateway(gateway) = &self.0 {
-            // Without a request made for it: a search asks for this millions of times.
-            gateway.hash_into(&mut hasher);
-            return hasher.finish();
-        }
-        let Ok(request) = self.exchange().request() else { return 0 };
-        request.method().hash(&mut hasher);
-        request.uri().hash(&mut hasher);
-        for (name, value) in request.headers() {
-            (name, value).hash(&mut hasher);
-        }
-        request.body().hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
 impl PartialEq for Credentials {
     /// Equal if they would ask for the same thing with the same secrets; custom exchanges, if they are
     /// one and the same.
@@ -121,6 +114,8 @@ impl PartialEq for Credentials {
             (Kind::Gateway(a), Kind::Gateway(b)) => Arc::ptr_eq(a, b) || a == b,
             (Kind::Backend(a), Kind::Backend(b)) => Arc::ptr_eq(a, b) || a == b,
             (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
+            #[cfg(feature = "trace")]
+            (Kind::StandIn(a, _), Kind::StandIn(b, _)) => a == b,
             _ => false,
         }
     }
@@ -134,6 +129,8 @@ impl fmt::Debug for Credentials {
             Kind::Gateway(gateway) => f.debug_tuple("Credentials").field(gateway).finish(),
             Kind::Backend(backend) => f.debug_tuple("Credentials").field(backend).finish(),
             Kind::Custom(_) => f.write_str("Credentials(custom)"),
+            #[cfg(feature = "trace")]
+            Kind::StandIn(name, _) => write!(f, "Credentials({name})"),
         }
     }
 }

@@ -123,7 +123,7 @@ impl Gateway {
     }
 
     /// Hashes what it asks with: equal gateways alike.
-    #[cfg(any(feature = "trace", feature = "_model"))]
+    #[cfg(feature = "trace")]
     pub(super) fn hash_into(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash;
         (self.endpoint.uri(), self.headers.get(AUTHORIZATION), &self.body).hash(hasher);

@@ -241,17 +241,6 @@ impl Grant {
     }
 }
 
-#[cfg(feature = "_model")]
-impl Grant {
-    /// A number for what is granted: the same for the same.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        use core::hash::{Hash, Hasher};
-        let mut hasher = std::hash::DefaultHasher::new();
-        (self.token.expose(), &self.identity, self.expires_at(), self.lifetime).hash(&mut hasher);
-        hasher.finish()
-    }
-}
-
 impl fmt::Debug for Grant {
     /// Text that a server has written is shown as far as it is understood, or not at all.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

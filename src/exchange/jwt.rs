@@ -159,6 +159,21 @@ mod tests {
     }
 
     #[test]
+    fn a_name_inside_of_a_claim_is_not_a_claim() {
+        for other in [
+            r#"{"a":1,"exp":9}"#,
+            r#"{"a":{"b":1},"exp":9}"#,
+            r#"[1,{"a":1,"exp":9}]"#,
+            r#"[[],"exp",{"exp":9}]"#,
+        ] {
+            let first = format!(r#"{{"x":{other},"exp":2,"iat":1}}"#);
+            assert_eq!(lifetime(jwt(&first).as_bytes()), Some(1_000), "{first}");
+            let instead = format!(r#"{{"x":{other},"iat":1}}"#);
+            assert_eq!(lifetime(jwt(&instead).as_bytes()), None, "{instead}");
+        }
+    }
+
+    #[test]
     fn other_shapes_give_no_hint() {
         for token in ["opaque", "a.b", "a.b.c", "a.b.c.d", "..", "a.====.c", "é.é.é"] {
             assert_eq!(lifetime(token.as_bytes()), None, "{token}");

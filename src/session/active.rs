@@ -1,41 +1,34 @@
-//! A token serves. It may be renewed while it does.
+//! A token is in use. It may be renewed meanwhile.
 
 use core::fmt;
 use core::time::Duration;
 
-use bytes::Bytes;
 use http::Request;
 
+use super::Session;
 use super::authenticating::Authenticating;
-use super::authorization::{Authorization, Authorized, NotAuthorized, authorize};
-use super::core::{Generation, Session, State, sealed};
+use super::authorization::{Authorization, Authorized, authorize};
+use super::config::Config;
+use super::core::{Context, Core};
+use super::error::{AdoptError, AuthorizeError, RenewError, SendError, StaleRequest};
 use super::expired::Expired;
-use super::flight::{self, Flight, pin};
-use super::held::Held;
-use super::outgoing::{NotSent, Outgoing, RequestId, StaleRequest, TransportFailure};
-use super::transitions::{StateName, why};
+use super::flight::{self, Flight, Outcome, Prepared};
+use super::generation::Generation;
+use super::request::{Outgoing, RequestId, TransportFailure};
+use super::token::ActiveToken;
+use super::transitions::{Sealed, State, StateName, why};
 use super::unauthenticated::Unauthenticated;
-use crate::exchange::{AllowedOrigin, Credentials, Denial, Flaw, Grant, Identity, Scopes};
-use crate::secret::SessionToken;
-use crate::time::{Moment, Remaining, Validity};
+use crate::exchange::{AllowedOrigin, Credentials, Denial, Grant, Identity, Reply, Scopes};
+use crate::time::{Moment, Remaining, Stamp, Validity};
 
-/// A token serves. A renewal may be in flight meanwhile.
-#[cfg_attr(feature = "_model", derive(Clone))]
+/// A token is in use. A renewal may be in flight meanwhile.
+#[derive(Clone)]
 pub struct Active {
-    pub(super) held: Held,
-    pub(super) pinned: Option<Identity>,
-    /// None for a token that was adopted: there is nothing to renew it with.
-    pub(super) renewal: Option<Renewal>,
-}
-
-/// What a token can be renewed with, and the renewal in flight.
-#[cfg_attr(feature = "_model", derive(Clone))]
-pub(super) struct Renewal {
-    pub(super) credentials: Credentials,
+    pub(crate) token: ActiveToken,
     pub(super) flight: Option<Flight>,
 }
 
-impl sealed::Sealed for Active {}
+impl Sealed for Active {}
 
 impl State for Active {
     const NAME: StateName = StateName::Active;
@@ -43,7 +36,108 @@ impl State for Active {
 
 impl fmt::Debug for Active {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Active").field("generation", &self.held.generation).finish_non_exhaustive()
+        f.debug_struct("Active").field("generation", &self.token.generation).finish_non_exhaustive()
+    }
+}
+
+/// The state that follows when a token expires.
+pub(super) enum Lapsed {
+    Expired(Expired),
+    Reauthenticating(Authenticating),
+}
+
+impl Active {
+    /// Holds a token that was obtained elsewhere. The table allows it from `Unauthenticated` and `Expired`.
+    pub(super) fn adopt(
+        from: &impl State,
+        grant: &Grant,
+        cx: &mut Context<'_>,
+    ) -> Result<Self, AdoptError> {
+        let token = flight::adopt(grant, cx)?;
+        Ok(cx.transition(from, why::Adopted, Self { token, flight: None }))
+    }
+
+    pub(super) fn renew(&mut self, prepared: Prepared, cx: &mut Context<'_>) -> Outgoing {
+        let (flight, outgoing) = Flight::send(prepared, cx);
+        self.flight = Some(flight);
+        cx.core.last.transition_in_place(self, why::RenewalSent);
+        outgoing
+    }
+
+    /// Reads the reply to the renewal in flight. If the exchange panics, the renewal has failed, and the token
+    /// stays.
+    pub(super) fn receive(
+        &mut self,
+        flight: Flight,
+        reply: Reply<'_>,
+        cx: &mut Context<'_>,
+    ) -> Outcome<Result<Generation, Denial>> {
+        cx.core.last.transition_in_place(self, why::RenewalFailed);
+        let (result, successor) = flight.read(reply, cx);
+        let result = match result {
+            Ok(token) => {
+                self.token = token;
+                cx.core.last.transition_in_place(self, why::Renewed);
+                Ok(self.token.generation)
+            }
+            Err(denial) => {
+                cx.core.last.transition_in_place(self, why::RenewalDenied);
+                Err(denial)
+            }
+        };
+        Outcome { result, credentials: flight.credentials, successor }
+    }
+
+    pub(super) fn fail(&mut self, cx: &mut Context<'_>) {
+        self.flight = None;
+        cx.observe();
+        cx.core.last.transition_in_place(self, why::RenewalFailed);
+    }
+
+    pub(super) fn replace(
+        &mut self,
+        grant: &Grant,
+        cx: &mut Context<'_>,
+    ) -> Result<(), AdoptError> {
+        self.token = flight::adopt(grant, cx)?;
+        self.flight = None;
+        cx.core.last.transition_in_place(self, why::Replaced);
+        Ok(())
+    }
+
+    /// Leaves the state of a token that has certainly expired.
+    pub(super) fn lapse(mut self, core: &mut Core) -> Lapsed {
+        match self.flight.take() {
+            Some(flight) => {
+                let state = Authenticating { flight };
+                Lapsed::Reauthenticating(core.last.transition(&self, why::LapsedInFlight, state))
+            }
+            None => Lapsed::Expired(core.last.transition(&self, why::Lapsed, Expired(()))),
+        }
+    }
+
+    pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
+        core.identity = None;
+        core.last.transition(self, why::Stopped, Unauthenticated(()))
+    }
+
+    /// Takes the renewal with this id out.
+    pub(super) fn take_flight(&mut self, id: RequestId, core: &Core) -> Option<Flight> {
+        self.flight.take_if(|flight| flight.id(core) == id)
+    }
+
+    pub(crate) fn authorization<'a>(
+        &'a self,
+        config: &'a Config,
+        at: Stamp,
+    ) -> Result<Authorization<'a>, AuthorizeError> {
+        let ActiveToken { token, generation, .. } = &self.token;
+        let validity = self.token.lifetime.validity(at);
+        if validity == Validity::Expired {
+            return Err(AuthorizeError::Expired);
+        }
+        let authorized = Authorized { generation: *generation, validity };
+        Ok(Authorization::new(config.header_name(), token.header(), authorized))
     }
 }
 
@@ -54,167 +148,102 @@ impl Session<Active> {
     /// It is the token of this moment. Don't keep the request: authorize again before a retry.
     ///
     /// # Errors
-    /// [`NotAuthorized`] if the request doesn't go to an allowed origin, has no room for another header, or
+    /// [`AuthorizeError`] if the request doesn't go to an allowed origin, has no room for another header, or
     /// the token has expired. The request then has no such header at all, not even one that it came with.
     pub fn authorize<B>(
         &self,
         request: &mut Request<B>,
         now: Moment,
-    ) -> Result<Authorized, NotAuthorized> {
-        authorize(request, &self.core.config, |origin| self.authorization(origin, now))
+    ) -> Result<Authorized, AuthorizeError> {
+        authorize(request, &self.config, || self.current(now))
     }
 
-    /// The header to put on an API request to `origin`, for HTTP stacks that don't use
+    /// Returns the header to put on an API request to `origin`, for HTTP stacks that don't use
     /// [`http::Request`].
     ///
     /// # Errors
-    /// [`NotAuthorized`] if `origin` is not one of the configured ones, or the token has expired.
+    /// [`AuthorizeError`] if `origin` is not one of the configured ones, or the token has expired.
     pub fn authorization(
         &self,
         origin: &AllowedOrigin,
         now: Moment,
-    ) -> Result<Authorization<'_>, NotAuthorized> {
-        if !self.core.config.origins().contains(origin) {
-            return Err(NotAuthorized::OtherOrigin);
-        }
-        let validity = self.validity(now);
-        if validity == Validity::Expired {
-            return Err(NotAuthorized::Expired);
-        }
-        let authorized = Authorized { generation: self.state.held.generation, validity };
-        Ok(Authorization::new(
-            self.core.config.header_name(),
-            self.state.held.token.header(),
-            authorized,
-        ))
+    ) -> Result<Authorization<'_>, AuthorizeError> {
+        self.config.check_origin(origin)?;
+        self.current(now)
     }
 
-    /// The number of the token that serves.
+    fn current(&self, now: Moment) -> Result<Authorization<'_>, AuthorizeError> {
+        self.state.authorization(&self.config, self.core.stamp_at(now))
+    }
+
+    /// Returns the number of the token.
     #[must_use]
     pub fn generation(&self) -> Generation {
-        self.state.held.generation
+        self.state.token.generation
     }
 
-    /// For whom the token is: as asked for, or as the first reply that named somebody said.
+    /// Returns the identity that the token is for: the one asked for, or the first one that a reply named.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        self.state.pinned.as_ref()
+        self.core.identity.as_ref()
     }
 
-    /// What the token is renewed with; `None` for one that was adopted.
-    #[must_use]
-    pub fn credentials(&self) -> Option<&Credentials> {
-        Some(&self.state.renewal.as_ref()?.credentials)
-    }
-
-    /// The token itself, to hold against another.
-    pub(crate) fn token(&self) -> &SessionToken {
-        &self.state.held.token
-    }
-
-    /// The scopes that were granted, if the reply said so.
+    /// Returns the scopes that were granted, if the reply says so.
     #[must_use]
     pub fn granted_scopes(&self) -> Option<&Scopes> {
-        self.state.held.scopes.as_ref()
-    }
-
-    /// The scopes that the credentials ask for, which need not be granted.
-    #[must_use]
-    pub fn requested_scopes(&self) -> Option<&Scopes> {
-        self.credentials()?.exchange().scopes()
+        self.state.token.scopes()
     }
 }
 
 /// Time.
 impl Session<Active> {
-    /// How long the token still lives.
+    /// Returns how long the token still lives.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Remaining {
-        self.state.held.remaining(self.core.clock.advanced(now).stamp())
+        self.state.token.remaining(self.core.stamp_at(now))
     }
 
-    /// Whether the token is good at `now`.
+    /// Returns whether the token is good at `now`.
     #[must_use]
     pub fn validity(&self, now: Moment) -> Validity {
-        self.state.held.validity(self.core.clock.advanced(now).stamp())
+        self.remaining(now).validity()
     }
 
-    /// How long until renewal is due; nothing if it is.
+    /// Returns how long until renewal is due; zero if it is.
     ///
     /// It is due when the token certainly lives for no more than the margin: the configured one, or a
     /// fraction of the lifetime if that is shorter, and up to half as much again by chance, so that
     /// clients that started together don't renew together. A token whose reply leaves its life in doubt, so
-    /// that asking again would give the same reply, is due later than that: see
-    /// [`Lifetime`](crate::time::Lifetime). What a [`Driver`](crate::Driver) has
-    /// [learned](crate::driver#tokens-that-die-early) from 401s has no say here.
+    /// that asking again would give the same reply, is due later than that: see [time](crate::time). What a
+    /// [`Driver`](crate::Driver) has [learned](crate::driver#tokens-that-die-early) from 401s has no say here.
     ///
     /// It stays due while a renewal is in flight and after one has failed: how long to wait before the
     /// next try, [`Denial::retry_after`] included, is the caller's to say.
     #[must_use]
     pub fn renewal_due_in(&self, now: Moment) -> Duration {
-        let Held { lifetime, margin, .. } = &self.state.held;
-        Duration::from_millis(
-            lifetime.until_at_least(*margin, self.core.clock.advanced(now).stamp()),
-        )
+        Duration::from_millis(self.state.token.renewal_due_in(self.core.stamp_at(now)))
     }
 
-    /// Returns how many milliseconds have passed since the token's request was sent, as far as either clock
-    /// shows.
-    pub(crate) fn age(&self, now: Moment) -> u64 {
-        self.state.held.lifetime.age_at(self.core.clock.advanced(now).stamp())
-    }
-
-    /// Returns the age, in milliseconds, at which the token would be scheduled to die if nothing but its
-    /// statement were known.
-    pub(crate) fn stated_age(&self) -> u64 {
-        u64::try_from(self.state.held.lifetime.scheduled()).unwrap_or(0)
-    }
-
-    /// Returns in how many milliseconds renewal is due, if the token is scheduled as one that lives no longer
-    /// than `limit` milliseconds from its sending.
-    pub(crate) fn renewal_due_within(&self, limit: Option<u64>, now: Moment) -> u64 {
-        let Held { lifetime, margin, generation, .. } = &self.state.held;
-        let at = self.core.clock.advanced(now).stamp();
-        let Some(limit) = limit.filter(|limit| *limit < self.stated_age()) else {
-            return lifetime.until_at_least(*margin, at);
-        };
-        let shortened = lifetime.shortened(limit);
-        let margin = self.core.config.margin(
-            shortened.scheduled_at_receipt(),
-            self.core.seed(),
-            *generation,
-        );
-        shortened.until_at_least(margin, at)
-    }
-
-    /// How long until the token has certainly expired, and [`advance`](Self::advance) lapses it;
+    /// Returns how long until the token has certainly expired, and [`advance`](Self::advance) lapses it;
     /// `None` if its expiry is unknown.
     #[must_use]
     pub fn lapses_in(&self, now: Moment) -> Option<Duration> {
-        let at = self.core.clock.advanced(now).stamp();
-        self.state.held.lifetime.until_expired(at).map(Duration::from_millis)
+        let left = self.state.token.lifetime.until_expired(self.core.stamp_at(now));
+        left.map(Duration::from_millis)
     }
 
     /// Lets time pass. The token stays in use, unless it has certainly expired. One of unknown expiry never
     /// has.
     pub fn advance(mut self, now: Moment) -> Advance {
         self.core.observe(now);
-        if self.state.held.validity(self.core.clock.stamp()) != Validity::Expired {
+        if self.validity(now) != Validity::Expired {
             return Advance::Live(self);
         }
-        let Active { pinned, renewal, .. } = self.state;
-        let core = self.core;
-        match renewal {
-            Some(Renewal { credentials, flight: Some(flight) }) => {
-                let state = Authenticating { flight, credentials, pinned };
-                Advance::Reauthenticating(
-                    core.become_state::<Active, _, why::LapsedInFlight>(state),
-                )
-            }
-            idle => {
-                let credentials = idle.map(|renewal| renewal.credentials);
-                let state = Expired { credentials, pinned };
-                Advance::Lapsed(core.become_state::<Active, _, why::Lapsed>(state))
+        let Self { config, mut core, state } = self;
+        match state.lapse(&mut core) {
+            Lapsed::Expired(state) => Advance::Lapsed(Session { config, core, state }),
+            Lapsed::Reauthenticating(state) => {
+                Advance::Reauthenticating(Session { config, core, state })
             }
         }
     }
@@ -222,63 +251,43 @@ impl Session<Active> {
 
 /// Renewal.
 impl Session<Active> {
-    /// Asks for the next token, whether it is due or not: after a 401, say. The current one stays in use.
+    /// Requests the next token, whether it is due or not: after a 401, say. The current one stays in use.
     ///
     /// A token that has expired can be renewed too, until [`advance`](Self::advance) lapses the session;
-    /// nothing serves meanwhile.
+    /// no token is in use meanwhile.
     ///
     /// # Errors
-    /// [`NotSent`] if a renewal is in flight, or there is nothing to renew with. Nothing changed.
-    pub fn renew(&mut self, now: Moment) -> Result<Outgoing, NotSent> {
-        let Some(renewal) = &self.state.renewal else {
-            return Err(NotSent::NoCredentials);
-        };
-        if renewal.flight.is_some() {
-            return Err(NotSent::InFlight);
+    /// [`SendError`] if a renewal is in flight, the credentials state another identity than the token's, or
+    /// there is no request. Nothing changed.
+    pub fn renew(&mut self, credentials: &Credentials, now: Moment) -> Result<Outgoing, SendError> {
+        if self.state.flight.is_some() {
+            return Err(SendError::InFlight);
         }
-        let request = renewal.credentials.request()?;
-        self.renew_with(request, now)
+        let prepared = Prepared::new(credentials, self.core.identity.as_ref())?;
+        let Self { config, core, state } = self;
+        Ok(state.renew(prepared, &mut Context { core, config, now }))
     }
 
-    /// Sends `request`, which was made with the session's credentials.
-    pub(super) fn renew_with(
-        &mut self,
-        request: Request<Bytes>,
-        now: Moment,
-    ) -> Result<Outgoing, NotSent> {
-        let Some(renewal) = &mut self.state.renewal else {
-            return Err(NotSent::NoCredentials);
-        };
-        let (flight, outgoing) = Flight::launch(&mut self.core, &renewal.credentials, request, now);
-        renewal.flight = Some(flight);
-        self.core.stay::<Active, why::RenewalSent>();
-        Ok(outgoing)
-    }
-
-    /// Reads the reply to the renewal. The new token serves from here on.
+    /// Reads the reply to the renewal. The new token is in use from here on. Returns its generation, and the
+    /// credentials for the next request: those that this one was made with, or their
+    /// [successor](crate::Grant::with_successor) if the reply brought one.
     ///
     /// # Errors
-    /// [`NotRenewed::Stale`] if the reply is to another request: nothing changed.
-    /// [`NotRenewed::Denied`] if it gave no token: the current one stays in use, untouched, and another
-    /// renewal may be made.
+    /// * [`RenewError::Stale`] if the reply is to another request: nothing changed.
+    /// * [`RenewError::Denied`] if it gave no token: the current one stays in use, untouched, and another
+    ///   renewal may be made.
     pub fn receive<B: AsRef<[u8]>>(
         &mut self,
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
-    ) -> Result<Generation, NotRenewed> {
-        let flight = self.take_flight(id)?;
-        match flight.land(reply.into(), now, &mut self.core, &mut self.state.pinned) {
-            Ok(held) => {
-                let generation = held.generation;
-                self.state.held = held;
-                self.core.stay::<Active, why::Renewed>();
-                Ok(generation)
-            }
-            Err(denial) => {
-                self.core.stay::<Active, why::RenewalDenied>();
-                Err(NotRenewed::Denied(denial))
-            }
+    ) -> Result<(Generation, Credentials), RenewError> {
+        let Self { config, core, state } = self;
+        let flight = state.take_flight(id, core).ok_or(StaleRequest::new(id))?;
+        let cx = &mut Context { core, config, now };
+        match state.receive(flight, reply.into(), cx).into_parts() {
+            (Ok(generation), credentials) => Ok((generation, credentials)),
+            (Err(denial), credentials) => Err(RenewError::Denied(denial, credentials)),
         }
     }
 
@@ -293,9 +302,11 @@ impl Session<Active> {
         now: Moment,
     ) -> Result<(), StaleRequest> {
         let _ = why;
-        let _given_up = self.take_flight(id)?;
-        self.core.observe(now);
-        self.core.stay::<Active, why::RenewalFailed>();
+        if self.in_flight() != Some(id) {
+            return Err(StaleRequest::new(id));
+        }
+        let Self { config, core, state } = self;
+        state.fail(&mut Context { core, config, now });
         Ok(())
     }
 
@@ -304,38 +315,24 @@ impl Session<Active> {
     /// [`adopt`](Session::<Unauthenticated>::adopt).
     ///
     /// # Errors
-    /// [`Denial`] if the token is for another identity, or dead on arrival. Nothing changed.
-    pub fn replace(&mut self, grant: impl Into<Grant>, now: Moment) -> Result<Generation, Denial> {
-        let held = flight::adopt(&mut self.core, &grant.into(), now, &mut self.state.pinned)?;
-        let generation = held.generation;
-        self.state.held = held;
-        if let Some(renewal) = &mut self.state.renewal {
-            renewal.flight = None;
-        }
-        self.core.stay::<Active, why::Replaced>();
-        Ok(generation)
+    /// [`AdoptError`] as there. Nothing changed.
+    pub fn replace(
+        &mut self,
+        grant: impl Into<Grant>,
+        now: Moment,
+    ) -> Result<Generation, AdoptError> {
+        let Self { config, core, state } = self;
+        state.replace(&grant.into(), &mut Context { core, config, now })?;
+        Ok(state.token.generation)
     }
 
-    /// Sets what the token is renewed with from now on. A renewal in flight goes on as it was sent.
-    ///
-    /// # Errors
-    /// [`Flaw::WrongIdentity`] if the credentials are for another identity than the token: stop, and
-    /// authenticate anew. Nothing changed.
-    pub fn set_credentials(&mut self, credentials: Credentials) -> Result<(), Flaw> {
-        pin(&mut self.state.pinned, credentials.exchange().identity())?;
-        let flight = self.state.renewal.take().and_then(|renewal| renewal.flight);
-        self.state.renewal = Some(Renewal { credentials, flight });
-        self.core.stay::<Active, why::CredentialsSet>();
-        Ok(())
-    }
-
-    /// The renewal in flight, if there is one.
+    /// Returns the id of the renewal in flight, if there is one.
     #[must_use]
     pub fn in_flight(&self) -> Option<RequestId> {
-        Some(self.flight()?.id())
+        Some(self.state.flight.as_ref()?.id(&self.core))
     }
 
-    /// Whether the renewal in flight is past its deadline, so that it is time to
+    /// Returns whether the renewal in flight is past its deadline, so that it is time to
     /// [`fail`](Self::fail) it as [`TimedOut`](TransportFailure::TimedOut). A reply that comes first is
     /// still read.
     #[must_use]
@@ -343,57 +340,31 @@ impl Session<Active> {
         self.overdue_in(now).is_some_and(|left| left.is_zero())
     }
 
-    /// How long until the renewal in flight is past its deadline, nothing if it is; `None` if none is in
+    /// Returns how long until the renewal in flight is past its deadline, zero if it is; `None` if none is in
     /// flight.
     #[must_use]
     pub fn overdue_in(&self, now: Moment) -> Option<Duration> {
-        Some(self.flight()?.overdue_in(&self.core, now))
+        let flight = self.state.flight.as_ref()?;
+        Some(Duration::from_millis(flight.overdue_in(&self.config, self.core.stamp_at(now))))
     }
 
     /// Ends the login: the token is forgotten, and wiped unless a request still holds it. Needs no
     /// network. A reply that comes later can't be given to what is left, and may be dropped;
-    /// [`AnySession`](super::AnySession) takes it, and says that it is stale.
+    /// [`AnySession`](super::AnySession) takes it, and reports that it is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        let state = Unauthenticated(());
-        self.core.become_state::<Active, _, why::Stopped>(state)
-    }
-
-    pub(super) fn flight(&self) -> Option<&Flight> {
-        self.state.renewal.as_ref()?.flight.as_ref()
-    }
-
-    fn take_flight(&mut self, id: RequestId) -> Result<Flight, StaleRequest> {
-        let slot = self.state.renewal.as_mut().map(|renewal| &mut renewal.flight);
-        match slot {
-            Some(slot) => {
-                slot.take_if(|flight| flight.check(id).is_ok()).ok_or(StaleRequest::new(id))
-            }
-            None => Err(StaleRequest::new(id)),
-        }
+        self.map_state(Active::stop)
     }
 }
 
-/// What became of an active session as time passed.
+/// What has become of an active session as time passed.
 #[derive(Debug)]
 #[must_use = "the session is in here"]
 pub enum Advance {
-    /// The token still serves.
+    /// The token is still in use.
     Live(Session<Active>),
     /// The token has expired.
     Lapsed(Session<Expired>),
     /// The token has expired while its renewal was in flight: that request, under the same id, is now
     /// the authentication.
     Reauthenticating(Session<Authenticating>),
-}
-
-/// Why a reply renewed nothing. The current token stays in use.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[must_use]
-pub enum NotRenewed {
-    /// The reply is to another request: nothing changed.
-    #[error(transparent)]
-    Stale(#[from] StaleRequest),
-    /// The reply gave no token.
-    #[error("renewal failed: {0}; the current token stays in use")]
-    Denied(Denial),
 }

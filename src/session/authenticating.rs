@@ -1,28 +1,26 @@
-//! A request for a token is in flight, and no token serves.
+//! A request for a token is in flight, and no token is in use.
 
-use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 
-use super::active::{Active, Renewal};
-use super::core::{Session, State, sealed};
-use super::flight::Flight;
-use super::outgoing::{RequestId, StaleRequest, TransportFailure};
-use super::rejected::Rejected;
-use super::transitions::{StateName, why};
+use super::Session;
+use super::active::Active;
+use super::core::{Context, Core};
+use super::error::{ReceiveError, Rejected, StaleRequest};
+use super::flight::{Flight, Outcome, Prepared};
+use super::request::{Outgoing, RequestId, TransportFailure};
+use super::transitions::{Sealed, State, StateName, Why, why};
 use super::unauthenticated::Unauthenticated;
-use crate::exchange::{Credentials, Denial, Identity};
+use crate::exchange::{Credentials, Denial, Identity, Reply};
 use crate::time::Moment;
 
-/// A request for a token is in flight, and no token serves.
-#[cfg_attr(feature = "_model", derive(Clone))]
+/// A request for a token is in flight, and no token is in use.
+#[derive(Clone)]
 pub struct Authenticating {
     pub(super) flight: Flight,
-    pub(super) credentials: Credentials,
-    pub(super) pinned: Option<Identity>,
 }
 
-impl sealed::Sealed for Authenticating {}
+impl Sealed for Authenticating {}
 
 impl State for Authenticating {
     const NAME: StateName = StateName::Authenticating;
@@ -30,37 +28,77 @@ impl State for Authenticating {
 
 impl fmt::Debug for Authenticating {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authenticating").field("flight", &self.flight.id()).finish_non_exhaustive()
+        f.debug_struct("Authenticating").finish_non_exhaustive()
+    }
+}
+
+impl Authenticating {
+    /// Sends the request for a token. The table allows it from `Unauthenticated` and `Expired`.
+    pub(super) fn begin(
+        from: &impl State,
+        because: impl Why,
+        prepared: Prepared,
+        cx: &mut Context<'_>,
+    ) -> (Self, Outgoing) {
+        let (flight, outgoing) = Flight::send(prepared, cx);
+        (cx.transition(from, because, Self { flight }), outgoing)
+    }
+
+    /// Reads the reply to the request in flight. If the exchange panics, the request has failed.
+    pub(super) fn receive(
+        self,
+        reply: Reply<'_>,
+        cx: &mut Context<'_>,
+    ) -> Outcome<Result<Active, (Unauthenticated, Denial)>> {
+        cx.transition(&self, why::Failed, Unauthenticated(()));
+        let (result, successor) = self.flight.read(reply, cx);
+        let result = match result {
+            Ok(token) => Ok(cx.transition(&self, why::Granted, Active { token, flight: None })),
+            Err(denial) => Err((cx.transition(&self, why::Denied, Unauthenticated(())), denial)),
+        };
+        Outcome { result, credentials: self.flight.credentials, successor }
+    }
+
+    pub(super) fn fail(&self, cx: &mut Context<'_>) -> Unauthenticated {
+        cx.observe();
+        cx.transition(self, why::Failed, Unauthenticated(()))
+    }
+
+    pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
+        core.identity = None;
+        core.last.transition(self, why::Stopped, Unauthenticated(()))
+    }
+
+    /// Returns the identity that the token has to be for.
+    pub(super) fn identity<'a>(&'a self, core: &'a Core) -> Option<&'a Identity> {
+        core.identity.as_ref().or_else(|| self.flight.credentials.exchange().identity())
     }
 }
 
 impl Session<Authenticating> {
-    /// Reads the reply to the request.
+    /// Reads the reply to the request. Returns the session, and the credentials for the next request: those that
+    /// this one was made with, or their [successor](crate::Grant::with_successor) if the reply brought one.
     ///
     /// # Errors
-    /// [`NotActive::Stale`] hands the session back unchanged: the reply is to another request.
-    /// [`NotActive::Denied`] hands back an unauthenticated one: the reply gave no token. Whether asking
-    /// again can help is for [`Denial::is_permanent`] to say.
+    /// * [`ReceiveError::Stale`] hands the session back unchanged: the reply is to another request.
+    /// * [`ReceiveError::Denied`] hands back an unauthenticated one: the reply gave no token. Whether asking
+    ///   again can help is for [`Denial::is_permanent`] to say.
     pub fn receive<B: AsRef<[u8]>>(
-        mut self,
+        self,
         id: RequestId,
         reply: &http::Response<B>,
         now: Moment,
-    ) -> Result<Session<Active>, NotActive> {
-        if let Err(stale) = self.state.flight.check(id) {
-            return Err(NotActive::Stale(Rejected::new(self, stale)));
+    ) -> Result<(Session<Active>, Credentials), ReceiveError> {
+        if id != self.in_flight() {
+            return Err(ReceiveError::Stale(Rejected::new(self, StaleRequest::new(id))));
         }
-        let Authenticating { flight, credentials, mut pinned } = self.state;
-        match flight.land(reply.into(), now, &mut self.core, &mut pinned) {
-            Ok(held) => {
-                let renewal = Some(Renewal { credentials, flight: None });
-                let state = Active { held, pinned, renewal };
-                Ok(self.core.become_state::<Authenticating, _, why::Granted>(state))
-            }
-            Err(denial) => {
-                let state = Unauthenticated(());
-                let session = self.core.become_state::<Authenticating, _, why::Denied>(state);
-                Err(NotActive::Denied(Rejected::new(session, denial)))
+        let Self { config, mut core, state } = self;
+        let cx = &mut Context { core: &mut core, config: &config, now };
+        match state.receive(reply.into(), cx).into_parts() {
+            (Ok(state), credentials) => Ok((Session { config, core, state }, credentials)),
+            (Err((state, denial)), credentials) => {
+                let rejected = Rejected::new(Session { config, core, state }, denial);
+                Err(ReceiveError::Denied(rejected, credentials))
             }
         }
     }
@@ -68,36 +106,37 @@ impl Session<Authenticating> {
     /// Reports that the request got no reply. `why` is for your own records: the session draws no
     /// conclusion from it.
     ///
+    /// The identity of a login that has held a token before is kept.
+    ///
     /// # Errors
     /// [`StaleRequest`] hands the session back unchanged: the failure is another request's.
     pub fn fail(
-        mut self,
+        self,
         id: RequestId,
         why: TransportFailure,
         now: Moment,
     ) -> Result<Session<Unauthenticated>, Rejected<Authenticating, StaleRequest>> {
         let _ = why;
-        if let Err(stale) = self.state.flight.check(id) {
-            return Err(Rejected::new(self, stale));
+        if id != self.in_flight() {
+            return Err(Rejected::new(self, StaleRequest::new(id)));
         }
-        self.core.observe(now);
-        let state = Unauthenticated(());
-        Ok(self.core.become_state::<Authenticating, _, why::Failed>(state))
+        let Self { config, mut core, state } = self;
+        let state = state.fail(&mut Context { core: &mut core, config: &config, now });
+        Ok(Session { config, core, state })
     }
 
-    /// Gives the request up. A reply that comes later is stale.
+    /// Gives the request up, and ends the login. A reply that comes later is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        let state = Unauthenticated(());
-        self.core.become_state::<Authenticating, _, why::Stopped>(state)
+        self.map_state(Authenticating::stop)
     }
 
-    /// The request in flight.
+    /// Returns the id of the request in flight.
     #[must_use]
     pub fn in_flight(&self) -> RequestId {
-        self.state.flight.id()
+        self.state.flight.id(&self.core)
     }
 
-    /// Whether the request is past its deadline, so that it is time to
+    /// Returns whether the request is past its deadline, so that it is time to
     /// [`fail`](Self::fail) it as [`TimedOut`](TransportFailure::TimedOut). A reply that comes first is
     /// still read.
     #[must_use]
@@ -105,49 +144,23 @@ impl Session<Authenticating> {
         self.overdue_in(now).is_zero()
     }
 
-    /// How long until the request is past its deadline; nothing if it is.
+    /// Returns how long until the request is past its deadline; zero if it is.
     #[must_use]
     pub fn overdue_in(&self, now: Moment) -> Duration {
-        self.state.flight.overdue_in(&self.core, now)
+        let at = self.core.stamp_at(now);
+        Duration::from_millis(self.state.flight.overdue_in(&self.config, at))
     }
 
-    /// For whom the token has to be: as asked for, or as an earlier reply named it.
+    /// Returns the identity that the token has to be for: the one stated, or the one that an earlier token of
+    /// this login was for.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
-        self.state.pinned.as_ref()
+        self.state.identity(&self.core)
     }
 
-    /// The credentials that the session authenticates with.
+    /// Returns the credentials that the request was made with.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
-        &self.state.credentials
-    }
-}
-
-/// Why a reply didn't make the session active; the session is inside.
-#[derive(Debug)]
-#[must_use = "the session is in here"]
-pub enum NotActive {
-    /// The reply is to another request. The session still waits for its own.
-    Stale(Rejected<Authenticating, StaleRequest>),
-    /// The reply gave no token.
-    Denied(Rejected<Unauthenticated, Denial>),
-}
-
-impl fmt::Display for NotActive {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stale(rejected) => write!(f, "still authenticating: {}", rejected.reason()),
-            Self::Denied(rejected) => write!(f, "authentication failed: {}", rejected.reason()),
-        }
-    }
-}
-
-impl Error for NotActive {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Stale(rejected) => Some(rejected.reason()),
-            Self::Denied(rejected) => Some(rejected.reason()),
-        }
+        &self.state.flight.credentials
     }
 }

@@ -1,4 +1,4 @@
-//! What an API request carries, and why it may not.
+//! The header that authorizes an API request, and the checks before a request gets it.
 
 use core::fmt;
 
@@ -6,11 +6,11 @@ use http::header::HOST;
 use http::{HeaderName, HeaderValue, Request};
 
 use super::config::Config;
-use super::core::Generation;
-use crate::exchange::AllowedOrigin;
+use super::error::AuthorizeError;
+use super::generation::Generation;
 use crate::time::Validity;
 
-/// How a request was authorized: with which token, and how good that was.
+/// The token that a request was authorized with, and its validity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Authorized {
     /// The number of the token. Keep it with the request: if the API answers 401, it says which token
@@ -41,66 +41,55 @@ impl<'a> Authorization<'a> {
         Self { name, value, authorized }
     }
 
-    /// The header's name: `authorization`, or the one configured.
+    /// Returns the header's name: `authorization`, or the one configured.
     #[must_use]
     pub fn name(&self) -> &'a HeaderName {
         self.name
     }
 
-    /// The header's value: scheme and token, marked sensitive. Cloning shares the wiped buffer.
+    /// Returns the header's value: scheme and token, marked sensitive. Cloning shares the wiped buffer.
     #[must_use]
     pub fn value(&self) -> &'a HeaderValue {
         self.value
     }
 
-    /// With which token, and how good it is.
+    /// Returns the token's generation and validity.
     #[must_use]
     pub fn authorized(&self) -> Authorized {
         self.authorized
     }
 }
 
-/// Why a request can't be authorized, whatever the state of the session.
-pub(crate) enum Unauthorizable {
-    NoHost,
-    OtherOrigin,
-    TooManyHeaders,
-}
-
-/// Puts the authorization for a request's origin on it, or, where there is none, removes whatever stands
+/// Puts an authorization on a request. If the request goes elsewhere, or there is none, removes whatever stands
 /// in its place: a request that failed to be authorized must not go out with an older token.
-pub(crate) fn authorize<'a, B, E: From<Unauthorizable>>(
+pub(crate) fn authorize<'a, B>(
     request: &mut Request<B>,
     config: &Config,
-    authorization: impl FnOnce(&AllowedOrigin) -> Result<Authorization<'a>, E>,
-) -> Result<Authorized, E> {
-    let authorized = match origin_of(request, config).map_err(E::from).and_then(authorization) {
-        Ok(Authorization { name, value, authorized }) => {
+    authorization: impl FnOnce() -> Result<Authorization<'a>, AuthorizeError>,
+) -> Result<Authorized, AuthorizeError> {
+    let authorized = check_request(request, config).and_then(|()| authorization()).and_then(
+        |Authorization { name, value, authorized }| {
             let inserted = request.headers_mut().try_insert(name, value.clone());
-            inserted.map(|_| authorized).map_err(|_| Unauthorizable::TooManyHeaders.into())
-        }
-        Err(reason) => Err(reason),
-    };
+            inserted.map(|_| authorized).map_err(|_| AuthorizeError::TooManyHeaders)
+        },
+    );
     if authorized.is_err() {
         request.headers_mut().remove(config.header_name());
     }
     authorized
 }
 
-/// Returns the allowed origin that a request goes to: by its URI, and by its `Host` header if it has one.
-fn origin_of<'c, B>(
-    request: &Request<B>,
-    config: &'c Config,
-) -> Result<&'c AllowedOrigin, Unauthorizable> {
-    if request.uri().host().is_none_or(str::is_empty) {
-        return Err(Unauthorizable::NoHost);
-    }
-    let origin = config.origin_of(request.uri()).ok_or(Unauthorizable::OtherOrigin)?;
+/// Checks that a request goes to an allowed origin: by its URI, and by its `Host` header if it has one.
+fn check_request<B>(request: &Request<B>, config: &Config) -> Result<(), AuthorizeError> {
+    let Some(origin) = config.origin_of(request.uri()) else {
+        let relative = request.uri().host().is_none_or(str::is_empty);
+        return Err(if relative { AuthorizeError::NoHost } else { AuthorizeError::OtherOrigin });
+    };
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
-        (None, _) => Ok(origin),
-        (Some(host), None) if origin.is_named_by(host) => Ok(origin),
-        _ => Err(Unauthorizable::OtherOrigin),
+        (None, _) => Ok(()),
+        (Some(host), None) if origin.is_named_by(host) => Ok(()),
+        _ => Err(AuthorizeError::OtherOrigin),
     }
 }
 
@@ -110,35 +99,5 @@ impl fmt::Debug for Authorization<'_> {
             .field("name", self.name)
             .field("authorized", &self.authorized)
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a request was not authorized. It carries no authorization now, not even one that it came with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotAuthorized {
-    /// The request doesn't go to one of the configured origins: another scheme, host or port, user
-    /// information before the host, or a `Host` header that names another origin than the URI. Configure
-    /// the origin, if it should have the token.
-    #[error("the request does not go to an allowed origin, by its URI or its `Host` header")]
-    OtherOrigin,
-    /// The request's URI is relative, so its origin isn't known. Authorize the absolute URI.
-    #[error("the URI has no host, so its origin is not known: use an absolute URI")]
-    NoHost,
-    /// The request has as many headers as an [`http::HeaderMap`] can hold: 24,576. Send fewer.
-    #[error("the request's headers are full, so the token's has no room: send fewer")]
-    TooManyHeaders,
-    /// The token has certainly expired: advance the session, and authenticate again.
-    #[error("the session's token has expired")]
-    Expired,
-}
-
-impl From<Unauthorizable> for NotAuthorized {
-    fn from(reason: Unauthorizable) -> Self {
-        match reason {
-            Unauthorizable::NoHost => Self::NoHost,
-            Unauthorizable::OtherOrigin => Self::OtherOrigin,
-            Unauthorizable::TooManyHeaders => Self::TooManyHeaders,
-        }
     }
 }

@@ -1,13 +1,14 @@
-//! What a session is told once: where tokens may go, how far clocks are trusted, when to renew.
+//! The configuration of a session: where tokens may go, how far clocks are trusted, when to renew.
 
 use core::time::Duration;
 
 use http::Uri;
 use http::header::{AUTHORIZATION, HeaderName};
 
-use super::core::Generation;
-use super::outgoing::mix;
+use super::error::AuthorizeError;
+use super::generation::Generation;
 use crate::exchange::AllowedOrigin;
+use crate::rng::mix;
 use crate::secret::BEARER;
 use crate::time::{Tolerances, millis};
 
@@ -29,7 +30,7 @@ use crate::time::{Tolerances, millis};
 ///
 /// **Short-lived tokens.** A token is never Valid if it lives for no more than its skew and two seconds (one
 /// that a `Date` may lose by being cut, one for clock drift): 3 s from the gateway, 12 s from a backend, by
-/// default. It serves as Unsure, and is renewed at each backoff. Lower
+/// default. It is used as Unsure, and is renewed at each backoff. Lower
 /// [`backend_skew`](ConfigBuilder::backend_skew) to what the clocks of backend and gateway really differ by, or
 /// have the backend hand out longer-lived tokens. Without a `Date`, the wall clock's error counts in place of
 /// the skew: 122 s by default. A [relative](crate::Grant::with_lifetime) lifetime needs one second only.
@@ -105,48 +106,73 @@ impl Config {
         })
     }
 
-    /// The origins that tokens may be sent to.
+    /// Returns the origins that tokens may be sent to.
     #[must_use]
     pub fn origins(&self) -> &[AllowedOrigin] {
         &self.origins
     }
 
-    /// How long a request for a token may take.
+    /// Returns the name of the header that session tokens are sent in.
+    #[must_use]
+    pub fn header_name(&self) -> &HeaderName {
+        &self.header
+    }
+
+    /// Returns what stands before the token in that header.
+    #[must_use]
+    pub fn scheme(&self) -> &str {
+        &self.scheme
+    }
+
+    /// Returns how long a request for a token may take.
     #[must_use]
     pub fn request_timeout(&self) -> Duration {
         self.request_timeout
     }
 
-    pub(crate) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
+    /// Returns σ for the gateway: the most that its `Date` and its `expiresAt` are apart.
+    #[must_use]
+    pub fn gateway_skew(&self) -> Duration {
+        self.gateway_skew
+    }
+
+    /// Returns σ for backends: the most that a backend's `Date` and the gateway's `expiresAt` are apart.
+    #[must_use]
+    pub fn backend_skew(&self) -> Duration {
+        self.backend_skew
+    }
+
+    /// Returns ω: the most that the device's wall clock is off.
+    #[must_use]
+    pub fn wall_error(&self) -> Duration {
+        self.wall_error
+    }
+
+    /// Returns how long a token of unknown expiry counts as valid.
+    #[must_use]
+    pub fn assumed_lifetime(&self) -> Duration {
+        self.assumed_lifetime
+    }
+
+    /// Returns how long before its end a token is renewed, at the latest.
+    #[must_use]
+    pub fn renewal_margin(&self) -> Duration {
+        self.renewal_margin
+    }
+
+    /// Returns which part of its life that margin may take, in per cent.
+    #[must_use]
+    pub fn renewal_percent(&self) -> u8 {
+        self.renewal_percent
+    }
+
+    /// Returns the allowed origin of a URI.
+    pub(super) fn origin_of(&self, uri: &Uri) -> Option<&AllowedOrigin> {
         self.origins.iter().find(|allowed| allowed.covers(uri))
     }
 
-    pub(crate) fn header_name(&self) -> &HeaderName {
-        &self.header
-    }
-
-    pub(crate) fn scheme(&self) -> &str {
-        &self.scheme
-    }
-
-    /// All times, in the order of the builder's methods. Cut to milliseconds, which is all that is ever
-    /// looked at.
-    #[cfg(feature = "trace")]
-    pub(crate) fn millis(&self) -> [u64; 6] {
-        [
-            self.request_timeout,
-            self.gateway_skew,
-            self.backend_skew,
-            self.wall_error,
-            self.assumed_lifetime,
-            self.renewal_margin,
-        ]
-        .map(millis)
-    }
-
-    #[cfg(feature = "trace")]
-    pub(crate) fn renewal_percent(&self) -> u8 {
-        self.renewal_percent
+    pub(crate) fn check_origin(&self, origin: &AllowedOrigin) -> Result<(), AuthorizeError> {
+        if self.origins.contains(origin) { Ok(()) } else { Err(AuthorizeError::OtherOrigin) }
     }
 
     /// σ: the most that `Date` and `expiresAt` are apart, by who writes `Date`.
@@ -157,12 +183,6 @@ impl Config {
     pub(super) fn tolerances(&self, issuer_writes_date: bool) -> Tolerances {
         let skew = self.skew(issuer_writes_date);
         Tolerances::new(skew, self.wall_error, self.assumed_lifetime)
-    }
-
-    /// ω: the most that the device's wall clock is off.
-    #[cfg(feature = "sim")]
-    pub(crate) fn wall_error(&self) -> Duration {
-        self.wall_error
     }
 
     /// Returns the margin of one token, in milliseconds: `min(configured, fraction × initial)`, and up to
@@ -245,8 +265,7 @@ impl ConfigBuilder {
     /// [`ConfigError`] names the setting (or the four that share one) that is out of range, and the range.
     pub fn build(self) -> Result<Config, ConfigError> {
         const YEAR: Duration = Duration::from_secs(366 * 24 * 3_600);
-        let config = self.0;
-        let timeouts = Duration::from_millis(1)..=Duration::from_secs(3_600);
+        let Self(config) = self;
         let visible = config.scheme.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
         if !visible || config.scheme.starts_with(' ') {
             return Err(ConfigError::Scheme);
@@ -254,21 +273,21 @@ impl ConfigBuilder {
         if !(config.scheme.is_empty() || config.scheme.ends_with([' ', '='])) {
             return Err(ConfigError::SchemeEnd);
         }
-        if !timeouts.contains(&config.request_timeout) {
-            return Err(ConfigError::RequestTimeout);
-        }
-        if !(Duration::from_secs(1)..=YEAR).contains(&config.assumed_lifetime) {
-            return Err(ConfigError::AssumedLifetime);
-        }
         if !(1..=50).contains(&config.renewal_percent) {
             return Err(ConfigError::RenewalPercent);
         }
-        let tolerances =
-            [config.gateway_skew, config.backend_skew, config.wall_error, config.renewal_margin];
-        if tolerances.into_iter().any(|tolerance| tolerance > YEAR) {
-            return Err(ConfigError::Tolerance);
-        }
-        Ok(config)
+        let (ms, seconds) = (Duration::from_millis, Duration::from_secs);
+        let up_to_a_year = Duration::ZERO..=YEAR;
+        let ranges = [
+            (config.request_timeout, ms(1)..=seconds(3_600), ConfigError::RequestTimeout),
+            (config.assumed_lifetime, seconds(1)..=YEAR, ConfigError::AssumedLifetime),
+            (config.gateway_skew, up_to_a_year.clone(), ConfigError::Tolerance),
+            (config.backend_skew, up_to_a_year.clone(), ConfigError::Tolerance),
+            (config.wall_error, up_to_a_year.clone(), ConfigError::Tolerance),
+            (config.renewal_margin, up_to_a_year, ConfigError::Tolerance),
+        ];
+        let wrong = ranges.into_iter().find(|(value, range, _)| !range.contains(value));
+        wrong.map_or(Ok(config), |(_, _, error)| Err(error))
     }
 }
 
@@ -321,12 +340,17 @@ mod tests {
                 .renewal_percent(7)
         })
         .unwrap();
+        let kept = [
+            config.request_timeout(),
+            config.gateway_skew(),
+            config.backend_skew(),
+            config.wall_error(),
+            config.assumed_lifetime(),
+            config.renewal_margin(),
+        ];
+        assert_eq!((kept, config.renewal_percent()), (times, 7));
         let skews = [true, false].map(|by_issuer| config.skew(by_issuer));
-        assert_eq!((config.request_timeout(), skews), (times[0], [times[1], times[2]]));
-        #[cfg(feature = "sim")]
-        assert_eq!(config.wall_error(), times[3]);
-        #[cfg(feature = "trace")]
-        assert_eq!((config.millis(), config.renewal_percent()), ([1, 2, 3, 4, 5_000, 6], 7));
+        assert_eq!(skews, [times[1], times[2]]);
     }
 
     #[test]

@@ -1,165 +1,99 @@
-//! What every state has in common, and the one place where a session changes state.
-
-use core::fmt;
-use std::sync::Arc;
+//! What every state has in common: the counters, the clock and the identity of a session.
 
 use super::config::Config;
-use super::outgoing::RequestId;
-use super::transitions::why::Why;
-use super::transitions::{self, StateName, Transition};
-use crate::time::{Clock, Moment};
+use super::generation::Generation;
+use super::request::RequestId;
+use super::transitions::{LastTransition, State, Why};
+use crate::exchange::Identity;
+use crate::time::{Clock, Moment, Stamp};
 
-pub(super) mod sealed {
-    /// Closes the set of states, each of which is shown as a part of its session.
-    pub trait Sealed: core::fmt::Debug {}
-}
-
-/// A state of a [`Session`]: [`Unauthenticated`](super::Unauthenticated),
-/// [`Authenticating`](super::Authenticating), [`Active`](super::Active) or [`Expired`](super::Expired).
-/// The set is closed. [`AnySession`](super::AnySession) holds a session in any of them.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a state of a session",
-    note = "the states are `Unauthenticated`, `Authenticating`, `Active` and `Expired`",
-    note = "a struct field that holds a session in any state has the type `AnySession`"
-)]
-pub trait State: sealed::Sealed {
-    /// The state, as a value.
-    const NAME: StateName;
-}
-
-/// A session in state `S`. See the [module](crate::session) for the states and a walk through them.
-///
-/// A transition changes the type, so a struct field that holds a session through several of them has the
-/// type [`AnySession`](super::AnySession).
-///
-/// Not `Clone`: a copy would use the same request ids, and double what is sent.
-#[must_use = "a session that is dropped forgets its token"]
-pub struct Session<S: State> {
-    pub(super) core: Core,
-    pub(super) state: S,
-}
-
-/// How many tokens a session has held: the first one is generation 1, and each token that follows, by
-/// whatever way, is one more. An API call that is answered 401 names the generation it was made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Generation(pub(super) u64);
-
-impl Generation {
-    /// The number, from 1.
-    #[must_use]
-    pub const fn number(self) -> u64 {
-        self.0
-    }
-
-    #[cfg(feature = "trace")]
-    pub(crate) const fn from_number(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-/// What outlives every transition.
-#[cfg_attr(feature = "_model", derive(Clone))]
-pub(super) struct Core {
-    pub(super) config: Arc<Config>,
-    pub(super) clock: Clock,
+/// What stays in place while the state changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Core {
+    pub(crate) clock: Clock,
+    /// The identity of the login, once it has held a grant that was asked for it or that names it. Until `stop`.
+    pub(crate) identity: Option<Identity>,
     seed: u64,
     requests: u64,
     generations: u64,
-    last: Option<Transition>,
+    pub(super) last: LastTransition,
 }
 
 impl Core {
-    pub(super) fn new(config: Arc<Config>, seed: u64) -> Self {
-        Self { config, clock: Clock::default(), seed, requests: 0, generations: 0, last: None }
-    }
-
-    /// Returns a core that counts on from this one: requests, tokens and time.
-    pub(super) fn continued(&self) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self {
-            config: Arc::clone(&self.config),
-            clock: self.clock,
-            seed: self.seed,
-            requests: self.requests,
-            generations: self.generations,
-            last: None,
+            clock: Clock::default(),
+            identity: None,
+            seed,
+            requests: 0,
+            generations: 0,
+            last: LastTransition::default(),
         }
     }
 
-    /// Changes state. There has to be a row of the table for it, or this doesn't compile.
-    pub(super) fn become_state<From: State, To: State, Because: Why>(
-        mut self,
-        state: To,
-    ) -> Session<To> {
-        self.last = Some(const { transitions::require(From::NAME, Because::CAUSE, To::NAME) });
-        Session { core: self, state }
-    }
-
-    /// Notes a transition that stays in its state. There has to be a row of the table for it.
-    pub(super) fn stay<S: State, Because: Why>(&mut self) {
-        self.last = Some(const { transitions::require(S::NAME, Because::CAUSE, S::NAME) });
-    }
-
-    pub(super) fn observe(&mut self, now: Moment) {
+    /// Takes a reading of the clocks.
+    pub(crate) fn observe(&mut self, now: Moment) {
         self.clock = self.clock.advanced(now);
     }
 
-    pub(super) fn next_request(&mut self) -> RequestId {
+    /// Returns the elapsed time at `now`, without taking a reading.
+    pub(crate) fn stamp_at(&self, now: Moment) -> Stamp {
+        self.clock.advanced(now).stamp()
+    }
+
+    /// Returns the monotonic milliseconds that have passed as of the last reading.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.clock.stamp().ticks()
+    }
+
+    /// Counts one more request, and returns its number.
+    pub(super) fn next_request(&mut self) -> u64 {
         self.requests = self.requests.saturating_add(1);
-        RequestId::new(self.seed, self.requests)
+        self.requests
+    }
+
+    /// Returns the id of the request with this number.
+    pub(super) fn request_id(&self, number: u64) -> RequestId {
+        RequestId::new(self.seed, number)
     }
 
     pub(super) fn next_generation(&mut self) -> Generation {
         self.generations = self.generations.saturating_add(1);
-        Generation(self.generations)
+        Generation::from_number(self.generations)
     }
 
-    pub(super) fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// How many requests were made.
-    pub(super) fn requests(&self) -> u64 {
+    /// Returns the number of requests made so far.
+    pub(crate) fn requests(&self) -> u64 {
         self.requests
     }
 
-    /// How many tokens were held.
-    pub(super) fn generations(&self) -> u64 {
+    /// Returns the number of tokens held so far.
+    pub(crate) fn generations(&self) -> u64 {
         self.generations
     }
-
-    pub(super) fn last(&self) -> Option<Transition> {
-        self.last
-    }
 }
 
-impl<S: State> Session<S> {
-    /// The state, as a value. Time changes it only by a method that takes the session: an active one
-    /// whose token has expired is active until it is advanced, and serves no token meanwhile.
-    #[must_use]
-    pub fn state(&self) -> StateName {
-        S::NAME
-    }
-
-    /// The last transition, which says why the session is in this state; `None` for a new one.
-    #[must_use]
-    pub fn last_transition(&self) -> Option<Transition> {
-        self.core.last
-    }
-
-    /// The configuration.
-    #[must_use]
-    pub fn config(&self) -> &Arc<Config> {
-        &self.core.config
-    }
+/// A call: what a transition works with besides the state.
+pub(super) struct Context<'a> {
+    pub(super) core: &'a mut Core,
+    pub(super) config: &'a Config,
+    pub(super) now: Moment,
 }
 
-impl<S: State> fmt::Debug for Session<S> {
-    /// The state, with its request or its token's number, and the last cause. No token, no credentials.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("state", &self.state)
-            .field("cause", &self.core.last.map(|transition| transition.cause))
-            .field("generations", &self.core.generations)
-            .finish_non_exhaustive()
+impl Context<'_> {
+    /// Notes the transition from one state to another, and returns the other. A transition that is not in the
+    /// table does not compile.
+    pub(super) fn transition<T: State>(&mut self, from: &impl State, why: impl Why, to: T) -> T {
+        self.core.last.transition(from, why, to)
+    }
+
+    /// Takes a reading of the clocks, and returns the elapsed time.
+    pub(super) fn observe(&mut self) -> Stamp {
+        self.core.observe(self.now);
+        self.core.clock.stamp()
     }
 }

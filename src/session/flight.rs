@@ -1,156 +1,165 @@
 //! The one request that a session may have in flight, and the only code that reads a reply.
 
-use core::time::Duration;
-
 use bytes::Bytes;
 use http::Request;
 
-use super::core::Core;
-use super::held::Held;
-use super::outgoing::{Outgoing, RequestId, StaleRequest};
+use super::config::Config;
+use super::core::{Context, Core};
+use super::error::{AdoptError, SendError};
+use super::request::{Outgoing, RequestId};
+use super::token::{ActiveToken, check_identity};
 use crate::exchange::{
-    Credentials, Denial, DenialKind, Flaw, Grant, Identity, IdentitySource, Reply, check_identity,
-    jwt,
+    Credentials, Denial, Flaw, Grant, Identity, IdentitySource, Reply,
+    check_identity as check_named, jwt,
 };
-use crate::time::{Evidence, Lifetime, Moment, Stamp, Validity, millis};
+use crate::time::{Evidence, Lifetime, Stamp, millis};
+
+/// A request that was built and is not sent yet. Sending it calls no exchange.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    pub(crate) credentials: Credentials,
+    request: Box<Request<Bytes>>,
+    body_limit: usize,
+    single_use: bool,
+}
+
+impl Prepared {
+    /// Builds the request of a login for `identity`, if that is known.
+    pub(crate) fn new(
+        credentials: &Credentials,
+        identity: Option<&Identity>,
+    ) -> Result<Self, SendError> {
+        let exchange = credentials.exchange();
+        check_identity(identity, exchange.identity()).map_err(|_| SendError::OtherIdentity)?;
+        Ok(Self {
+            request: Box::new(credentials.request()?),
+            body_limit: exchange.body_limit(),
+            single_use: exchange.is_single_use(),
+            credentials: credentials.clone(),
+        })
+    }
+
+    pub(crate) fn uri(&self) -> &http::Uri {
+        self.request.uri()
+    }
+}
 
 /// A request in flight.
-#[cfg_attr(feature = "_model", derive(Clone))]
-pub(super) struct Flight {
-    id: RequestId,
-    sent: Stamp,
-    /// In ticks: the session's own time, which a clock that goes back doesn't move.
-    deadline: u64,
-    /// Those that the request was made with: the session's may be newer when the reply comes.
-    credentials: Credentials,
+#[derive(Debug, Clone)]
+pub(crate) struct Flight {
+    number: u64,
+    pub(crate) sent: Stamp,
+    /// The credentials that the request was made with.
+    pub(crate) credentials: Credentials,
+    /// Whether a reply that is lost may have used the credentials up.
+    pub(crate) single_use: bool,
+}
+
+/// What a reply led to.
+pub(super) struct Outcome<T> {
+    pub(super) result: T,
+    /// The credentials that the request was made with.
+    pub(super) credentials: Credentials,
+    /// The credentials that take their place.
+    pub(super) successor: Option<Credentials>,
+}
+
+impl<T> Outcome<T> {
+    /// Returns the result, and the credentials for the next request.
+    pub(super) fn into_parts(self) -> (T, Credentials) {
+        (self.result, self.successor.unwrap_or(self.credentials))
+    }
 }
 
 impl Flight {
-    /// Puts `request`, which was made with `credentials`, in flight.
-    pub(super) fn launch(
-        core: &mut Core,
-        credentials: &Credentials,
-        request: Request<Bytes>,
-        now: Moment,
-    ) -> (Self, Outgoing) {
-        core.observe(now);
-        let sent = core.clock.stamp();
-        let timeout = core.config.request_timeout();
-        let id = core.next_request();
-        let flight = Self {
-            id,
-            sent,
-            deadline: sent.ticks().saturating_add(millis(timeout)),
-            credentials: credentials.clone(),
-        };
-        let deadline = now.since_start().saturating_add(timeout);
-        let body_limit = credentials.exchange().body_limit();
-        (flight, Outgoing::new(id, request, (timeout, deadline), body_limit))
+    /// Sends a request: takes its id, its time stamp and its deadline.
+    pub(super) fn send(prepared: Prepared, cx: &mut Context<'_>) -> (Self, Outgoing) {
+        let Prepared { credentials, request, body_limit, single_use } = prepared;
+        let sent = cx.observe();
+        let number = cx.core.next_request();
+        let timeout = cx.config.request_timeout();
+        let times = (timeout, cx.now.since_start().saturating_add(timeout));
+        let outgoing = Outgoing::new(cx.core.request_id(number), request, times, body_limit);
+        (Self { number, sent, credentials, single_use }, outgoing)
     }
 
-    pub(super) fn id(&self) -> RequestId {
-        self.id
+    pub(super) fn id(&self, core: &Core) -> RequestId {
+        core.request_id(self.number)
     }
 
-    #[cfg(feature = "_model")]
-    pub(super) fn sent(&self) -> Stamp {
-        self.sent
+    /// Returns how many milliseconds are left until the deadline, which counts in the session's own ticks: a
+    /// clock that goes back doesn't move it.
+    pub(crate) fn overdue_in(&self, config: &Config, at: Stamp) -> u64 {
+        let deadline = self.sent.ticks().saturating_add(millis(config.request_timeout()));
+        deadline.saturating_sub(at.ticks())
     }
 
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.credentials
-    }
-
-    /// Whether `id` is this flight's.
-    pub(super) fn check(&self, id: RequestId) -> Result<(), StaleRequest> {
-        if id == self.id { Ok(()) } else { Err(StaleRequest::new(id)) }
-    }
-
-    /// How long until the deadline; nothing if it has passed.
-    pub(super) fn overdue_in(&self, core: &Core, now: Moment) -> Duration {
-        let ticks = core.clock.advanced(now).stamp().ticks();
-        Duration::from_millis(self.deadline.saturating_sub(ticks))
-    }
-
-    /// Reads the reply. `pinned` is the identity that the token has to be for, and becomes the one
-    /// that it is for.
-    pub(super) fn land(
-        self,
+    /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic.
+    pub(super) fn read(
+        &self,
         reply: Reply<'_>,
-        now: Moment,
-        core: &mut Core,
-        pinned: &mut Option<Identity>,
-    ) -> Result<Held, Denial> {
-        core.observe(now);
+        cx: &mut Context<'_>,
+    ) -> (Result<ActiveToken, Denial>, Option<Credentials>) {
+        let span = (self.sent, cx.observe());
         let exchange = self.credentials.exchange();
-        let grant = exchange.read(reply).map_err(|denial| reply.with_its_wait(denial))?;
-        if let Some(identity) = exchange.identity() {
-            check_identity(&grant, identity).map_err(|flaw| reply.flawed(flaw))?;
+        let grant = match exchange.read(reply) {
+            Ok(grant) => grant,
+            Err(denial) => return (Err(reply.with_its_wait(denial)), None),
+        };
+        let stated = exchange.identity();
+        if let Some(Err(flaw)) = stated.map(|stated| check_named(&grant, stated)) {
+            return (Err(reply.flawed(flaw)), None);
         }
-        let config = &core.config;
-        let tolerances = config.tolerances(exchange.issuer_writes_date());
         let evidence = Evidence::default().date(reply.date());
         let evidence = match reply.age() {
             Some(age) => evidence.age(age),
             None => evidence.unreadable_age(),
         };
-        let span = (self.sent, core.clock.stamp());
-        let lifetime = |evidence| Lifetime::new(evidence, tolerances, span, now);
-        accept(core, &grant, evidence, lifetime, pinned).map_err(|flaw| reply.flawed(flaw))
+        let tolerances = cx.config.tolerances(exchange.issuer_writes_date());
+        let lifetime = Lifetime::new(stating(evidence, &grant), tolerances, span, cx.now);
+        let held = ActiveToken::hold(&grant, stated, lifetime, cx);
+        let successor = if matches!(held, Err(AdoptError::OtherIdentity)) {
+            None
+        } else {
+            next_credentials(&grant, cx.core.identity.as_ref().or(stated).or(grant.identity()))
+        };
+        (held.map_err(|error| reply.flawed(error.into())), successor)
     }
 }
 
-/// Takes a token that was obtained elsewhere: there is no reply whose `Date` could be held against the
-/// device's own clock.
-pub(super) fn adopt(
-    core: &mut Core,
-    grant: &Grant,
-    now: Moment,
-    pinned: &mut Option<Identity>,
-) -> Result<Held, Denial> {
-    core.observe(now);
-    let tolerances = core.config.tolerances(false);
-    let stamp = core.clock.stamp();
-    let lifetime = |evidence| Lifetime::new(evidence, tolerances, (stamp, stamp), now);
-    accept(core, grant, Evidence::default().adopted(), lifetime, pinned)
-        .map_err(|flaw| Denial::new(DenialKind::Malformed(flaw), None))
+/// Returns the successor that a grant brings, unless it states another identity than the login's.
+fn next_credentials(grant: &Grant, known: Option<&Identity>) -> Option<Credentials> {
+    let successor = grant.successor()?;
+    check_identity(known, successor.exchange().identity()).is_ok().then(|| successor.clone())
 }
 
-/// Holds a grant, if it is for the right identity and not dead on arrival. Changes nothing otherwise.
-fn accept(
-    core: &mut Core,
-    grant: &Grant,
-    evidence: Evidence,
-    lifetime: impl FnOnce(Evidence) -> Lifetime,
-    pinned: &mut Option<Identity>,
-) -> Result<Held, Flaw> {
-    let evidence = evidence
+/// Adds what a grant says of its token's life.
+fn stating(evidence: Evidence, grant: &Grant) -> Evidence {
+    evidence
         .expires_at(grant.expiry())
         .lifetime(grant.lifetime())
-        .longest(jwt::lifetime(grant.token().as_bytes()));
-    let lifetime = lifetime(evidence);
-    let now = core.clock.stamp();
-    if lifetime.remaining(now).validity() == Validity::Expired {
-        return Err(Flaw::ExpiredOnArrival);
-    }
-    let token = grant.token().behind(core.config.scheme()).map_err(Flaw::Token)?;
-    pin(pinned, grant.identity())?;
-    let generation = core.next_generation();
-    let margin = core.config.margin(lifetime.scheduled_at(now), core.seed(), generation);
-    Ok(Held { token, lifetime, margin, generation, scopes: grant.scopes().cloned() })
+        .longest(jwt::lifetime(grant.token().as_bytes()))
 }
 
-/// Holds what is said about an identity against the one that the login is for; the first to be named is
-/// the one to keep.
-pub(super) fn pin(pinned: &mut Option<Identity>, named: Option<&Identity>) -> Result<(), Flaw> {
-    match (&pinned, named) {
-        (Some(pinned), Some(named)) if pinned != named => {
-            Err(Flaw::WrongIdentity { expected: IdentitySource::EarlierToken })
+/// Holds a token that was obtained elsewhere: there is no reply whose `Date` could be compared with the device's
+/// own clock.
+pub(super) fn adopt(grant: &Grant, cx: &mut Context<'_>) -> Result<ActiveToken, AdoptError> {
+    let stamp = cx.observe();
+    let evidence = stating(Evidence::default().adopted(), grant);
+    let tolerances = cx.config.tolerances(false);
+    let lifetime = Lifetime::new(evidence, tolerances, (stamp, stamp), cx.now);
+    ActiveToken::hold(grant, None, lifetime, cx)
+}
+
+impl From<AdoptError> for Flaw {
+    /// What is wrong with a grant that a reply brings.
+    fn from(error: AdoptError) -> Self {
+        match error {
+            AdoptError::OtherIdentity => {
+                Self::WrongIdentity { expected: IdentitySource::EarlierToken }
+            }
+            AdoptError::Expired => Self::ExpiredOnArrival,
+            AdoptError::Token(error) => Self::Token(error),
         }
-        (None, Some(named)) => {
-            *pinned = Some(named.clone());
-            Ok(())
-        }
-        _ => Ok(()),
     }
 }

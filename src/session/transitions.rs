@@ -1,5 +1,7 @@
-//! The table of all transitions. Code and tests both answer to it: a transition that isn't here does
-//! not compile, and the test `transitions` drives every state with every input against it.
+//! The table of all transitions, and the only way to make one.
+//!
+//! A transition that isn't in the table does not compile, and neither does one from another state than the
+//! session's. The test `transitions` gives every state every input, and compares with the table.
 
 use core::fmt;
 
@@ -7,30 +9,26 @@ use core::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum StateName {
-    /// No token, and none on its way.
+    /// No token, and no request in flight.
     Unauthenticated,
-    /// No token that serves; a request for one is in flight.
+    /// No token in use; a request for one is in flight.
     Authenticating,
-    /// A token serves. A renewal may be in flight.
+    /// A token is in use. A renewal may be in flight.
     Active,
     /// The token has certainly expired, and no request is in flight.
     Expired,
 }
 
-/// What happens to a session, as far as it matters which transition follows.
+/// The kind of an input, as far as it decides which transition follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum InputName {
     /// Credentials to authenticate with.
     Authenticate,
-    /// A wish to authenticate again, with the current credentials.
-    Reauthenticate,
-    /// A wish to renew the token while it serves.
+    /// Credentials to renew the token with, while it is in use.
     Renew,
     /// A token that was obtained elsewhere.
     Adopt,
-    /// New credentials for the next renewal.
-    SetCredentials,
     /// A reply to the request in flight that grants a token.
     Grant,
     /// A reply to the request in flight that denies one.
@@ -45,11 +43,10 @@ pub enum InputName {
     Stop,
 }
 
-/// Defines the causes, and for each a type of the same name, by which code says at compile time why it
-/// changes a session's state.
+/// Defines the causes, and for each a type of the same name, by which code names the cause at compile time.
 macro_rules! causes {
     ($($(#[$doc:meta])+ $Name:ident,)+) => {
-        /// Why a transition happened, and so why a session is in the state that it is in.
+        /// The cause of a transition, and so of the state that a session is in.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Cause {
@@ -58,21 +55,20 @@ macro_rules! causes {
 
         /// The causes as types.
         pub(super) mod why {
-            use super::Cause;
-
-            pub(in super::super) trait Why {
-                const CAUSE: Cause;
-            }
-
             $(
                 pub(in super::super) struct $Name;
 
-                impl Why for $Name {
-                    const CAUSE: Cause = Cause::$Name;
+                impl super::Why for $Name {
+                    const CAUSE: super::Cause = super::Cause::$Name;
                 }
             )+
         }
     };
+}
+
+/// A cause as a type.
+pub(super) trait Why {
+    const CAUSE: Cause;
 }
 
 causes! {
@@ -88,16 +84,14 @@ causes! {
     Failed,
     /// A request to renew the token was made.
     RenewalSent,
-    /// A reply granted the next token, in place of the one that served until then.
+    /// A reply granted the next token, in place of the one in use until then.
     Renewed,
-    /// A reply denied the next token; the current one still serves.
+    /// A reply denied the next token; the current one stays in use.
     RenewalDenied,
-    /// The renewal got no reply; the current token still serves.
+    /// The renewal got no reply; the current token stays in use.
     RenewalFailed,
-    /// A token that was obtained elsewhere took the place of the one that served until then.
+    /// A token that was obtained elsewhere took the place of the one in use until then.
     Replaced,
-    /// New credentials were set.
-    CredentialsSet,
     /// The token expired.
     Lapsed,
     /// The token expired while its renewal was in flight; the renewal goes on.
@@ -140,13 +134,11 @@ const fn row(from: StateName, input: InputName, to: StateName, cause: Cause) -> 
 /// | Active | Denial | Active | RenewalDenied |
 /// | Active | Failure | Active | RenewalFailed |
 /// | Active | Adopt | Active | Replaced |
-/// | Active | SetCredentials | Active | CredentialsSet |
 /// | Active | Lapse | Expired | Lapsed |
 /// | Active | LapseInFlight | Authenticating | LapsedInFlight |
 /// | Active | Stop | Unauthenticated | Stopped |
-/// | Expired | Reauthenticate | Authenticating | Reauthenticated |
+/// | Expired | Authenticate | Authenticating | Reauthenticated |
 /// | Expired | Adopt | Active | Adopted |
-/// | Expired | SetCredentials | Expired | CredentialsSet |
 /// | Expired | Stop | Unauthenticated | Stopped |
 pub const TABLE: &[Transition] = {
     use Cause as C;
@@ -164,21 +156,66 @@ pub const TABLE: &[Transition] = {
         row(Active, I::Denial, Active, C::RenewalDenied),
         row(Active, I::Failure, Active, C::RenewalFailed),
         row(Active, I::Adopt, Active, C::Replaced),
-        row(Active, I::SetCredentials, Active, C::CredentialsSet),
         row(Active, I::Lapse, Expired, C::Lapsed),
         row(Active, I::LapseInFlight, Authenticating, C::LapsedInFlight),
         row(Active, I::Stop, Unauthenticated, C::Stopped),
-        row(Expired, I::Reauthenticate, Authenticating, C::Reauthenticated),
+        row(Expired, I::Authenticate, Authenticating, C::Reauthenticated),
         row(Expired, I::Adopt, Active, C::Adopted),
-        row(Expired, I::SetCredentials, Expired, C::CredentialsSet),
         row(Expired, I::Stop, Unauthenticated, C::Stopped),
     ]
 };
 
-/// The row that leads from one state to another for a reason. Evaluated while compiling: without such
+mod sealed {
+    /// Closes the set of states, each of which is shown as a part of its session.
+    pub trait Sealed: core::fmt::Debug {}
+}
+
+pub(super) use sealed::Sealed;
+
+/// A state of a [`Session`](super::Session): [`Unauthenticated`](super::Unauthenticated),
+/// [`Authenticating`](super::Authenticating), [`Active`](super::Active) or [`Expired`](super::Expired).
+/// The set is closed. [`AnySession`](super::AnySession) holds a session in any of them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a state of a session",
+    note = "the states are `Unauthenticated`, `Authenticating`, `Active` and `Expired`",
+    note = "a struct field that holds a session in any state has the type `AnySession`"
+)]
+pub trait State: Sealed {
+    /// The state, as a value.
+    const NAME: StateName;
+}
+
+/// The last transition of a session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct LastTransition(Option<Transition>);
+
+impl LastTransition {
+    /// Notes the transition from one state to another, and returns the other. The table has to have a row for it,
+    /// or this does not compile.
+    pub(super) fn transition<From: State, Because: Why, To: State>(
+        &mut self,
+        _: &From,
+        _: Because,
+        to: To,
+    ) -> To {
+        self.0 = Some(const { require(From::NAME, Because::CAUSE, To::NAME) });
+        to
+    }
+
+    /// Notes a transition that leaves the session in its state.
+    pub(super) fn transition_in_place<S: State, Because: Why>(&mut self, _: &S, _: Because) {
+        self.0 = Some(const { require(S::NAME, Because::CAUSE, S::NAME) });
+    }
+
+    pub(super) fn get(self) -> Option<Transition> {
+        self.0
+    }
+}
+
+/// Returns the row that leads from one state to another for a cause. Evaluated while compiling: without such
 /// a row, the transition that asks for it doesn't compile.
 #[expect(clippy::as_conversions, reason = "constant functions can't compare enums otherwise")]
-pub(super) const fn require(from: StateName, cause: Cause, to: StateName) -> Transition {
+const fn require(from: StateName, cause: Cause, to: StateName) -> Transition {
     let mut rows = TABLE;
     while let [row, rest @ ..] = rows {
         let same = row.from as u8 == from as u8 && row.to as u8 == to as u8;
@@ -193,7 +230,7 @@ pub(super) const fn require(from: StateName, cause: Cause, to: StateName) -> Tra
     }
 }
 
-/// The transition by which a session in this state sends a request; `None` where one is in flight.
+/// Returns the transition by which a session in this state sends a request; `None` where one is in flight.
 pub(crate) const fn sending(from: StateName) -> Option<Transition> {
     use StateName::{Active, Authenticating, Expired, Unauthenticated};
     match from {
@@ -204,7 +241,7 @@ pub(crate) const fn sending(from: StateName) -> Option<Transition> {
     }
 }
 
-/// The transition by which a request gets no reply, in a state that has one in flight.
+/// Returns the transition by which a request gets no reply, in a state that has one in flight.
 pub(crate) const fn failing(from: StateName) -> Transition {
     use StateName::{Active, Authenticating, Unauthenticated};
     match from {

@@ -1,27 +1,24 @@
-//! No token, and none on its way.
+//! No token, and no request in flight.
 
 use core::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use http::Request;
-
+use super::Session;
 use super::active::Active;
 use super::authenticating::Authenticating;
 use super::config::Config;
-use super::core::{Core, Session, State, sealed};
-use super::flight::{self, Flight};
-use super::outgoing::Outgoing;
-use super::rejected::Rejected;
-use super::transitions::{StateName, why};
-use crate::exchange::{BuildError, Credentials, Denial, Grant, Identity};
+use super::core::Core;
+use super::error::{AdoptError, Rejected, SendError};
+use super::request::Outgoing;
+use super::transitions::{Sealed, State, StateName, why};
+use crate::exchange::{Credentials, Grant, Identity};
 use crate::time::Moment;
 
-/// No token, and none on its way: where a session starts, and where it ends.
-#[cfg_attr(feature = "_model", derive(Clone))]
+/// No token, and no request in flight: the state in which a session starts and ends.
+#[derive(Clone)]
 pub struct Unauthenticated(pub(super) ());
 
-impl sealed::Sealed for Unauthenticated {}
+impl Sealed for Unauthenticated {}
 
 impl State for Unauthenticated {
     const NAME: StateName = StateName::Unauthenticated;
@@ -34,7 +31,7 @@ impl fmt::Debug for Unauthenticated {
 }
 
 impl Session<Unauthenticated> {
-    /// A new session.
+    /// Returns a new session.
     ///
     /// `seed` makes its request ids and its jitter. The same seed and the same inputs give the same outputs,
     /// which is what tests want. Everywhere else, each session needs a random seed, though not a secret one;
@@ -51,42 +48,25 @@ impl Session<Unauthenticated> {
     /// place, one user's reply would be accepted as another's. Their renewals and retries also fall
     /// together.
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
-        Self { core: Core::new(config, seed), state: Unauthenticated(()) }
+        Self { config, core: Core::new(seed), state: Unauthenticated(()) }
     }
 
-    /// Asks for a token. Send the [`Outgoing`], and report what became of it to the session.
+    /// Requests a token. Send the [`Outgoing`], and report its reply or its failure to the session.
     ///
-    /// An unauthenticated session remembers no credentials: keep a clone of them to try again with.
+    /// The session keeps the credentials as long as the request is in flight, and hands them back with its
+    /// reply. After a failure, use your own clone of them.
     ///
     /// # Errors
-    /// [`BuildError`] if the exchange's request can't be built or would go to an unsafe place. Only a
-    /// custom exchange can fail so.
+    /// * [`SendError::OtherIdentity`] if a login that was not stopped has held a token for another identity
+    ///   than the one that the credentials state.
+    /// * [`SendError::Build`] if the exchange's request can't be built or would go to an unsafe place. Only a
+    ///   custom exchange can fail so.
     pub fn authenticate(
         self,
-        credentials: Credentials,
+        credentials: &Credentials,
         now: Moment,
-    ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Unauthenticated, BuildError>> {
-        match credentials.request() {
-            Ok(request) => {
-                let pinned = credentials.exchange().identity().cloned();
-                Ok(self.authenticate_as(credentials, pinned, request, now))
-            }
-            Err(reason) => Err(Rejected::new(self, reason)),
-        }
-    }
-
-    /// Sends `request`, which was made with `credentials`, for an identity that an earlier reply may have
-    /// named: the credentials need not state it.
-    pub(super) fn authenticate_as(
-        mut self,
-        credentials: Credentials,
-        pinned: Option<Identity>,
-        request: Request<Bytes>,
-        now: Moment,
-    ) -> (Session<Authenticating>, Outgoing) {
-        let (flight, outgoing) = Flight::launch(&mut self.core, &credentials, request, now);
-        let state = Authenticating { flight, credentials, pinned };
-        (self.core.become_state::<Unauthenticated, _, why::Started>(state), outgoing)
+    ) -> Result<(Session<Authenticating>, Outgoing), Rejected<Unauthenticated, SendError>> {
+        self.request_token(why::Started, credentials, now)
     }
 
     /// Takes a token that was obtained elsewhere, without any request: a
@@ -95,29 +75,34 @@ impl Session<Unauthenticated> {
     /// A stated expiry is compared with the device's own wall clock, which may be off by the
     /// [configured error](super::ConfigBuilder::wall_error):
     ///
-    /// * An expiry that is past by more than that makes the token Unsure: it serves, is due for renewal at once,
+    /// * An expiry that is past by more than that makes the token Unsure: it is used, is due for renewal at once,
     ///   and never expires by that clock, which may be wrong.
     /// * One more than 366 days ahead is unknown: the token counts as valid for the
     ///   [assumed lifetime](super::ConfigBuilder::assumed_lifetime), and never expires.
     ///
-    /// A [lifetime](Grant::with_lifetime) counts from now. The token can't be renewed until
-    /// [`set_credentials`](Session::set_credentials) says with what.
+    /// A [lifetime](Grant::with_lifetime) counts from now.
     ///
     /// # Errors
-    /// [`Flaw::ExpiredOnArrival`](crate::exchange::Flaw::ExpiredOnArrival), for a JWT whose own claims
-    /// leave it no life.
+    /// [`AdoptError`] for a JWT whose own claims leave it no life, a token for another identity than that of a
+    /// login that was not stopped, or one that is too long behind the configured scheme.
     pub fn adopt(
-        mut self,
+        self,
         grant: impl Into<Grant>,
         now: Moment,
-    ) -> Result<Session<Active>, Rejected<Unauthenticated, Denial>> {
-        let mut pinned = None;
-        match flight::adopt(&mut self.core, &grant.into(), now, &mut pinned) {
-            Ok(held) => {
-                let state = Active { held, pinned, renewal: None };
-                Ok(self.core.become_state::<Unauthenticated, _, why::Adopted>(state))
-            }
-            Err(denial) => Err(Rejected::new(self, denial)),
-        }
+    ) -> Result<Session<Active>, Rejected<Unauthenticated, AdoptError>> {
+        self.take_token(&grant.into(), now)
+    }
+
+    /// Returns the identity of a login that has held a token, and that was not stopped: an authentication after
+    /// the token expired has failed. `None` otherwise.
+    #[must_use]
+    pub fn identity(&self) -> Option<&Identity> {
+        self.core.identity.as_ref()
+    }
+
+    /// Ends the login, if there is one: the next token may be for any identity. This is no transition.
+    pub fn stop(mut self) -> Self {
+        self.core.identity = None;
+        self
     }
 }

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 use super::plan::{FaultPlan, Incident};
-use crate::session::mix;
+use crate::rng::mix;
 
 /// A stream of numbers that follow from a seed.
 #[derive(Debug, Clone)]

@@ -149,7 +149,7 @@ impl Client {
         let refused =
             self.told_unauthorized.is_some_and(|told| Some(told) == self.driver.generation());
         refused
-            || self.driver.stalled().is_some()
+            || self.driver.blocked().is_some()
             || named.is_some_and(|named| named != self.identity())
     }
 

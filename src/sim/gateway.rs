@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::ask::{self, Refused, Scheme, authorization};
 use super::fault::Fault;
 use super::faulty::{Destination, date_error, delay, http_date, in_the_way, json, maim, refusal};
-use crate::session::mix;
+use crate::rng::mix;
 
 /// How long ago a token expired that is dead on arrival, in milliseconds.
 const HOUR: i64 = 3_600_000;

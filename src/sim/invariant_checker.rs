@@ -11,11 +11,11 @@ use http::Response;
 use http::header::{AUTHORIZATION, COOKIE, DATE, RETRY_AFTER};
 
 use super::report::Promise;
-use crate::driver::{Driver, Event, Policy, Stalled, Wake, WakeReason};
+use crate::driver::{Blocked, Driver, Event, Policy, Wake, WakeReason};
 use crate::exchange::DenialKind;
 use crate::session::transitions::{StateName, TABLE, Transition};
 use crate::session::{Generation, Outgoing, RequestId};
-use crate::time::{Moment, Remaining};
+use crate::time::{Moment, Remaining, millis};
 
 /// A promise that was broken, and what happened.
 pub(super) type Verdict = Result<(), (Promise, String)>;
@@ -79,7 +79,7 @@ fn broken(promise: Promise, what: impl Into<String>) -> Verdict {
 
 impl InvariantChecker {
     pub(super) fn new(policy: Policy, now: Moment) -> Self {
-        let full = policy.burst().saturating_mul(policy.interval());
+        let full = u64::from(policy.burst()).saturating_mul(millis(policy.interval()));
         Self {
             policy,
             last_mono: mono(now),
@@ -148,14 +148,14 @@ impl InvariantChecker {
 
     /// The bucket, and the bound that is published for any window.
     fn spend(&mut self, id: RequestId) -> Verdict {
-        let (interval, burst) = (self.policy.interval(), self.policy.burst());
+        let (interval, burst) = (millis(self.policy.interval()), u64::from(self.policy.burst()));
         let (level, as_of) = self.tokens;
         let filled = level.saturating_add(self.ticks.saturating_sub(as_of));
         let filled = filled.min(burst.saturating_mul(interval));
         let spaced = self
             .sent_at
             .last()
-            .is_none_or(|last| self.ticks >= last.saturating_add(self.policy.spacing()));
+            .is_none_or(|last| self.ticks >= last.saturating_add(millis(self.policy.spacing())));
         if filled < interval || !spaced {
             return broken(Promise::Budget, format!("request {id} is over the budget"));
         }
@@ -232,7 +232,7 @@ impl InvariantChecker {
         let Some(transition) = event.transition() else { return Ok(()) };
         self.follow(event, transition)?;
         if let Event::Denied(_, denial) = event {
-            if denial.kind() != DenialKind::Refused && driver.stalled() == Some(Stalled::Refused) {
+            if denial.kind() != DenialKind::Refused && driver.blocked() == Some(Blocked::Refused) {
                 let what = format!("taken for a refusal: {denial}");
                 return broken(Promise::FailureDoesNoHarm, what);
             }
@@ -271,7 +271,7 @@ impl InvariantChecker {
     fn renewal_is_on_its_way(&self, driver: &Driver, wake: Wake) -> Verdict {
         let Some(generation) = driver.generation() else { return Ok(()) };
         let answered = self.unauthorized.contains(&generation) && !self.told.contains(&generation);
-        let may_ask = driver.stalled().is_none() && driver.is_online() && self.live.is_none();
+        let may_ask = driver.blocked().is_none() && driver.is_online() && self.live.is_none();
         let held_back = matches!(
             wake,
             Wake::In(_, WakeReason::Backoff | WakeReason::RetryAfter | WakeReason::Budget)
@@ -291,7 +291,7 @@ impl InvariantChecker {
         if driver.generation() != Some(generation) {
             return;
         }
-        let renewable = driver.stalled().is_none() && driver.credentials().is_some();
+        let renewable = driver.blocked().is_none() && driver.credentials().is_some();
         let first = !self.has_been_unauthorized && renewable;
         self.expected_to_renew = first.then_some(generation);
         self.unauthorized.insert(generation);
@@ -328,7 +328,7 @@ impl InvariantChecker {
 }
 
 fn mono(now: Moment) -> u64 {
-    crate::time::millis(now.since_start())
+    millis(now.since_start())
 }
 
 /// What the server asks to wait, in seconds: the longest of all lines.

@@ -128,7 +128,7 @@ impl Report {
     }
 
     pub(super) fn digest_more(&mut self, value: u64) {
-        self.digest = crate::session::mix(self.digest ^ value);
+        self.digest = crate::rng::mix(self.digest ^ value);
     }
 }
 

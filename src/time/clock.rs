@@ -59,13 +59,6 @@ impl Clock {
         next
     }
 
-    /// How far the wall clock runs ahead of the monotonic one, as far as that is not banked, in
-    /// milliseconds.
-    #[cfg(feature = "_model")]
-    pub(crate) const fn drift(self) -> i64 {
-        self.drift
-    }
-
     /// Returns the elapsed time as of the last reading.
     #[must_use]
     pub fn stamp(self) -> Stamp {

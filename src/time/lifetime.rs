@@ -120,14 +120,6 @@ impl Lifetime {
         self.scheduled_at(self.received)
     }
 
-    /// Where in the rounding of `lo` and `hi` the stamp `at` lies: with what remains at `at`, this says
-    /// what will remain at every later stamp.
-    #[cfg(feature = "_model")]
-    pub(crate) fn phases(&self, at: Stamp) -> (u64, u64) {
-        let phase = |since: Stamp| at.ticks().saturating_sub(since.ticks()) % 1_024;
-        (phase(self.sent), phase(self.received))
-    }
-
     /// Returns how many milliseconds of monotonic time there are from `at` until the bound that the
     /// schedule counts from has fallen to `level`, if the wall clock does not run ahead meanwhile; 0 if it
     /// has. That bound is `lo`, except where the [table](Self) names another.
@@ -367,6 +359,18 @@ mod tests {
         assert_eq!(age(101_200, -999_999), 1_200, "a wall clock set back");
         assert_eq!(lifetime.age_at(Clock::default().stamp()), 0, "before it was sent");
         assert_eq!(lifetime.scheduled(), 900_000);
+    }
+
+    #[test]
+    fn a_limit_shortens_the_schedule_alone_and_never_stretches_it() {
+        let base = expires(Evidence::default(), T0 + 600_000).date(Some(T0));
+        let (stated, received) = lifetime(base, 0);
+        let at = received.stamp();
+        for (limit, scheduled) in [(60_000, 58_800), (1_000_000, 597_300), (u64::MAX, 597_300)] {
+            let shortened = stated.shortened(limit);
+            assert_eq!(shortened.scheduled_at_receipt(), scheduled, "{limit}");
+            assert_eq!(shortened.remaining(at), stated.remaining(at), "{limit}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use super::error::TraceError;
 use crate::driver::{Policy, PolicyError};
 use crate::exchange::{AllowedOrigin, OriginError};
 use crate::session::{Config, ConfigError};
+use crate::time::millis;
 
 /// By which a trace is known.
 pub(super) const NAME: &str = "videokit-session";
@@ -104,24 +105,16 @@ fn origin(text: &str) -> Result<AllowedOrigin, String> {
 
 impl ConfigNote {
     fn of(config: &Config) -> Self {
-        let [
-            request_timeout_ms,
-            gateway_skew_ms,
-            backend_skew_ms,
-            wall_error_ms,
-            assumed_lifetime_ms,
-            renewal_margin_ms,
-        ] = config.millis();
         Self {
             origins: config.origins().iter().map(AllowedOrigin::to_string).collect(),
             header: config.header_name().as_str().to_owned(),
             scheme: config.scheme().to_owned(),
-            request_timeout_ms,
-            gateway_skew_ms,
-            backend_skew_ms,
-            wall_error_ms,
-            assumed_lifetime_ms,
-            renewal_margin_ms,
+            request_timeout_ms: millis(config.request_timeout()),
+            gateway_skew_ms: millis(config.gateway_skew()),
+            backend_skew_ms: millis(config.backend_skew()),
+            wall_error_ms: millis(config.wall_error()),
+            assumed_lifetime_ms: millis(config.assumed_lifetime()),
+            renewal_margin_ms: millis(config.renewal_margin()),
             renewal_percent: config.renewal_percent(),
         }
     }
@@ -166,26 +159,18 @@ impl ConfigNote {
 
 impl PolicyNote {
     fn of(policy: &Policy) -> Self {
-        let (burst, attempts) = policy.counts();
-        let [
-            interval_ms,
-            spacing_ms,
-            backoff_base_ms,
-            backoff_cap_ms,
-            retry_after_cap_ms,
-            age_threshold_ms,
-            age_threshold_cap_ms,
-        ] = policy.millis();
+        let [(backoff_base, backoff_cap), (age_threshold, age_threshold_cap)] =
+            [policy.backoff(), policy.age_threshold()];
         Self {
-            burst,
-            interval_ms,
-            spacing_ms,
-            backoff_base_ms,
-            backoff_cap_ms,
-            retry_after_cap_ms,
-            age_threshold_ms,
-            age_threshold_cap_ms,
-            attempts,
+            burst: policy.burst(),
+            interval_ms: millis(policy.interval()),
+            spacing_ms: millis(policy.spacing()),
+            backoff_base_ms: millis(backoff_base),
+            backoff_cap_ms: millis(backoff_cap),
+            retry_after_cap_ms: millis(policy.retry_after_cap()),
+            age_threshold_ms: millis(age_threshold),
+            age_threshold_cap_ms: millis(age_threshold_cap),
+            attempts: policy.attempts(),
         }
     }
 

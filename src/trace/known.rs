@@ -26,24 +26,35 @@ pub(super) struct StandIns {
     credentials: CredentialsIndex,
 }
 
-/// Credentials and their numbers, from 1. They have no order, so they are found by their digest; those that
-/// share one are compared.
+/// Credentials and their names. They have no order, so they are found by their digest; those that share one are
+/// compared.
 #[derive(Default)]
 struct CredentialsIndex {
-    by_digest: BTreeMap<u64, Vec<(usize, Credentials)>>,
+    by_digest: BTreeMap<u64, Vec<(Box<str>, Credentials)>>,
+    /// The number of names.
     count: usize,
 }
 
 impl CredentialsIndex {
-    /// The number of `credentials`. They are known from then on.
-    fn of(&mut self, credentials: &Credentials) -> usize {
-        let alike = self.by_digest.entry(credentials.digest()).or_default();
-        if let Some((number, _)) = alike.iter().find(|(_, known)| known == credentials) {
-            return *number;
+    /// Returns the name of `credentials`. They are known from then on.
+    fn of(&mut self, credentials: &Credentials) -> String {
+        if let Some(name) = self.find(credentials) {
+            return name.to_owned();
         }
         self.count = self.count.saturating_add(1);
-        alike.push((self.count, credentials.clone()));
-        self.count
+        let name = format!("credentials-{}", self.count);
+        self.add(credentials, &name);
+        name
+    }
+
+    fn find(&self, credentials: &Credentials) -> Option<&str> {
+        let mut alike = self.by_digest.get(&credentials.digest())?.iter();
+        Some(&*alike.find(|(_, known)| known == credentials)?.0)
+    }
+
+    fn add(&mut self, credentials: &Credentials, name: &str) {
+        let alike = self.by_digest.entry(credentials.digest()).or_default();
+        alike.push((name.into(), credentials.clone()));
     }
 
     /// The most that are compared to find one.
@@ -133,7 +144,14 @@ impl StandIns {
     }
 
     pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
-        format!("credentials-{}", self.credentials.of(credentials))
+        self.credentials.of(credentials)
+    }
+
+    /// Gives these credentials a name that others have already, unless they have one.
+    pub(super) fn same_credentials(&mut self, credentials: &Credentials, name: &str) {
+        if self.credentials.find(credentials).is_none() {
+            self.credentials.add(credentials, name);
+        }
     }
 }
 

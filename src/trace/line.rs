@@ -32,6 +32,7 @@ pub(super) struct Line {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Input {
     Start(StartNote),
+    SetCredentials(CredentialsNote),
     Poll,
     Response {
         id: String,
@@ -50,6 +51,18 @@ pub(super) enum Input {
     Online(bool),
     Stop,
     Observe,
+}
+
+impl Input {
+    /// Returns the name of the credentials that a reply brings.
+    pub(super) fn successor(&self) -> Option<&str> {
+        match self {
+            Self::Response {
+                reply: Some(ReplyNote { means: Meaning::Grant(grant), .. }), ..
+            } => Some(&grant.successor.as_ref()?.name),
+            _ => None,
+        }
+    }
 }
 
 /// What a call answered. `ok` and `stale` answer a response and a failure, the others a poll.
@@ -110,8 +123,12 @@ pub(super) enum StartNote {
 #[serde(deny_unknown_fields)]
 pub(super) struct CredentialsNote {
     pub(super) name: String,
+    /// Where the request goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
+    /// Where it goes as far as the exchange says without a request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stated_endpoint: Option<String>,
     /// Why there is no request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<BuildErrorNote>,
@@ -120,6 +137,8 @@ pub(super) struct CredentialsNote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) scopes: Option<Vec<String>>,
     pub(super) issuer_writes_date: bool,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(super) single_use: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -157,6 +176,9 @@ pub(super) struct GrantNote {
     pub(super) lifetime_ms: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) scopes: Option<Vec<String>>,
+    /// The credentials that take the place of those that the request was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) successor: Option<Box<CredentialsNote>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -269,11 +291,27 @@ pub(super) enum EventNote {
         generation: u64,
     },
     NotAdopted {
-        denial: DenialNote,
+        error: AdoptErrorNote,
     },
     NotSent {
-        error: BuildErrorNote,
+        error: SendErrorNote,
     },
+    CredentialsChanged,
+    CredentialsSpent,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum AdoptErrorNote {
+    OtherIdentity,
+    Expired,
+    Token(#[serde(with = "TokenErrorDef")] TokenError),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum SendErrorNote {
+    InFlight,
+    OtherIdentity,
+    Build(BuildErrorNote),
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,7 +1,5 @@
 //! Stand-ins for secrets, and everything that is written with them.
 
-use std::collections::BTreeMap;
-
 use http::Uri;
 
 use super::known::StandIns;
@@ -30,13 +28,6 @@ pub(super) enum Naming {
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) words: Words,
-    /// The names of credentials, by the addresses of their exchanges.
-    pub(super) credentials: BTreeMap<usize, String>,
-}
-
-/// Where the exchange of credentials is, for as long as it lives.
-pub(super) fn address(credentials: &Credentials) -> usize {
-    core::ptr::from_ref(credentials.exchange()).addr()
 }
 
 /// An endpoint's stand-in as an address, which [`Naming::endpoint`] reads it from again.
@@ -88,9 +79,15 @@ impl Naming {
     pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
         match self {
             Self::Hide(known) => known.credentials(credentials),
-            Self::Keep(kept) => {
-                kept.credentials.get(&address(credentials)).cloned().unwrap_or_default()
-            }
+            Self::Keep(_) => credentials.stand_in().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Notes that these credentials are those of a name. A custom exchange makes others of the same successor
+    /// each time it reads a reply.
+    pub(super) fn same_credentials(&mut self, credentials: &Credentials, name: &str) {
+        if let Self::Hide(known) = self {
+            known.same_credentials(credentials, name);
         }
     }
 
@@ -107,25 +104,30 @@ impl Naming {
     pub(super) fn start(&mut self, start: &Start) -> StartNote {
         match start {
             Start::Token(grant) => StartNote::Token(self.grant(grant)),
-            Start::Exchange(credentials) => {
-                let exchange = credentials.exchange();
-                let (request, error) = match credentials.request() {
-                    Ok(request) => (Some(request), None),
-                    // It has an address all the same, which is that of no other credentials.
-                    Err(error @ BuildError::Endpoint(OriginError::Insecure)) => {
-                        (exchange.request().ok(), Some(error))
-                    }
-                    Err(error) => (None, Some(error)),
-                };
-                StartNote::Credentials(CredentialsNote {
-                    name: self.credentials(credentials),
-                    endpoint: request.and_then(|request| self.endpoint(request.uri())),
-                    error: error.map(|error| self.build_error(error)),
-                    identity: exchange.identity().map(|identity| self.identity(identity)),
-                    scopes: exchange.scopes().map(|scopes| self.scopes(scopes)),
-                    issuer_writes_date: exchange.issuer_writes_date(),
-                })
+            Start::Exchange(credentials) => StartNote::Credentials(self.described(credentials)),
+        }
+    }
+
+    /// What credentials are, apart from their secrets.
+    pub(super) fn described(&mut self, credentials: &Credentials) -> CredentialsNote {
+        let exchange = credentials.exchange();
+        let (request, error) = match credentials.request() {
+            Ok(request) => (Some(request), None),
+            // It has an address all the same, which is that of no other credentials.
+            Err(error @ BuildError::Endpoint(OriginError::Insecure)) => {
+                (exchange.request().ok(), Some(error))
             }
+            Err(error) => (None, Some(error)),
+        };
+        CredentialsNote {
+            name: self.credentials(credentials),
+            endpoint: request.and_then(|request| self.endpoint(request.uri())),
+            stated_endpoint: exchange.endpoint().and_then(|uri| self.endpoint(uri)),
+            error: error.map(|error| self.build_error(error)),
+            identity: exchange.identity().map(|identity| self.identity(identity)),
+            scopes: exchange.scopes().map(|scopes| self.scopes(scopes)),
+            issuer_writes_date: exchange.issuer_writes_date(),
+            single_use: exchange.is_single_use(),
         }
     }
 
@@ -155,6 +157,7 @@ impl Naming {
             expires_at: grant.expires_at().map(|expires_at| self.expiry(expires_at)),
             lifetime_ms: grant.lifetime().map(millis),
             scopes: grant.scopes().map(|scopes| self.scopes(scopes)),
+            successor: grant.successor().map(|next| Box::new(self.described(next))),
         }
     }
 

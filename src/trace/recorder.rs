@@ -8,14 +8,16 @@ use serde::Serialize;
 
 use super::header::Header;
 use super::known::StandIns;
-use super::line::{EventNote, Holding, Input, Line, Move, Output, WakeNote};
+use super::line::{
+    AdoptErrorNote, EventNote, Holding, Input, Line, Move, Output, SendErrorNote, WakeNote,
+};
 use super::naming::Naming;
 use super::sum::Sum;
 use super::{LONGEST_LINE, MOST_LINES};
-use crate::driver::{self, Delivery, Drive, Driver, Event, Policy, Start, Wake};
+use crate::driver::{self, Delivery, Drive, Driver, Event, Policy, Wake};
 use crate::exchange::Reply;
 use crate::session::transitions::{StateName, Transition};
-use crate::session::{Config, Generation, RequestId, TransportFailure};
+use crate::session::{AdoptError, Config, Generation, SendError};
 use crate::time::{Moment, Validity, millis};
 
 /// A [`Driver`] that is recorded: it does what that driver does, and writes each input and each output
@@ -155,11 +157,34 @@ impl Recorder {
         }
     }
 
+    fn input(&mut self, input: &driver::Input) -> Input {
+        match input {
+            driver::Input::Start(start) => Input::Start(self.naming.start(start)),
+            driver::Input::SetCredentials(credentials) => {
+                Input::SetCredentials(self.naming.described(credentials))
+            }
+            driver::Input::Response(id, reply) => {
+                let in_flight = self.driver.in_flight() == Some(*id);
+                let asked_with = self.driver.asked_with().filter(|_| in_flight).cloned();
+                let note = asked_with
+                    .map(|credentials| self.naming.reply(&credentials, Reply::from(reply)));
+                Input::Response { id: id.to_string(), reply: note }
+            }
+            driver::Input::Failure(id, why) => Input::Failure { id: id.to_string(), why: *why },
+            driver::Input::Unauthorized(generation) => {
+                Input::Unauthorized { generation: generation.number() }
+            }
+            driver::Input::Online(online) => Input::Online(*online),
+            driver::Input::Stop => Input::Stop,
+            driver::Input::Observe => Input::Observe,
+        }
+    }
+
     fn output(&mut self, output: &driver::Output) -> Output {
         match output {
             driver::Output::Send(outgoing) => {
                 // The request that was just made is the one in flight.
-                let credentials = self.driver.session().asks_with().cloned();
+                let credentials = self.driver.asked_with().cloned();
                 let endpoint = self.naming.endpoint(outgoing.request().uri());
                 Output::Send {
                     id: outgoing.id().to_string(),
@@ -205,10 +230,24 @@ impl Recorder {
             Event::Unauthorized(generation) => {
                 EventNote::Unauthorized { generation: generation.number() }
             }
-            Event::NotAdopted(denial) => {
-                EventNote::NotAdopted { denial: self.naming.denial(denial) }
-            }
-            Event::NotSent(error) => EventNote::NotSent { error: self.naming.build_error(*error) },
+            Event::NotAdopted(error) => EventNote::NotAdopted {
+                error: match error {
+                    AdoptError::OtherIdentity => AdoptErrorNote::OtherIdentity,
+                    AdoptError::Expired => AdoptErrorNote::Expired,
+                    AdoptError::Token(error) => AdoptErrorNote::Token(*error),
+                },
+            },
+            Event::NotSent(error) => EventNote::NotSent {
+                error: match error {
+                    SendError::InFlight => SendErrorNote::InFlight,
+                    SendError::OtherIdentity => SendErrorNote::OtherIdentity,
+                    SendError::Build(error) => {
+                        SendErrorNote::Build(self.naming.build_error(*error))
+                    }
+                },
+            },
+            Event::CredentialsChanged => EventNote::CredentialsChanged,
+            Event::CredentialsSpent => EventNote::CredentialsSpent,
         }
     }
 }
@@ -218,18 +257,23 @@ fn json(line: &impl Serialize) -> String {
     serde_json::to_string(line).unwrap_or_default()
 }
 
-fn taken(delivery: Delivery) -> Output {
-    match delivery {
-        Delivery::Accepted => Output::Ok,
-        Delivery::Stale => Output::Stale,
-    }
-}
-
 impl Drive for Recorder {
-    fn start(&mut self, start: Start, now: Moment) {
-        let note = self.naming.start(&start);
-        self.driver.start(start, now);
-        self.record(now, Input::Start(note), None);
+    fn handle(&mut self, input: driver::Input, now: Moment) -> Delivery {
+        let note = self.input(&input);
+        let answers = matches!(input, driver::Input::Response(..) | driver::Input::Failure(..));
+        let before = self.driver.credentials().cloned();
+        let delivery = self.driver.handle(input, now);
+        // The driver has read the reply once more, and so may have made the same successor once more.
+        let after = self.driver.credentials().filter(|after| Some(*after) != before.as_ref());
+        if let (Some(name), Some(after)) = (note.successor(), after) {
+            self.naming.same_credentials(after, name);
+        }
+        let answer = match delivery {
+            Delivery::Accepted => Output::Ok,
+            Delivery::Stale => Output::Stale,
+        };
+        self.record(now, note, answers.then_some(answer));
+        delivery
     }
 
     fn poll(&mut self, now: Moment) -> driver::Output {
@@ -237,48 +281,6 @@ impl Drive for Recorder {
         let note = self.output(&output);
         self.record(now, Input::Poll, Some(note));
         output
-    }
-
-    fn handle_response<B: AsRef<[u8]>>(
-        &mut self,
-        id: RequestId,
-        reply: &http::Response<B>,
-        now: Moment,
-    ) -> Delivery {
-        let session = self.driver.session();
-        let asked_with = session.asks_with().filter(|_| session.in_flight() == Some(id)).cloned();
-        let note =
-            asked_with.map(|credentials| self.naming.reply(&credentials, Reply::from(reply)));
-        let delivery = self.driver.handle_response(id, reply, now);
-        let input = Input::Response { id: id.to_string(), reply: note };
-        self.record(now, input, Some(taken(delivery)));
-        delivery
-    }
-
-    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery {
-        let delivery = self.driver.handle_failure(id, why, now);
-        self.record(now, Input::Failure { id: id.to_string(), why }, Some(taken(delivery)));
-        delivery
-    }
-
-    fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
-        self.driver.handle_unauthorized(generation, now);
-        self.record(now, Input::Unauthorized { generation: generation.number() }, None);
-    }
-
-    fn set_online(&mut self, online: bool, now: Moment) {
-        self.driver.set_online(online, now);
-        self.record(now, Input::Online(online), None);
-    }
-
-    fn stop(&mut self, now: Moment) {
-        self.driver.stop(now);
-        self.record(now, Input::Stop, None);
-    }
-
-    fn observe(&mut self, now: Moment) {
-        self.driver.observe(now);
-        self.record(now, Input::Observe, None);
     }
 
     fn driver(&self) -> &Driver {

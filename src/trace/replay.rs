@@ -90,20 +90,10 @@ pub fn replay(trace: impl AsRef<[u8]>) -> Result<Replayed, TraceError> {
 
 fn play(again: &mut Recorder, step: Step) -> Option<Difference> {
     let Step { line, now, call, recorded } = step;
+    // What comes of the call is in the lines.
     match call {
-        Call::Start(start) => again.start(start, now),
         Call::Poll => drop(again.poll(now)),
-        // What came of these is in the lines.
-        Call::Response(id, reply) => {
-            again.handle_response(id, &reply, now);
-        }
-        Call::Failure(id, why) => {
-            again.handle_failure(id, why, now);
-        }
-        Call::Unauthorized(generation) => again.handle_unauthorized(generation, now),
-        Call::Online(online) => again.set_online(online, now),
-        Call::Stop => again.stop(now),
-        Call::Observe => again.observe(now),
+        Call::Handle(input) => drop(again.handle(input, now)),
     }
     let replayed = again.take_lines();
     let mut replayed = replayed.lines().map(unsealed);

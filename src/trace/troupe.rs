@@ -14,26 +14,20 @@ use super::line::{
     BuildErrorNote, CredentialsNote, DenialNote, FlawNote, GrantNote, Input, KindNote, Meaning,
     ReplyNote, StartNote,
 };
-use super::naming::{Kept, Naming, address, endpoint_uri};
+use super::naming::{Kept, Naming, endpoint_uri};
 use super::words::{self, Words};
-use crate::driver::Start;
+use crate::driver;
 use crate::exchange::{
     BuildError, Credentials, Denial, DenialKind, Exchange, Flaw, Grant, Identity, OriginError,
     Reply, Scope, Scopes,
 };
 use crate::secret::SessionToken;
-use crate::session::{Generation, RequestId, TransportFailure};
+use crate::session::{Generation, RequestId};
 
-/// A call to a driver, with all that it takes.
+/// A call to a driver.
 pub(super) enum Call {
-    Start(Start),
     Poll,
-    Response(RequestId, Response<Vec<u8>>),
-    Failure(RequestId, TransportFailure),
-    Unauthorized(Generation),
-    Online(bool),
-    Stop,
-    Observe,
+    Handle(driver::Input),
 }
 
 /// Everybody who was on stage so far.
@@ -52,6 +46,16 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// The place of the successor in that of a grant.
+    fn successor(self) -> Self {
+        let field = if self.field == GRANT {
+            "in.response.reply.means.grant.successor"
+        } else {
+            "in.start.token.successor"
+        };
+        Self { field, ..self }
+    }
+
     fn wrong<T>(self, member: &str, problem: &str) -> Result<T, TraceError> {
         Err(self.error(member, problem))
     }
@@ -64,23 +68,21 @@ impl Place<'_> {
 impl Troupe {
     /// What a replay's recorder has to know of it.
     pub(super) fn into_naming(self) -> Naming {
-        let named = self.credentials.into_values();
-        let credentials = named.map(|(note, played)| (address(&played), note.name)).collect();
-        Naming::Keep(Kept { words: self.words, credentials })
+        Naming::Keep(Kept { words: self.words })
     }
 
     /// The call that an input is.
     pub(super) fn call(&mut self, line: usize, input: Input) -> Result<Call, TraceError> {
-        Ok(match input {
-            Input::Poll => Call::Poll,
-            Input::Stop => Call::Stop,
-            Input::Observe => Call::Observe,
-            Input::Online(online) => Call::Online(online),
+        Ok(Call::Handle(match input {
+            Input::Poll => return Ok(Call::Poll),
+            Input::Stop => driver::Input::Stop,
+            Input::Observe => driver::Input::Observe,
+            Input::Online(online) => driver::Input::Online(online),
             Input::Unauthorized { generation } => {
-                Call::Unauthorized(Generation::from_number(generation))
+                driver::Input::Unauthorized(Generation::from_number(generation))
             }
             Input::Failure { id, why } => {
-                Call::Failure(request_id(Place { line, field: "in.failure" }, &id)?, why)
+                driver::Input::Failure(request_id(Place { line, field: "in.failure" }, &id)?, why)
             }
             Input::Response { id, reply } => {
                 let id = request_id(Place { line, field: "in.response" }, &id)?;
@@ -89,16 +91,21 @@ impl Troupe {
                     Some(reply) => self.reply(Place { line, field: "in.response.reply" }, reply)?,
                     None => Response::default(),
                 };
-                Call::Response(id, reply)
+                driver::Input::Response(id, reply)
             }
             Input::Start(StartNote::Token(note)) => {
-                Call::Start(grant(Place { line, field: "in.start.token" }, note)?.into())
+                let place = Place { line, field: "in.start.token" };
+                driver::Input::Start(self.grant(place, note)?.into())
             }
             Input::Start(StartNote::Credentials(note)) => {
                 let place = Place { line, field: "in.start.credentials" };
-                Call::Start(self.credentials(place, note)?.into())
+                driver::Input::Start(self.credentials(place, note)?.into())
             }
-        })
+            Input::SetCredentials(note) => {
+                let place = Place { line, field: "in.set_credentials" };
+                driver::Input::SetCredentials(self.credentials(place, note)?)
+            }
+        }))
     }
 
     fn credentials(
@@ -113,52 +120,21 @@ impl Troupe {
                 place.wrong("name", "expected the same as an earlier line says of this name")
             };
         }
-        let error = match &note.error {
-            Some(error) => Some(self.build_error(place, error)?),
-            None => None,
-        };
-        let insecure = BuildError::Endpoint(OriginError::Insecure);
-        let request = match (&note.endpoint, error) {
-            (None, None) => return place.wrong("endpoint", "expected one, or an `error`"),
-            (None, Some(error)) => Err(error),
-            (Some(endpoint), error) if error.is_none_or(|error| error == insecure) => {
-                let uri = endpoint_uri(endpoint, error.is_none());
-                let problem = "expected a stand-in, such as endpoint-1";
-                Ok(uri.ok_or_else(|| place.error("endpoint", problem))?)
-            }
-            (Some(_), _) => return place.wrong("error", "expected none, or `Insecure`"),
-        };
-        let understudy = Understudy {
-            request,
-            identity: note.identity.as_deref().map(|text| identity(place, text)).transpose()?,
-            scopes: note.scopes.as_deref().map(|names| scopes(place, names)).transpose()?,
-            issuer_writes_date: note.issuer_writes_date,
-        };
-        let credentials = Credentials::custom(Arc::new(understudy));
+        let credentials = stand_in(place, &note, |word| self.words.constant(word))?;
         self.credentials.insert(note.name.clone(), (note, credentials.clone()));
         Ok(credentials)
     }
 
-    fn build_error(
-        &mut self,
-        place: Place<'_>,
-        note: &BuildErrorNote,
-    ) -> Result<BuildError, TraceError> {
-        Ok(match note {
-            BuildErrorNote::Endpoint(error) => BuildError::Endpoint(*error),
-            BuildErrorNote::Custom(word) => match self.words.constant(word) {
-                Some(word) => BuildError::Custom(word),
-                None => return place.wrong("error", &too_many_words()),
-            },
-        })
+    /// A grant whose successor is known from then on.
+    fn grant(&mut self, place: Place<'_>, note: GrantNote) -> Result<Grant, TraceError> {
+        if let Some(successor) = &note.successor {
+            self.credentials(place.successor(), CredentialsNote::clone(successor))?;
+        }
+        grant(place, note, |word| self.words.constant(word))
     }
 
     /// A reply with the same headers, as far as they count, and a body that says what it means.
-    fn reply(
-        &mut self,
-        place: Place<'_>,
-        note: ReplyNote,
-    ) -> Result<Response<Vec<u8>>, TraceError> {
+    fn reply(&mut self, place: Place<'_>, note: ReplyNote) -> Result<Response<Bytes>, TraceError> {
         let mut reply = Response::default();
         *reply.status_mut() = status(place, note.status)?;
         if let Some(date) = note.date_ms {
@@ -177,14 +153,14 @@ impl Troupe {
             insert(&mut reply, AGE, "unreadable");
         }
         let read = match note.means {
-            Meaning::Grant(note) => Ok(grant(Place { field: GRANT, ..place }, note)?),
+            Meaning::Grant(note) => Ok(self.grant(Place { field: GRANT, ..place }, note)?),
             Meaning::Denial(note) => {
                 let constant = |word: &str| self.words.constant(word);
                 Err(denial(Place { field: DENIAL, ..place }, note, constant)?)
             }
         };
         let meaning = Naming::Keep(Kept::default()).meaning(read);
-        *reply.body_mut() = serde_json::to_vec(&meaning).unwrap_or_default();
+        *reply.body_mut() = serde_json::to_vec(&meaning).unwrap_or_default().into();
         Ok(reply)
     }
 }
@@ -196,7 +172,7 @@ fn too_many_words() -> String {
     format!("expected no more than {} different words of custom exchanges", Words::MOST)
 }
 
-fn insert(reply: &mut Response<Vec<u8>>, name: http::HeaderName, value: &str) {
+fn insert(reply: &mut Response<Bytes>, name: http::HeaderName, value: &str) {
     if let Ok(value) = value.parse() {
         reply.headers_mut().insert(name, value);
     }
@@ -229,7 +205,63 @@ fn scopes(place: Place<'_>, names: &[String]) -> Result<Scopes, TraceError> {
     scopes.map_err(|error| place.error("scopes", &format!("expected other names: {error}")))
 }
 
-fn grant(place: Place<'_>, note: GrantNote) -> Result<Grant, TraceError> {
+/// Credentials that stand in for those of the note. `constant` finds a constant for a word.
+fn stand_in(
+    place: Place<'_>,
+    note: &CredentialsNote,
+    constant: impl FnMut(&str) -> Option<&'static str>,
+) -> Result<Credentials, TraceError> {
+    let error = match &note.error {
+        Some(error) => Some(build_error(place, error, constant)?),
+        None => None,
+    };
+    let insecure = BuildError::Endpoint(OriginError::Insecure);
+    let request = match (&note.endpoint, error) {
+        (None, None) => return place.wrong("endpoint", "expected one, or an `error`"),
+        (None, Some(error)) => Err(error),
+        (Some(endpoint), error) if error.is_none_or(|error| error == insecure) => {
+            let uri = endpoint_uri(endpoint, error.is_none());
+            let problem = "expected a stand-in, such as endpoint-1";
+            Ok(uri.ok_or_else(|| place.error("endpoint", problem))?)
+        }
+        (Some(_), _) => return place.wrong("error", "expected none, or `Insecure`"),
+    };
+    let stated_endpoint = match note.stated_endpoint.as_deref() {
+        Some(name) => Some(endpoint_uri(name, true).ok_or_else(|| {
+            place.error("stated_endpoint", "expected a stand-in, such as endpoint-1")
+        })?),
+        None => None,
+    };
+    let understudy = Understudy {
+        request,
+        stated_endpoint,
+        identity: note.identity.as_deref().map(|text| identity(place, text)).transpose()?,
+        scopes: note.scopes.as_deref().map(|names| scopes(place, names)).transpose()?,
+        issuer_writes_date: note.issuer_writes_date,
+        single_use: note.single_use,
+    };
+    Ok(Credentials::standing_in(&note.name, Arc::new(understudy)))
+}
+
+fn build_error(
+    place: Place<'_>,
+    note: &BuildErrorNote,
+    mut constant: impl FnMut(&str) -> Option<&'static str>,
+) -> Result<BuildError, TraceError> {
+    Ok(match note {
+        BuildErrorNote::Endpoint(error) => BuildError::Endpoint(*error),
+        BuildErrorNote::Custom(word) => match constant(word) {
+            Some(word) => BuildError::Custom(word),
+            None => return place.wrong("error", &too_many_words()),
+        },
+    })
+}
+
+fn grant(
+    place: Place<'_>,
+    note: GrantNote,
+    constant: impl FnMut(&str) -> Option<&'static str>,
+) -> Result<Grant, TraceError> {
     let token = SessionToken::new(&note.token)
         .map_err(|error| place.error("token", &format!("expected another: {error}")))?;
     let mut grant = Grant::new(token);
@@ -247,6 +279,9 @@ fn grant(place: Place<'_>, note: GrantNote) -> Result<Grant, TraceError> {
     }
     if let Some(names) = note.scopes {
         grant = grant.with_scopes(scopes(place, &names)?);
+    }
+    if let Some(note) = note.successor {
+        grant = grant.with_successor(stand_in(place.successor(), &note, constant)?);
     }
     Ok(grant)
 }
@@ -304,9 +339,11 @@ fn flaw(note: FlawNote, mut constant: impl FnMut(&str) -> Option<&'static str>) 
 /// says of itself.
 struct Understudy {
     request: Result<Uri, BuildError>,
+    stated_endpoint: Option<Uri>,
     identity: Option<Identity>,
     scopes: Option<Scopes>,
     issuer_writes_date: bool,
+    single_use: bool,
 }
 
 impl Exchange for Understudy {
@@ -319,7 +356,9 @@ impl Exchange for Understudy {
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let nowhere = Place { line: 0, field: "" };
         match serde_json::from_slice(reply.body()) {
-            Ok(Meaning::Grant(note)) => grant(nowhere, note).map_err(|_| unknown(reply)),
+            Ok(Meaning::Grant(note)) => {
+                grant(nowhere, note, words::constant).map_err(|_| unknown(reply))
+            }
             Ok(Meaning::Denial(note)) => {
                 Err(denial(nowhere, note, words::constant).unwrap_or_else(|_| unknown(reply)))
             }
@@ -335,8 +374,16 @@ impl Exchange for Understudy {
         self.scopes.as_ref()
     }
 
+    fn endpoint(&self) -> Option<&Uri> {
+        self.stated_endpoint.as_ref()
+    }
+
     fn issuer_writes_date(&self) -> bool {
         self.issuer_writes_date
+    }
+
+    fn is_single_use(&self) -> bool {
+        self.single_use
     }
 }
 

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use videokit_session::driver::Policy;
 use videokit_session::exchange::{BuildError, Denial, Exchange, Reply};
 use videokit_session::session::transitions::StateName;
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::session::{Generation, Input, RequestId, Step};
 use videokit_session::{
     Credentials, Driver, Grant, Moment, Output, SessionToken, TransportFailure, Wake,
 };
@@ -206,17 +206,15 @@ fn r1_a_late_reply_after_a_panic_stays_its_own() {
 }
 
 #[test]
-fn r1_what_take_leaves_behind_counts_on() {
+fn r1_ids_and_generations_run_on_in_a_session_that_is_taken_out() {
     let (config, now) = (config(|config| config), Moment::from_millis(5_000, T0));
     let mut driver = Driver::new(config, 1);
     driver.start(user("first"), now);
     let (now, first) = next_request(&mut driver, now);
     driver.handle_response(first, &says(200, ""), now);
     let mut session = driver.into_session();
-    let taken = session.take();
+    assert!(matches!(session.step(Input::Stop, now), Step::Moved(_)));
     assert_eq!((session.state(), session.in_flight()), (StateName::Unauthenticated, None));
-    assert_eq!(session.last_transition(), None);
-    drop(taken);
 
     let mut driver = Driver::from_session(session, Policy::default());
     driver.start(user("second"), now);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Response};
-use videokit_session::driver::{Drive, Policy, Stalled};
+use videokit_session::driver::{Blocked, Drive, Policy};
 use videokit_session::exchange::DenialKind;
 use videokit_session::session::transitions::Cause;
 use videokit_session::sim::{self, Fault, FaultPlan, Harness, Incident, Login, Step, To};
@@ -58,12 +58,12 @@ fn s1_a_harness_leaves_a_driver_that_gave_up_alone() {
     }
     for step in [Step::Pass(1_000), Step::Sleep(3_600), Step::SetWall(-5), Step::PassToWake] {
         harness.apply(step);
-        assert_eq!(harness.driver().stalled(), Some(Stalled::GaveUp), "after {step:?}");
+        assert_eq!(harness.driver().blocked(), Some(Blocked::GaveUp), "after {step:?}");
     }
     harness.apply(Step::Drain);
     assert_eq!(harness.sent().len(), 1, "it asks again");
     harness.apply(Step::Online(true));
-    assert_eq!(harness.driver().stalled(), None, "an app says that there is a network");
+    assert_eq!(harness.driver().blocked(), None, "an app says that there is a network");
 }
 
 #[test]

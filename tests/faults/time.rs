@@ -14,7 +14,7 @@ use videokit_session::{
     Active, Backend, Credentials, Event, Grant, Identity, Moment, Session, SessionToken, Validity,
 };
 
-use crate::world::{HOUR, MINUTE, SECOND, Server, T0, World, config, says};
+use crate::world::{HOUR, MINUTE, SECOND, Server, T0, World, config, login, says};
 
 /// The `Date` of a reply that is written when the world begins.
 const NOW: &str = "Tue, 24 Nov 2026 04:00:00 GMT";
@@ -69,7 +69,8 @@ fn t1_a_dead_token_is_unsure_and_renewed_at_once() {
         world.driver.start(kept(expired), world.now());
         world.start("user-17");
         world.settle();
-        assert_eq!(world.causes(), [Cause::Adopted, Cause::CredentialsSet], "{expired}");
+        assert_eq!(world.causes(), [Cause::Adopted], "{expired}");
+        assert_eq!(world.driver.credentials(), Some(&login("user-17")), "{expired}");
         assert_eq!(validity(&world), Validity::Unsure, "{expired}");
         assert_eq!(world.header().as_deref(), Some("Bearer st-kept"), "{expired}: it serves");
         world.driver.set_online(true, world.now());
@@ -237,9 +238,9 @@ fn granted_by_oauth(reply: &Response<Bytes>) -> (Session<Active>, Moment) {
     let session = Session::new(config(|config| config), 1);
     let sent = Moment::from_millis(5_000, T0);
     let credentials = Credentials::custom(Arc::new(OAuth));
-    let (session, outgoing) = session.authenticate(credentials, sent).unwrap();
+    let (session, outgoing) = session.authenticate(&credentials, sent).unwrap();
     let now = sent.after(SECOND);
-    (session.receive(outgoing.id(), reply, now).unwrap(), now)
+    (session.receive(outgoing.id(), reply, now).unwrap().0, now)
 }
 
 fn ends(session: &Session<Active>, now: Moment) -> (i64, Option<i64>) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use videokit_session::Driver;
-use videokit_session::driver::{Output, Stalled, Wake};
+use videokit_session::driver::{Blocked, Output, Wake};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::time::Validity;
 
@@ -19,7 +19,7 @@ impl State {
         let drawn = answered.pause.is_none_or(|pause| pause <= PAUSE);
         hold(6, drawn, "the pause is longer than the policy allows")?;
         self.judge_action(before, action, answered)?;
-        let works = self.driver.stalled() == self.shadow.stalled();
+        let works = self.driver.blocked()() == self.shadow.blocked()();
         hold(9, works, "it works on what it can't have, or doesn't on what it could")
     }
 
@@ -144,7 +144,7 @@ impl State {
         hold(7, self.driver.state() == StateName::Unauthenticated, "the session goes on")?;
         hold(7, self.driver.session().in_flight().is_none(), "a request is still waited for")?;
         let stopped = self.shadow.wish.is_none();
-        hold(7, !stopped || self.driver.stalled() == Some(Stalled::NotStarted), "a login is left")
+        hold(7, !stopped || self.driver.blocked()() == Some(Blocked::NotStarted), "a login is left")
     }
 
     fn judge_answer(&mut self, answer: Answer, jitter: Jitter, before: &Self) -> Verdict {
@@ -173,7 +173,7 @@ impl State {
             self.shadow.stall = Some(Stall::Refused);
         }
         self.judge_harmless(before)?;
-        let refused = self.driver.stalled() == Some(Stalled::Refused);
+        let refused = self.driver.blocked()() == Some(Blocked::Refused);
         hold(
             4,
             refused == (self.shadow.stall == Some(Stall::Refused)),
@@ -237,7 +237,7 @@ impl State {
         let until = self.at.mono + jitter.pause();
         self.shadow.fail(failed, flaw, up_to_date, until);
         self.judge_harmless(before)?;
-        let refused = self.driver.stalled() == Some(Stalled::Refused);
+        let refused = self.driver.blocked()() == Some(Blocked::Refused);
         hold(
             3,
             refused == (self.shadow.stall == Some(Stall::Refused)),

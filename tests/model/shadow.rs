@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use videokit_session::driver::Stalled;
+use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::{Cause, StateName, TABLE, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::{Event, Outgoing};
@@ -177,13 +177,13 @@ impl Shadow {
     }
 
     /// Why nothing comes by itself, as a driver has to say it.
-    pub(crate) fn stalled(&self) -> Option<Stalled> {
+    pub(crate) fn blocked(&self) -> Option<Blocked> {
         match (self.wish, self.stall) {
-            (None, _) => Some(Stalled::NotStarted),
-            (Some(Wish::Asks(..)), Some(Stall::Refused)) => Some(Stalled::Refused),
-            (Some(Wish::Asks(..)), Some(Stall::GaveUp)) => Some(Stalled::GaveUp),
+            (None, _) => Some(Blocked::NotStarted),
+            (Some(Wish::Asks(..)), Some(Stall::Refused)) => Some(Blocked::Refused),
+            (Some(Wish::Asks(..)), Some(Stall::GaveUp)) => Some(Blocked::GaveUp),
             (Some(Wish::Asks(..)), None) => None,
-            (Some(_), _) => self.to_adopt.is_none().then_some(Stalled::NoCredentials),
+            (Some(_), _) => self.to_adopt.is_none().then_some(Blocked::NoCredentials),
         }
     }
 

@@ -140,7 +140,7 @@ impl State {
 
     /// Whether the driver has to come back to such a token by itself, once network and answers are good.
     pub(crate) fn must_come_back(&self) -> bool {
-        self.driver.credentials().is_some() && self.driver.stalled().is_none()
+        self.driver.credentials().is_some() && self.driver.blocked()().is_none()
     }
 
     /// The transition that the next poll will tell.

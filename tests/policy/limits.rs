@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use videokit_session::driver::{Policy, PolicyBuilder, PolicyError, Stalled, WakeReason};
+use videokit_session::driver::{Blocked, Policy, PolicyBuilder, PolicyError, WakeReason};
 use videokit_session::session::transitions::StateName;
 use videokit_session::{Event, Output, Validity, Wake};
 
@@ -83,13 +83,13 @@ fn the_most_requests_in_a_window_are_counted_to_the_millisecond() {
 /// Lets tries fail in one way until the driver asks no more, and counts them.
 fn tries(bench: &mut Bench, way: usize) -> u32 {
     let mut tries = 0;
-    while bench.driver.stalled().is_none() {
+    while bench.driver.blocked().is_none() {
         let (_, _, id) = bench.until_sent();
         bench.fail(id, way);
         tries += 1;
         assert!(tries < 100, "it never gives up");
     }
-    assert_eq!(bench.driver.stalled(), Some(Stalled::GaveUp));
+    assert_eq!(bench.driver.blocked(), Some(Blocked::GaveUp));
     tries
 }
 
@@ -112,7 +112,7 @@ fn it_gives_up_after_exactly_so_many_tries_and_a_start_makes_it_try_as_many_agai
         assert_eq!(bench.next(), Output::Wait(Wake::OnInput));
 
         bench.start(gateway_login());
-        assert_eq!(bench.driver.stalled(), None);
+        assert_eq!(bench.driver.blocked(), None);
         assert_eq!(tries(&mut bench, way), attempts, "after a start with the same");
         assert_eq!(bench.driver.epoch(), 1, "which is the same login");
     }
@@ -125,12 +125,12 @@ fn the_network_coming_back_makes_it_try_again_if_it_was_the_network_that_failed(
         assert_eq!(tries(&mut bench, way), 2);
         // Whether or not anybody said that it was away.
         for away in [true, false] {
-            assert_eq!(bench.driver.stalled(), Some(Stalled::GaveUp));
+            assert_eq!(bench.driver.blocked(), Some(Blocked::GaveUp));
             if away {
                 bench.driver.set_online(false, bench.now);
             }
             bench.driver.set_online(true, bench.now);
-            assert_eq!(bench.driver.stalled().is_none(), by_network, "{way}");
+            assert_eq!(bench.driver.blocked().is_none(), by_network, "{way}");
             if by_network {
                 assert_eq!(tries(&mut bench, way), 2, "{way}");
             }
@@ -169,7 +169,7 @@ fn consecutive_failures_are_counted_and_the_token_outlives_them() {
     bench.start(gateway_login());
     let (_, _, id) = bench.until_sent();
     bench.grant(id, 600 * SECOND);
-    assert_eq!(bench.driver.stalled(), None);
+    assert_eq!(bench.driver.blocked(), None);
     assert_eq!(bench.wait().1, WakeReason::Renewal);
 }
 
@@ -181,7 +181,7 @@ fn a_refusal_ends_the_asking_at_once_and_a_start_with_the_same_changes_nothing()
     bench.start(gateway_login());
     bench.driver.set_online(false, bench.now);
     bench.driver.set_online(true, bench.now);
-    assert_eq!(bench.driver.stalled(), Some(Stalled::Refused));
+    assert_eq!(bench.driver.blocked(), Some(Blocked::Refused));
     assert_eq!(bench.next(), Output::Wait(Wake::OnInput));
     let denied = bench.events.iter().filter(|event| matches!(event, Event::Denied(..))).count();
     assert_eq!(denied, 1);
@@ -202,7 +202,7 @@ fn failures_of_an_older_secret_do_not_give_up_a_newer_one() {
         } else {
             bench.fail(old, way);
         }
-        assert_eq!(bench.driver.stalled(), None, "{way}, late: {late}");
+        assert_eq!(bench.driver.blocked(), None, "{way}, late: {late}");
         assert_eq!(bench.driver.epoch(), 1);
     }
 }
@@ -217,7 +217,7 @@ fn a_token_in_doubt_breaks_the_row_of_failed_tries() {
         let (.., id) = bench.until_sent();
         bench.grant(id, 2 * SECOND);
         assert_eq!(bench.driver.validity(bench.now), Some(Validity::Unsure));
-        assert_eq!(bench.driver.stalled(), None);
+        assert_eq!(bench.driver.blocked(), None);
     }
     assert_eq!(tries(&mut bench, 1), 2);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use videokit_session::driver::{PolicyBuilder, Stalled, WakeReason};
+use videokit_session::driver::{Blocked, PolicyBuilder, WakeReason};
 use videokit_session::{Validity, Wake};
 
 use crate::bench::*;
@@ -86,8 +86,8 @@ fn a_start_with_the_same_credentials_leaves_the_pause_as_it_is() {
         let mut bench = Bench::started(policy, 1);
         let id = bench.sent();
         bench.fail(id, 0);
-        let gave_up = attempts.map(|_| Stalled::GaveUp);
-        assert_eq!(bench.driver.stalled(), gave_up);
+        let gave_up = attempts.map(|_| Blocked::GaveUp);
+        assert_eq!(bench.driver.blocked(), gave_up);
         let until = bench.now.after(ms(pauses(with_backoff(DAY, DAY), 1, 1)[0]));
         bench.pass(SECOND);
         bench.start(gateway_login());

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue, RETRY_AFTER};
 use videokit_session::Grant;
-use videokit_session::driver::{Policy, Stalled, WakeReason};
+use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Exchange, Reply};
 use videokit_session::session::RequestId;
 use videokit_session::session::transitions::StateName;
 use videokit_session::{
-    AnySession, Credentials, Driver, Moment, Output, Session, SessionToken, Wake,
+    Credentials, Driver, Moment, Output, Session, SessionToken, Validity, Wake,
 };
 
 use crate::bench::*;
@@ -22,7 +22,7 @@ fn left_alone(policy: Policy, reply: &http::Response<Vec<u8>>) -> u64 {
     bench.start(backend_login("https://app.example/token", "login=old"));
     let id = bench.sent();
     bench.answer(id, reply);
-    if bench.driver.stalled() == Some(Stalled::Refused) {
+    if bench.driver.blocked() == Some(Blocked::Refused) {
         // Refused for good: the next request is that of a new secret.
         bench.start(backend_login("https://app.example/token", "login=new"));
     }
@@ -326,12 +326,12 @@ fn a_wait_is_the_endpoints_that_was_asked() {
         let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
         let session = Session::new(config(|config| config), 1);
         let asking = backend_login(&uri(asked), "1");
-        let (session, outgoing) = session.authenticate(asking, bench.now).unwrap();
+        let (session, outgoing) = session.authenticate(&asking, bench.now).unwrap();
         let granting = reply(200, r#"{"sessionToken":"tok-1","identity":"user-17"}"#);
-        let mut session = session.receive(outgoing.id(), &granting, bench.now).unwrap();
-        let renewal = session.renew(bench.now).unwrap();
-        session.set_credentials(backend_login(&uri(next), "2")).unwrap();
+        let (mut session, _) = session.receive(outgoing.id(), &granting, bench.now).unwrap();
+        let renewal = session.renew(&asking, bench.now).unwrap();
         bench.driver = Driver::from_session(session, open().build().unwrap());
+        bench.driver.set_credentials(backend_login(&uri(next), "2"), bench.now);
         bench.answer(renewal.id(), &asking_to_wait(429, "3600"));
         // The token's own life is assumed, a quarter of an hour; a 401 makes renewal due at once.
         let generation = bench.driver.generation().unwrap();
@@ -350,10 +350,12 @@ fn the_end_of_a_token_is_waited_for_while_its_renewal_is_in_flight() {
     bench.grant(id, 60 * SECOND);
     let (_, why, _) = bench.until_sent();
     assert_eq!(why, Some(WakeReason::Renewal));
-    let AnySession::Active(session) = bench.driver.session() else { panic!("a token serves") };
-    let left = millis(session.lapses_in(bench.now).unwrap());
+    let (left, why) = bench.wait();
+    assert_eq!(why, WakeReason::Expiry);
     assert!(left < 60 * SECOND, "{left}");
-    assert_eq!(bench.wait(), (left, WakeReason::Expiry));
+    let validity = |wait| bench.driver.validity(bench.now.after(ms(wait)));
+    assert_eq!(validity(left - 1), Some(Validity::Unsure));
+    assert_eq!(validity(left), Some(Validity::Expired), "to the millisecond");
     bench.pass(left);
     let (left, why) = bench.wait();
     assert_eq!(why, WakeReason::Deadline, "{left}");

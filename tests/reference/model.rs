@@ -16,7 +16,7 @@ pub(crate) mod words;
 use std::collections::{BTreeMap, VecDeque};
 
 use videokit_session::TransportFailure;
-use videokit_session::driver::Stalled;
+use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use self::clock::{Came, Elapsed, Life, Readings, Trust};
@@ -115,7 +115,7 @@ pub(crate) struct Model {
     pause: Option<Pause>,
     /// Pauses that are over.
     paused: Vec<Pause>,
-    stall: Option<Stalled>,
+    stall: Option<Blocked>,
     online: bool,
     queue: VecDeque<Told>,
     /// What came to be told since somebody asked.
@@ -163,7 +163,7 @@ impl Model {
 
     pub(crate) fn start(&mut self, wish: Wish) {
         if self.is_same(&wish) {
-            if self.stall == Some(Stalled::GaveUp) {
+            if self.stall == Some(Blocked::GaveUp) {
                 self.stall = None;
                 (self.failures, self.tries) = (0, 0);
             }
@@ -215,7 +215,7 @@ impl Model {
     }
 
     pub(crate) fn online(&mut self, online: bool) {
-        let gave_up = self.stall == Some(Stalled::GaveUp);
+        let gave_up = self.stall == Some(Blocked::GaveUp);
         let ends = match self.pause.as_ref().map(|pause| pause.cause) {
             Some(Failed::Network) => online && (!self.online || gave_up),
             Some(Failed::Portal) => online,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use videokit_session::exchange::Denial;
 use videokit_session::session::transitions::{StateName, Transition};
 use videokit_session::session::{
-    Active, Advance, Authenticating, Expired, Generation, Input, NotActive, NotRenewed, Rejected,
+    Active, Advance, Authenticating, Expired, Generation, Input, ReceiveError, RenewError, Rejected,
     Rejection, RequestId, State, Step, Unauthenticated,
 };
 use videokit_session::{AnySession, Config, Moment, Outgoing, Session};
@@ -190,8 +190,8 @@ fn authenticating(session: Session<Authenticating>, input: Input, now: Moment) -
     match input {
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
             Ok(session) => moved(session, Hand::Active),
-            Err(NotActive::Stale(why)) => failed(why, Hand::Authenticating),
-            Err(NotActive::Denied(why)) => {
+            Err(ReceiveError::Stale(why)) => failed(why, Hand::Authenticating),
+            Err(ReceiveError::Denied(why)) => {
                 let (session, denial) = why.into_parts();
                 denied(session, denial, Hand::Unauthenticated)
             }
@@ -222,8 +222,8 @@ fn active(mut session: Session<Active>, input: Input, now: Moment) -> Done {
         },
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
             Ok(_) => Ok(()),
-            Err(NotRenewed::Stale(why)) => Err(why.into()),
-            Err(NotRenewed::Denied(denial)) => return denied(session, denial, Hand::Active),
+            Err(RenewError::Stale(why)) => Err(why.into()),
+            Err(RenewError::Denied(denial)) => return denied(session, denial, Hand::Active),
         },
         Input::Failure(id, why) => session.fail(id, why, now).map_err(Rejection::from),
         Input::Adopt(grant) => session.replace(grant, now).map(|_| ()).map_err(Rejection::from),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE};
-use videokit_session::driver::{Counters, NotAuthorized, Policy, Start};
+use videokit_session::driver::{Counters, AuthorizeError, Policy, Start};
 use videokit_session::exchange::{DenialKind, Flaw, IdentitySource};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::{AllowedOrigin, Config, Driver, Event, Moment, Outgoing, Output, Wake};
@@ -329,7 +329,7 @@ impl Trial {
         let (driver, model) = (&self.driver, &self.model);
         let now = model.elapsed_at(self.mono, self.wall);
         same("state", driver.state(), model.state())?;
-        same("stalled", driver.stalled(), model.stalled())?;
+        same("blocked", driver.blocked()(), model.blocked()())?;
         same("generation", driver.generation().map(Generation::number), model.generation())?;
         same("identity", driver.identity().cloned(), model.identity().map(identity))?;
         same("epoch", driver.epoch(), model.epoch())?;
@@ -345,8 +345,8 @@ impl Trial {
                     serves.value().to_str().unwrap().trim_start_matches("Bearer ").to_owned();
                 Ok((text, serves.authorized().generation.number()))
             }
-            Err(NotAuthorized::Wait) => Err(None),
-            Err(NotAuthorized::Start(stalled)) => Err(Some(stalled)),
+            Err(AuthorizeError::Wait) => Err(None),
+            Err(AuthorizeError::Start.blocked())) => Err(Some.blocked())),
             Err(other) => return Err(format!("not authorized: {other:?}")),
         };
         let expected =

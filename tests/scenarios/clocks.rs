@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use videokit_session::driver::{NotAuthorized, Policy, WakeReason};
+use videokit_session::driver::{AuthorizeError, Policy, WakeReason};
 use videokit_session::exchange::{DenialKind, Flaw};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{Event, Validity, Wake};
@@ -63,7 +63,7 @@ fn a_token_that_is_expired_on_arrival_does_not_loop() {
     world.server = Server::Says(cached);
     world.start("user-17");
     world.run(HOUR);
-    assert_eq!(world.call(), Err(NotAuthorized::Wait));
+    assert_eq!(world.call(), Err(AuthorizeError::Wait));
     // Once a backoff: five minutes on average, and less at first.
     assert!((12..60).contains(&world.sent.len()), "{} in an hour", world.sent.len());
     let stays = Event::StillMalformed(Flaw::ExpiredOnArrival);
@@ -90,7 +90,7 @@ fn a_token_that_is_unsure_on_arrival_serves_and_does_not_loop() {
     assert_eq!(world.served_to(), "user-17", "it may be good, and is");
     world.run(HOUR);
     assert!((60..240).contains(&world.sent.len()), "{} in an hour", world.sent.len());
-    assert_eq!(world.driver.stalled(), None);
+    assert_eq!(world.driver.blocked(), None);
 }
 
 /// supabase #6464: the timer for the renewal stands still while the device sleeps.
@@ -124,8 +124,8 @@ fn a_token_that_lapses_during_its_renewal_is_followed_by_what_that_gives() {
     let renewal = world.sent[1].id;
     world.run(MINUTE * 2);
     assert_eq!(world.driver.state(), StateName::Authenticating);
-    assert_eq!(world.driver.session().in_flight(), Some(renewal));
-    assert_eq!(world.call(), Err(NotAuthorized::Wait));
+    assert_eq!(world.driver.in_flight(), Some(renewal));
+    assert_eq!(world.call(), Err(AuthorizeError::Wait));
     assert!(world.abandoned.is_empty());
 
     let (id, reply) = world.late_reply();

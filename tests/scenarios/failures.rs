@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use videokit_session::driver::{NotAuthorized, Stalled, WakeReason};
+use videokit_session::driver::{AuthorizeError, Blocked, WakeReason};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{Event, TransportFailure, Validity, Wake};
 
@@ -17,8 +17,8 @@ fn a_session_is_not_lost_because_the_network_was_down() {
     world.run_to_next_request();
     assert_eq!(world.served_to(), "user-17");
     world.run(DAY);
-    assert_eq!(world.call(), Err(NotAuthorized::Wait), "its token is gone, and it is on its way");
-    assert_eq!(world.driver.stalled(), None);
+    assert_eq!(world.call(), Err(AuthorizeError::Wait), "its token is gone, and it is on its way");
+    assert_eq!(world.driver.blocked(), None);
     let causes = world.causes();
     assert!(causes.contains(&Cause::Lapsed) || causes.contains(&Cause::LapsedInFlight));
     assert!(!causes.contains(&Cause::Stopped));
@@ -96,7 +96,7 @@ fn no_failure_poisons_the_driver_for_ever() {
     ] {
         world.server = server;
         world.run(DAY);
-        assert_eq!(world.call(), Err(NotAuthorized::Wait));
+        assert_eq!(world.call(), Err(AuthorizeError::Wait));
         world.server = Server::Up;
         // The longest backoff, and the time-out of a request that is still in flight.
         world.run(MINUTE + SECOND * 15);
@@ -111,7 +111,7 @@ fn a_driver_that_nobody_polled_goes_on_where_it_was() {
     world.server = Server::Silent;
     world.run_to_next_request();
     world.pass(DAY * 7);
-    assert_eq!(world.call(), Err(NotAuthorized::Wait), "an old token does not serve");
+    assert_eq!(world.call(), Err(AuthorizeError::Wait), "an old token does not serve");
     world.server = Server::Up;
     world.run(MINUTE);
     assert_eq!(world.served_to(), "user-17");
@@ -151,7 +151,7 @@ fn a_late_reply_does_not_revive_a_session_that_was_signed_out() {
         assert!(world.driver.handle_failure(id, TransportFailure::Other, world.now()).is_stale());
         assert_eq!(world.wake(), Wake::OnInput);
         assert_eq!(world.driver.state(), StateName::Unauthenticated);
-        assert_eq!(world.call(), Err(NotAuthorized::Start(Stalled::NotStarted)));
+        assert_eq!(world.call(), Err(AuthorizeError::Start(Blocked::NotStarted)));
         assert_eq!(world.driver.counters().stale, 3);
         assert_eq!(world.causes().last(), Some(&Cause::Stopped));
         assert_eq!(world.driver.counters().renewals, 0);

@@ -3,9 +3,10 @@
 use std::mem;
 use std::time::Duration;
 
-use videokit_session::driver::{Delivery, Drive, Policy, Stalled, WakeReason};
+use videokit_session::driver::{Blocked, Delivery, Drive, Input, Policy, WakeReason};
+use videokit_session::session::TypedSession;
 use videokit_session::{
-    AnySession, Driver, Event, Output, SessionToken, TransportFailure, Validity, Wake,
+    AnySession, Driver, Event, Identity, Output, SessionToken, TransportFailure, Validity, Wake,
 };
 
 use crate::world::{API_TOKEN, HOUR, MINUTE, SECOND, Server, World, config, login, says};
@@ -20,20 +21,29 @@ impl World {
     }
 }
 
-/// Down to the session and up again: the token, its number and its credentials stay.
+/// Down to the session and up again: the token, its number and its identity stay. The credentials are the
+/// caller's to keep.
 #[test]
 fn a_session_that_is_driven_by_hand_for_a_while_keeps_its_token() {
     let mut world = World::new(MINUTE * 10).logged_in();
     let (header, generation) = (world.header(), world.driver.generation());
+    let credentials = world.driver.credentials().cloned().unwrap();
     let now = world.now();
     world.through_a_session(|session| {
-        let AnySession::Active(session) = session else { panic!("its token serves") };
+        let TypedSession::Active(session) = session.into_typed() else {
+            panic!("its token serves")
+        };
         assert_eq!(Some(session.generation()), generation);
         assert_eq!(session.validity(now), Validity::Valid);
-        assert!(session.credentials().is_some());
+        assert_eq!(session.identity().map(Identity::as_str), Some("user-17"));
         session.into()
     });
+    assert_eq!((world.header(), world.driver.generation()), (header.clone(), generation));
+    assert_eq!(world.driver.credentials(), None);
+    assert_eq!(world.driver.blocked(), Some(Blocked::NoCredentials));
+    world.driver.set_credentials(credentials, world.now());
     assert_eq!((world.header(), world.driver.generation()), (header, generation));
+    assert_eq!(world.driver.blocked(), None);
     world.start("user-17");
     assert_eq!(world.driver.epoch(), 0, "it is the login that the session is of");
     assert_eq!(world.sent.len(), 1);
@@ -49,11 +59,14 @@ fn a_reply_to_a_request_of_the_session_by_hand_is_taken() {
     let now = world.now();
     let mut by_hand = None;
     world.through_a_session(|session| {
-        let AnySession::Active(mut session) = session else { panic!("its token serves") };
-        by_hand = Some(session.renew(now).unwrap());
+        let TypedSession::Active(mut session) = session.into_typed() else {
+            panic!("its token serves")
+        };
+        by_hand = Some(session.renew(&login("user-17"), now).unwrap());
         session.into()
     });
     let outgoing = by_hand.unwrap();
+    assert_eq!(world.driver.credentials(), Some(&login("user-17")), "those of the request");
     assert_eq!(world.wake(), Wake::In(SECOND * 15, WakeReason::Deadline));
     let reply = world.gateway.handle(outgoing.request(), world.truth);
     world.answer(outgoing.id(), &reply);
@@ -74,6 +87,7 @@ fn a_round_trip_through_the_session_does_not_refill_the_budget() {
     for n in 0..600 {
         if n % 10 == 0 {
             world.through_a_session(|session| session);
+            world.driver.set_credentials(login("user-17"), world.now());
         }
         world.run(Duration::from_millis(100));
     }
@@ -96,7 +110,7 @@ fn a_driver_hears_every_input_through_the_trait() {
     let now = world.now();
     let mut driver = Driver::new(config(|config| config), 1);
     Drive::set_online(&mut driver, false, now);
-    Drive::start(&mut driver, login("user-17").into(), now);
+    Drive::start(&mut driver, login("user-17"), now);
     assert_eq!(Drive::poll(&mut driver, now), Output::Wait(Wake::OnInput));
     Drive::set_online(&mut driver, true, now);
     assert!(matches!(Drive::poll(&mut driver, now), Output::Event(_)), "it says what it does");
@@ -107,10 +121,10 @@ fn a_driver_hears_every_input_through_the_trait() {
     let stale = Drive::handle_response(&mut driver, outgoing.id(), &reply, now);
     assert!(stale.is_stale(), "it was told of its failure");
     Drive::stop(&mut driver, now);
-    assert_eq!(Drive::driver(&driver).stalled(), Some(Stalled::NotStarted));
+    assert_eq!(Drive::driver(&driver).blocked(), Some(Blocked::NotStarted));
 
     let mut driver = Driver::new(config(|config| config), 1);
-    Drive::start(&mut driver, SessionToken::new("bare").unwrap().into(), now);
+    Drive::start(&mut driver, SessionToken::new("bare").unwrap(), now);
     while let Output::Event(_) = Drive::poll(&mut driver, now) {}
     let generation = Drive::driver(&driver).generation().unwrap();
     let remaining = Drive::driver(&driver).remaining(now).unwrap();
@@ -120,4 +134,8 @@ fn a_driver_hears_every_input_through_the_trait() {
     Drive::handle_unauthorized(&mut driver, generation, now);
     let told = Output::Event(Event::Unauthorized(generation));
     assert_eq!(Drive::poll(&mut driver, now), told);
+    Drive::set_credentials(&mut driver, login("user-17"), now);
+    assert_eq!(Drive::driver(&driver).credentials(), Some(&login("user-17")));
+    assert_eq!(Drive::handle(&mut driver, Input::Stop, now), Delivery::Accepted);
+    assert_eq!(Drive::driver(&driver).blocked(), Some(Blocked::NotStarted));
 }

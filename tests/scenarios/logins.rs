@@ -2,7 +2,7 @@
 
 use http::HeaderValue;
 use http::header::{COOKIE, DATE};
-use videokit_session::driver::{NotAuthorized, Stalled, WakeReason};
+use videokit_session::driver::{AuthorizeError, Blocked, WakeReason};
 use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{
@@ -53,13 +53,13 @@ fn rotation_makes_up_for_a_refusal_of_the_old_secret() {
         assert_eq!(refusal.status(), 401);
         if refused_first {
             world.answer(id, &refusal);
-            assert_eq!(world.driver.stalled(), Some(Stalled::Refused));
+            assert_eq!(world.driver.blocked(), Some(Blocked::Refused));
             world.driver.start(login_with(NEXT_TOKEN, "user-17"), world.now());
         } else {
             world.driver.start(login_with(NEXT_TOKEN, "user-17"), world.now());
             world.answer(id, &refusal);
         }
-        assert_eq!(world.driver.stalled(), None, "refused first: {refused_first}");
+        assert_eq!(world.driver.blocked(), None, "refused first: {refused_first}");
         assert_eq!(world.header(), header, "refused first: {refused_first}");
         world.server = Server::Up;
         world.run(SECOND);
@@ -97,7 +97,7 @@ fn a_token_that_cannot_be_renewed_is_asked_for_once_and_serves_until_it_expires(
     let grant = Grant::new(token).with_expires_at("2026-11-24T04:10:00Z");
     world.driver.start(grant, world.now());
     let Wake::In(wait, WakeReason::Renewal) = world.wake() else { panic!("it will be due") };
-    assert_eq!(world.driver.stalled(), Some(Stalled::NoCredentials));
+    assert_eq!(world.driver.blocked(), Some(Blocked::NoCredentials));
     let needed = |world: &World| {
         world.events.iter().filter(|event| matches!(event, Event::TokenNeeded(_))).count()
     };
@@ -111,7 +111,7 @@ fn a_token_that_cannot_be_renewed_is_asked_for_once_and_serves_until_it_expires(
     assert_eq!(world.header().as_deref(), Some("Bearer st-adopted"));
     world.run(MINUTE * 4);
     assert_eq!(world.header(), None);
-    assert_eq!(world.call(), Err(NotAuthorized::Start(Stalled::NoCredentials)));
+    assert_eq!(world.call(), Err(AuthorizeError::Start(Blocked::NoCredentials)));
     world.run(DAY);
     assert_eq!((needed(&world), world.sent.len()), (1, 0));
     assert_eq!(world.wake(), Wake::OnInput);
@@ -194,7 +194,7 @@ fn a_start_for_another_user_never_serves_the_first_ones_token() {
         world.start("somebody-else");
         assert_eq!(world.driver.state(), StateName::Unauthenticated, "at once");
         for _ in 0..120 {
-            assert_eq!(world.call(), Err(NotAuthorized::Wait));
+            assert_eq!(world.call(), Err(AuthorizeError::Wait));
             world.run(SECOND);
         }
     }
@@ -211,7 +211,7 @@ fn a_start_for_another_user_never_serves_the_first_ones_token() {
 fn a_start_with_a_nameless_token_never_serves_the_token_before_it() {
     let mut world = World::new(HOUR).logged_in();
     world.driver.start(SessionToken::new("st-bare").unwrap(), world.now());
-    assert_eq!(world.call(), Err(NotAuthorized::Wait));
+    assert_eq!(world.call(), Err(AuthorizeError::Wait));
     assert_eq!(world.driver.identity(), None);
     world.settle();
     assert_eq!(world.header().as_deref(), Some("Bearer st-bare"));
@@ -284,7 +284,7 @@ fn the_reply_to_the_old_user_is_stale_after_the_new_start() {
         assert!(world.driver.handle_response(old, &reply, world.now()).is_stale());
         world.run_to_next_request();
         assert!(world.driver.handle_response(old, &reply, world.now()).is_stale());
-        assert_eq!(world.call(), Err(NotAuthorized::Wait));
+        assert_eq!(world.call(), Err(AuthorizeError::Wait));
         assert_eq!(world.driver.state(), StateName::Authenticating);
         world.server = Server::Up;
         world.run(MINUTE);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
 use http::{Request, Response};
-use videokit_session::driver::NotAuthorized;
+use videokit_session::driver::AuthorizeError;
 use videokit_session::session::transitions::StateName;
 use videokit_session::{AllowedOrigin, Output, Wake};
 
@@ -22,7 +22,7 @@ fn no_redirect_is_followed() {
         for sent in &world.sent {
             assert_eq!(sent.request.uri(), "https://gateway.video.io/v1/sessions", "{status}");
         }
-        assert_eq!(world.call(), Err(NotAuthorized::Wait), "{status}: and is not logged out");
+        assert_eq!(world.call(), Err(AuthorizeError::Wait), "{status}: and is not logged out");
     }
 }
 
@@ -43,7 +43,7 @@ fn no_other_origin_is_sent_the_token() {
         "/v1/videos",
     ] {
         let reason =
-            if uri.starts_with('/') { NotAuthorized::NoHost } else { NotAuthorized::OtherOrigin };
+            if uri.starts_with('/') { AuthorizeError::NoHost } else { AuthorizeError::OtherOrigin };
         // As it is when an HTTP client follows a redirect with the headers that it has.
         let redirected = Request::get(uri).header(AUTHORIZATION, &token);
         let mut redirected = redirected.body(()).unwrap();
@@ -64,7 +64,7 @@ fn no_log_shows_a_token() {
     };
     world.start("user-17");
     for n in 0..40 {
-        note(format!("{:?} {:?}", world.driver, world.driver.session()));
+        note(format!("{:?} {:?}", world.driver, world.driver.credentials()));
         match world.driver.poll(world.now()) {
             Output::Send(outgoing) => {
                 note(format!("{outgoing:?} {:?}", outgoing.request().headers()));
@@ -103,7 +103,7 @@ fn no_log_shows_a_token() {
 fn a_call_without_a_token_has_none() {
     let mut world = World::new(MINUTE * 10).logged_in();
     let stale = HeaderValue::from_str(&world.header().unwrap()).unwrap();
-    let fails = |world: &World, wanted: fn(NotAuthorized) -> bool| {
+    let fails = |world: &World, wanted: fn(AuthorizeError) -> bool| {
         let mut call = crate::world::video_call();
         call.headers_mut().insert(AUTHORIZATION, stale.clone());
         let refused = world.driver.authorize(&mut call, world.now()).unwrap_err();
@@ -112,12 +112,12 @@ fn a_call_without_a_token_has_none() {
     };
     world.server = Server::Unreachable;
     world.pass(DAY);
-    fails(&world, |refused| refused == NotAuthorized::Wait);
+    fails(&world, |refused| refused == AuthorizeError::Wait);
     world.run(SECOND);
     assert_ne!(world.driver.state(), StateName::Active);
-    fails(&world, |refused| refused == NotAuthorized::Wait);
+    fails(&world, |refused| refused == AuthorizeError::Wait);
     world.stop();
-    fails(&world, |refused| matches!(refused, NotAuthorized::Start(_)));
+    fails(&world, |refused| matches!(refused, AuthorizeError::Start(_)));
 }
 
 /// With a current token and without one.
@@ -126,9 +126,9 @@ fn a_call_to_another_place_is_told_so() {
     let mut world = World::new(MINUTE * 10);
     let elsewhere = AllowedOrigin::https("https://other.example").unwrap();
     let refused = |world: &World| world.driver.authorization(&elsewhere, world.now()).err();
-    assert_eq!(refused(&world), Some(NotAuthorized::OtherOrigin));
+    assert_eq!(refused(&world), Some(AuthorizeError::OtherOrigin));
     world = world.logged_in();
-    assert_eq!(refused(&world), Some(NotAuthorized::OtherOrigin));
+    assert_eq!(refused(&world), Some(AuthorizeError::OtherOrigin));
     world.stop();
-    assert_eq!(refused(&world), Some(NotAuthorized::OtherOrigin));
+    assert_eq!(refused(&world), Some(AuthorizeError::OtherOrigin));
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::COOKIE;
-use videokit_session::driver::{Policy, Stalled, Start};
+use videokit_session::driver::{Blocked, Policy, Start};
 use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Reply};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{
@@ -103,7 +103,8 @@ fn a_token_to_be_adopted_is_not_lost_when_credentials_follow() {
     world.start("user-17");
     world.settle();
     assert_eq!(world.header().as_deref(), Some("Bearer st-kept"));
-    assert_eq!(world.causes(), [Cause::Adopted, Cause::CredentialsSet]);
+    assert_eq!(world.causes(), [Cause::Adopted]);
+    assert_eq!(world.driver.credentials(), Some(&login("user-17")));
     assert_eq!(world.sent.len(), 0);
     world.driver.set_online(true, world.now());
     world.run_to_next_request();
@@ -124,14 +125,17 @@ fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
     let told: Vec<_> = world.events.iter().filter(|event| refused(event)).collect();
     assert_eq!(told.len(), 1);
     let text = told[0].to_string();
-    assert!(text.starts_with("the token was not adopted: the reply is malformed: "), "{text}");
+    assert_eq!(
+        text,
+        "the token was not adopted: the token has expired by its own claims: adopt a newer one",
+    );
     assert_eq!(world.served_to(), "user-17");
 
     // Alone, it leaves nobody logged in.
     let mut world = World::new(HOUR);
     world.driver.start(named(&dead, "user-17"), world.now());
     world.settle();
-    assert_eq!(world.driver.stalled(), Some(Stalled::NotStarted));
+    assert_eq!(world.driver.blocked(), Some(Blocked::NotStarted));
 }
 
 /// A session that was driven by hand goes on for whom it was, even when an authentication fails.
@@ -142,9 +146,10 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
         .header(COOKIE, HeaderValue::from_static("login=1"));
     let session = Session::new(config(|config| config), 1);
     let credentials = Credentials::backend(backend);
-    let (session, outgoing) = session.authenticate(credentials, world.now()).unwrap();
-    let mut session = session.receive(outgoing.id(), &says(200, GRANT), world.now()).unwrap();
-    let renewal = session.renew(world.now()).unwrap();
+    let (session, outgoing) = session.authenticate(&credentials, world.now()).unwrap();
+    let (mut session, credentials) =
+        session.receive(outgoing.id(), &says(200, GRANT), world.now()).unwrap();
+    let renewal = session.renew(&credentials, world.now()).unwrap();
     world.driver = Driver::from_session(AnySession::from(session), Policy::default());
     world.server = Server::Silent;
     let named = |world: &World| world.driver.identity().map(ToString::to_string);
@@ -165,12 +170,12 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
 
     // And a session that was on its way to its first token.
     let session = Session::new(config(|config| config), 2);
-    let (session, outgoing) = session.authenticate(login("user-17"), world.now()).unwrap();
+    let (session, outgoing) = session.authenticate(&login("user-17"), world.now()).unwrap();
     world.driver = Driver::from_session(session, Policy::default());
     world.answer(outgoing.id(), &says(503, ""));
     assert_eq!(world.driver.state(), StateName::Unauthenticated);
     assert_eq!(named(&world).as_deref(), Some("user-17"));
-    assert_eq!(world.driver.stalled(), None, "it asks again by itself");
+    assert_eq!(world.driver.blocked(), None, "it asks again by itself");
     world.server = Server::Up;
     world.pass(Duration::from_secs(120));
     world.settle();
@@ -180,14 +185,15 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
 #[test]
 fn each_reason_to_start_says_what_to_do() {
     let rows = [
-        (Stalled::NotStarted, "nobody is logged in: start"),
-        (Stalled::NoCredentials, "start with the next one, or with credentials"),
-        (Stalled::Refused, "start with new ones"),
-        (Stalled::GaveUp, "start again"),
-        (Stalled::NoRequest, "start with another"),
+        (Blocked::NotStarted, "no login: call `start`"),
+        (Blocked::NoCredentials, "start with the next one, or set credentials"),
+        (Blocked::Refused, "start with new ones"),
+        (Blocked::Spent, "set new ones"),
+        (Blocked::GaveUp, "start again"),
+        (Blocked::NoRequest, "start with another"),
     ];
-    for (stalled, cure) in rows {
-        assert!(stalled.to_string().ends_with(cure), "{stalled}");
+    for (blocked, cure) in rows {
+        assert!(blocked.to_string().ends_with(cure), "{blocked}");
     }
 }
 

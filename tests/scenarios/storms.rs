@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Response;
-use videokit_session::driver::{Policy, Stalled, WakeReason};
+use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{Event, Validity, Wake};
 
@@ -125,7 +125,7 @@ fn what_cannot_work_is_not_retried() {
         world.server = Server::Says(says(status, r#"{"error":"no"}"#));
         world.run_to_next_request();
         assert_eq!(world.sent.len(), 2);
-        assert_eq!(world.driver.stalled(), Some(Stalled::Refused), "{status}");
+        assert_eq!(world.driver.blocked(), Some(Blocked::Refused), "{status}");
         assert_eq!(world.served_to(), "user-17", "{status}: the current token is good");
         world.run(DAY);
         assert_eq!(world.sent.len(), 2, "{status}");
@@ -142,7 +142,7 @@ fn a_429_is_no_logout() {
     world.server = Server::Says(throttled.body(Bytes::new()).unwrap());
     world.run_to_next_request();
     assert_eq!(world.driver.state(), StateName::Active);
-    assert_eq!(world.driver.stalled(), None);
+    assert_eq!(world.driver.blocked(), None);
     assert_eq!(world.header(), header);
     let asked = world.elapsed();
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Request, Response, StatusCode};
-use videokit_session::driver::{NotAuthorized, Policy};
+use videokit_session::driver::{AuthorizeError, Policy};
 use videokit_session::session::transitions::Cause;
 use videokit_session::session::{ConfigBuilder, RequestId};
 use videokit_session::{
@@ -245,11 +245,11 @@ impl World {
     }
 
     /// Makes an API call, reports a 401, and answers with the status.
-    pub(crate) fn call(&mut self) -> Result<u16, NotAuthorized> {
+    pub(crate) fn call(&mut self) -> Result<u16, AuthorizeError> {
         Ok(self.videos()?.status().as_u16())
     }
 
-    fn videos(&mut self) -> Result<Response<Bytes>, NotAuthorized> {
+    fn videos(&mut self) -> Result<Response<Bytes>, AuthorizeError> {
         let mut request = video_call();
         let authorized = self.driver.authorize(&mut request, self.now())?;
         let reply = self.gateway.handle(&request.map(|()| Bytes::new()), self.truth);

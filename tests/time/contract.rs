@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::{Advance, NotActive};
+use videokit_session::session::{AdoptError, Advance, ReceiveError};
 use videokit_session::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
@@ -354,7 +354,7 @@ fn in_a_session(world: &World, way: Way, judged: &[Remaining], tally: &mut Tally
     let until_sent = world.before.iter().chain((way == Way::Adopted).then_some(&world.sent.moment));
     for now in until_sent {
         // A request that fails is the way to show a session without a token the time.
-        let (waiting, outgoing) = session.authenticate(credentials(world), *now).unwrap();
+        let (waiting, outgoing) = session.authenticate(&credentials(world), *now).unwrap();
         session = waiting.fail(outgoing.id(), TransportFailure::TimedOut, *now).unwrap();
     }
     let received = world.readings[0].moment;
@@ -392,11 +392,15 @@ fn came(
     if way == Way::Adopted {
         let at = world.said.expires_at.map(ExpiresAt::from_millis).unwrap();
         let grant = Grant::new(token(world).parse().unwrap()).with_expiry(at);
-        return session.adopt(grant, received).map_err(|denied| denied.reason().kind());
+        return session.adopt(grant, received).map_err(|denied| match *denied.reason() {
+            AdoptError::Expired => DenialKind::Malformed(Flaw::ExpiredOnArrival),
+            other => panic!("{other}\n{world}"),
+        });
     }
-    let (session, outgoing) = session.authenticate(credentials(world), world.sent.moment).unwrap();
-    session.receive(outgoing.id(), &reply(world), received).map_err(|error| match error {
-        NotActive::Denied(denied) => denied.reason().kind(),
-        stale @ NotActive::Stale(_) => panic!("{stale}\n{world}"),
+    let (session, outgoing) = session.authenticate(&credentials(world), world.sent.moment).unwrap();
+    let received = session.receive(outgoing.id(), &reply(world), received);
+    received.map(|(session, _)| session).map_err(|error| match error {
+        ReceiveError::Denied(denied, _) => denied.reason().kind(),
+        stale @ ReceiveError::Stale(_) => panic!("{stale}\n{world}"),
     })
 }

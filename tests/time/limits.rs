@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use videokit_session::exchange::{DenialKind, Flaw};
-use videokit_session::session::{Advance, ConfigBuilder, NotActive};
+use videokit_session::session::{Advance, ConfigBuilder, ReceiveError};
 use videokit_session::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
 use videokit_session::{
     Active, AllowedOrigin, ApiToken, Config, Credentials, Gateway, Identity, Moment, Session,
@@ -53,9 +53,9 @@ fn received(
     session: Session<Unauthenticated>,
     reply: &http::Response<String>,
     now: Moment,
-) -> Result<Session<Active>, NotActive> {
-    let (session, outgoing) = session.authenticate(credentials(), now).unwrap();
-    session.receive(outgoing.id(), reply, now)
+) -> Result<Session<Active>, ReceiveError> {
+    let (session, outgoing) = session.authenticate(&credentials(), now).unwrap();
+    session.receive(outgoing.id(), reply, now).map(|(session, _)| session)
 }
 
 fn granted(reply: &http::Response<String>) -> Session<Active> {
@@ -128,7 +128,7 @@ fn a_session_lapses_at_the_right_time_after_the_largest_reading_of_all() {
     for wall in [i64::MIN, 0, WALL, i64::MAX] {
         let session = new_session(builder(), 1);
         let absurd = Moment::from_millis(u64::MAX, wall);
-        let (session, outgoing) = session.authenticate(credentials(), absurd).unwrap();
+        let (session, outgoing) = session.authenticate(&credentials(), absurd).unwrap();
         assert!(!session.is_overdue(NOW), "a clock that went back doesn't make it so");
         let session = session.fail(outgoing.id(), TransportFailure::Other, absurd).unwrap();
         let session = received(session, &reply(HOUR, Some(DATE), 0), NOW).unwrap();
@@ -165,7 +165,7 @@ fn a_clock_that_goes_back_adds_nothing() {
 #[test]
 fn the_failure_of_a_renewal_is_a_reading_of_the_clocks() {
     let mut session = granted(&reply(HOUR, Some(DATE), 0));
-    let outgoing = session.renew(NOW).unwrap();
+    let outgoing = session.renew(&credentials(), NOW).unwrap();
     session.fail(outgoing.id(), TransportFailure::TimedOut, at(102_400, 102_400)).unwrap();
     // Then the monotonic clock starts anew.
     let now = Moment::from_millis(7, WALL + 102_400);
@@ -184,7 +184,7 @@ fn a_wall_clock_at_either_end_of_all_time_ends_nothing_early() {
         assert_eq!(session.validity(NOW), Validity::Unsure);
         session = live(session, NOW);
         // The next token has nothing to do with it.
-        let outgoing = session.renew(NOW).unwrap();
+        let outgoing = session.renew(&credentials(), NOW).unwrap();
         session.receive(outgoing.id(), &reply(HOUR, Some(DATE), 0), NOW).unwrap();
         assert_eq!(ends(session.remaining(NOW)), (HOUR_LO, Some(HOUR_HI)));
         assert_lapses(session, NOW, 3_605_020);
@@ -241,7 +241,7 @@ fn an_expiry_that_is_no_date_is_unknown() {
 fn a_token_long_expired_by_date_is_denied_on_arrival() {
     for expires_at in ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999Z", "2026-11-24T03:59:58Z"] {
         let reply = reply(expires_at, Some(DATE), 0);
-        let Err(NotActive::Denied(denied)) = received(new_session(builder(), 1), &reply, NOW)
+        let Err(ReceiveError::Denied(denied, _)) = received(new_session(builder(), 1), &reply, NOW)
         else {
             panic!("{expires_at}")
         };
@@ -350,7 +350,7 @@ fn jitter_spreads_with_seed_and_generation_and_is_always_the_same() {
         let mut session = received(session, &reply(HOUR, Some(DATE), 0), NOW).unwrap();
         let mut margins = vec![margin(&session, NOW)];
         for _ in 0..7 {
-            let outgoing = session.renew(NOW).unwrap();
+            let outgoing = session.renew(&credentials(), NOW).unwrap();
             session.receive(outgoing.id(), &reply(HOUR, Some(DATE), 0), NOW).unwrap();
             margins.push(margin(&session, NOW));
         }

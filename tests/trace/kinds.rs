@@ -97,7 +97,7 @@ fn assert_plays(exchange: Denying) {
     let mut stage = Stage::new(1);
     for _ in 0..2 {
         stage.start(credentials.clone());
-        if !unanswerable && stage.driver.driver().session().in_flight().is_some() {
+        if !unanswerable && stage.driver.driver().in_flight().is_some() {
             stage.answer(&reply(200, "anything"));
         }
         stage.pass(120_000);
@@ -158,7 +158,7 @@ fn configurations_and_policies_come_back() {
 #[test]
 fn a_full_recorder_goes_on_driving() {
     let mut driver = Recorder::new(config(), Policy::default(), 1);
-    driver.start(app("anna", 1).into(), Moment::default());
+    driver.start(app("anna", 1), Moment::default());
     for n in 3..MOST_LINES {
         driver.set_online(true, Moment::from_millis(n as u64, 0));
     }

@@ -5,6 +5,8 @@ mod details;
 #[path = "../example/mod.rs"]
 mod example;
 mod kinds;
+#[path = "../rotation/oauth.rs"]
+mod oauth;
 mod picture;
 mod plays;
 mod properties;

@@ -13,6 +13,7 @@ use videokit_session::{
     Credentials, Driver, Grant, Moment, Output, SessionToken, TransportFailure,
 };
 
+use crate::oauth::{self, RefreshToken};
 use crate::stage::{
     SECRET, Stage, aged, app, backend, config, dated, denying, granting, jwt, own, portal,
     redirect, reply, timestamp, token, user, with,
@@ -23,6 +24,11 @@ pub(crate) enum Op {
     Poll,
     Settle,
     Start(Who),
+    Set(Who),
+    /// Starts with the credentials in use, or sets them.
+    Current {
+        sets: bool,
+    },
     Stop,
     Online(bool),
     Pass(u32),
@@ -53,6 +59,8 @@ pub(crate) enum Say {
     GrantAgain,
     GrantOdd,
     GrantForAnother,
+    /// A token, and the next credentials where the exchange reads them.
+    GrantNext(u16, u8),
     Deny(u16, Option<u64>),
     Portal,
     Redirect,
@@ -68,6 +76,7 @@ pub(crate) enum Who {
     TokenOf(u8, u8),
     Jwt(i16),
     Own(bool),
+    Refresh(bool),
     Broken,
 }
 
@@ -80,6 +89,7 @@ fn who() -> impl Strategy<Value = Who> {
         2 => (0_u8..2, 0_u8..4).prop_map(|(user, number)| Who::TokenOf(user, number)),
         1 => (-10_i16..300).prop_map(Who::Jwt),
         1 => any::<bool>().prop_map(Who::Own),
+        3 => any::<bool>().prop_map(Who::Refresh),
         1 => Just(Who::Broken),
     ]
 }
@@ -112,6 +122,7 @@ fn say() -> impl Strategy<Value = Say> {
         1 => Just(Say::GrantAgain),
         1 => Just(Say::GrantOdd),
         1 => Just(Say::GrantForAnother),
+        4 => (1_u16..2_000, 0_u8..3).prop_map(|(life, next)| Say::GrantNext(life, next)),
         4 => (status, wait).prop_map(|(status, wait)| Say::Deny(status, wait)),
         1 => Just(Say::Portal),
         1 => Just(Say::Redirect),
@@ -146,6 +157,8 @@ fn op() -> impl Strategy<Value = Op> {
         4 => Just(Op::Poll),
         14 => Just(Op::Settle),
         6 => who().prop_map(Op::Start),
+        2 => who().prop_map(Op::Set),
+        1 => any::<bool>().prop_map(|sets| Op::Current { sets }),
         1 => Just(Op::Stop),
         2 => any::<bool>().prop_map(Op::Online),
         8 => (0_u32..3_000).prop_map(Op::Pass),
@@ -182,6 +195,7 @@ struct Play {
     stage: Stage,
     /// One of each, so that it may be started again.
     own: [Credentials; 2],
+    refresh: [Credentials; 2],
     broken: Credentials,
     foreign: RequestId,
     generations: Vec<Generation>,
@@ -198,6 +212,13 @@ impl Play {
         Self {
             stage: Stage::with(config(), policy.build().unwrap(), seed),
             own: [own("https://own.example/", "because"), own("https://own.example/", "since")],
+            refresh: [
+                RefreshToken::new(format!("{SECRET}-refresh")).credentials(),
+                RefreshToken::new(format!("{SECRET}-of-0"))
+                    .of(user("0").as_str())
+                    .reusable()
+                    .credentials(),
+            ],
             broken: own("", "broken"),
             foreign: outgoing.id(),
             generations: Vec::new(),
@@ -226,6 +247,16 @@ impl Play {
                 let start = self.who(who);
                 self.stage.driver.start(start, now);
             }
+            Op::Set(who) => {
+                if let Start::Exchange(credentials) = self.who(who) {
+                    self.stage.driver.set_credentials(credentials, now);
+                }
+            }
+            Op::Current { sets } => match stage.driver.driver().credentials().cloned() {
+                Some(current) if sets => stage.driver.set_credentials(current, now),
+                Some(current) => stage.driver.start(current, now),
+                None => {}
+            },
             Op::Stop => stage.driver.stop(now),
             Op::Online(online) => stage.driver.set_online(online, now),
             Op::Pass(millis) => {
@@ -296,6 +327,11 @@ impl Play {
                 reply(200, granting(SECRET, "0", &more))
             }
             Say::GrantForAnother => self.stage.granting("1", 600),
+            Say::GrantNext(life, next) => {
+                let next = format!(r#","refresh_token":"{SECRET}-next-{next}""#);
+                let body = oauth::granting(&format!("{SECRET}-access"), life.into(), &next);
+                reply(200, body)
+            }
             Say::Deny(status, wait) => denying(status, wait),
             Say::Portal => portal(),
             Say::Redirect => redirect(),
@@ -327,6 +363,7 @@ impl Play {
             }
             Who::Jwt(life) => SessionToken::new(jwt(life.into())).unwrap().into(),
             Who::Own(one) => self.own[usize::from(one)].clone().into(),
+            Who::Refresh(one) => self.refresh[usize::from(one)].clone().into(),
             Who::Broken => self.broken.clone().into(),
         }
     }
@@ -354,6 +391,6 @@ proptest! {
         prop_assert_eq!(again.counters(), driver.counters());
         prop_assert_eq!(again.epoch(), driver.epoch());
         prop_assert_eq!(again.remaining(stage.now), driver.remaining(stage.now));
-        prop_assert_eq!(again.stalled(), driver.stalled());
+        prop_assert_eq!(again.blocked(), driver.blocked());
     }
 }

@@ -165,7 +165,7 @@ fn another_spelling_is_another_grant() {
     let mut stage = Stage::new(1);
     let at = |text: &str| Grant::new(token("one")).with_expires_at(text);
     for text in ["2026-11-24T05:00:00Z", "2026-11-24T06:00:00+01:00", "2026-11-24T05:00:00Z"] {
-        stage.driver.start(at(text).into(), stage.now);
+        stage.driver.start(at(text), stage.now);
     }
     stage.settle();
     let epoch = stage.driver.driver().epoch();

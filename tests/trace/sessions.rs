@@ -8,6 +8,7 @@ use videokit_session::session::transitions::StateName;
 use videokit_session::trace::replay;
 use videokit_session::{Credentials, Grant, Moment, TransportFailure};
 
+use crate::oauth::{self, RefreshToken};
 use crate::stage::{
     SECRET, Stage, aged, app, backend, dated, denying, granting, jwt, own, portal, redirect, reply,
     timestamp, token, user, with,
@@ -138,8 +139,33 @@ pub(crate) fn oddities() -> Stage {
     stage
 }
 
-pub(crate) fn all() -> [Stage; 4] {
-    [renewals(), logins(), tokens(), oddities()]
+/// Credentials that change with each token, or in another way.
+pub(crate) fn rotations() -> Stage {
+    let mut stage = Stage::new(5);
+    let refresh =
+        |number: u32| RefreshToken::new(format!("{SECRET}-refresh-{number}")).credentials();
+    let first = refresh(1);
+    stage.start(first.clone());
+    for number in 2..5 {
+        let next = format!(r#","refresh_token":"{SECRET}-refresh-{number}""#);
+        let body = oauth::granting(&format!("{SECRET}-access-{number}"), 600, &next);
+        stage.answer(&reply(200, body));
+    }
+    stage.start(first);
+    stage.fail(TransportFailure::TimedOut);
+    stage.set_credentials(refresh(9));
+    stage.answer(&reply(200, oauth::granting(&format!("{SECRET}-access-9"), 600, "")));
+    stage.until_asked();
+    stage.set_credentials(app("anna", 1));
+    stage.stop();
+    stage.set_credentials(app("anna", 1));
+    let grant = stage.granting("anna", 600);
+    stage.answer(&grant);
+    stage
+}
+
+pub(crate) fn all() -> [Stage; 5] {
+    [renewals(), logins(), tokens(), oddities(), rotations()]
 }
 
 #[test]
@@ -163,6 +189,7 @@ const WANTED: &[&str] = &[
     // Calls.
     r#""in":{"start":{"credentials":"#,
     r#""in":{"start":{"token":"#,
+    r#""in":{"set_credentials":{"name":"credentials-"#,
     r#""in":"poll""#,
     r#""in":{"response":{"id":"#,
     r#""in":{"failure":{"id":"#,
@@ -180,10 +207,11 @@ const WANTED: &[&str] = &[
     r#""Failed":{"transition":{"from":"Active","to":"Active","cause":"RenewalFailed"},"why":"TimedOut"}"#,
     r#""TokenNeeded":"#,
     r#""Unauthorized":"#,
-    r#""NotAdopted":{"denial":{"kind":{"Malformed":"ExpiredOnArrival"}"#,
-    r#""NotSent":{"error":{"Custom":"nothing to ask with"}}"#,
-    r#""NotSent":{"error":{"Endpoint":"Insecure"}}"#,
-    r#""cause":"CredentialsSet""#,
+    r#""NotAdopted":{"error":"Expired"}"#,
+    r#""NotSent":{"error":{"Build":{"Custom":"nothing to ask with"}}}"#,
+    r#""NotSent":{"error":{"Build":{"Endpoint":"Insecure"}}}"#,
+    r#""event":"CredentialsChanged""#,
+    r#""event":"CredentialsSpent""#,
     r#""cause":"Replaced""#,
     r#""cause":"Lapsed""#,
     r#""cause":"Stopped""#,
@@ -202,6 +230,8 @@ const WANTED: &[&str] = &[
     r#""expires_at":"expiry-1""#,
     r#""expires_at":"2026-11-24T04:15:00.0002Z""#,
     r#""lifetime_ms":90000"#,
+    r#""successor":{"name":"credentials-"#,
+    r#""single_use":true"#,
     r#""age_unreadable":true"#,
     r#""scopes":["scopes-2","videos.read"]"#,
     // What became of the session.

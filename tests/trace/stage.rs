@@ -60,7 +60,12 @@ impl Stage {
     }
 
     pub(crate) fn start(&mut self, start: impl Into<Start>) {
-        self.driver.start(start.into(), self.now);
+        self.driver.start(start, self.now);
+        self.settle();
+    }
+
+    pub(crate) fn set_credentials(&mut self, credentials: Credentials) {
+        self.driver.set_credentials(credentials, self.now);
         self.settle();
     }
 
@@ -100,7 +105,7 @@ impl Stage {
     pub(crate) fn until_asked(&mut self) {
         for _ in 0..20 {
             let wake = self.wake();
-            if self.driver.driver().session().in_flight().is_some() {
+            if self.driver.driver().in_flight().is_some() {
                 return;
             }
             let Wake::In(wait, _) = wake else { panic!("it waits for an input") };

@@ -140,7 +140,7 @@ const INPUTS: &[Row] = &[
     (
         "\"in\":\"poll\"",
         "\"in\":\"pull\"",
-        "in: unknown variant `pull`, expected one of `start`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop`, `observe`",
+        "in: unknown variant `pull`, expected one of `start`, `set_credentials`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop`, `observe`",
     ),
     (
         "\"in\":\"poll\"",
@@ -215,9 +215,24 @@ const STARTS: &[Row] = &[
         "in.start.credentials.endpoint: expected a stand-in, such as endpoint-1",
     ),
     (
-        "\"endpoint\":\"endpoint-1\",\"identity\"",
-        "\"identity\"",
+        "\"endpoint\":\"endpoint-1\",\"stated_endpoint\"",
+        "\"stated_endpoint\"",
         "in.start.credentials.endpoint: expected one, or an `error`",
+    ),
+    (
+        "\"stated_endpoint\":\"endpoint-1\"",
+        "\"stated_endpoint\":\"endpoint-1/x\"",
+        "in.start.credentials.stated_endpoint: expected a stand-in, such as endpoint-1",
+    ),
+    (
+        "\"set_credentials\":{\"name\":\"credentials-5\",\"endpoint\":\"endpoint-1\"",
+        "\"set_credentials\":{\"name\":\"credentials-5\",\"endpoint\":\"\"",
+        "in.set_credentials.endpoint: expected a stand-in, such as endpoint-1",
+    ),
+    (
+        "\"set_credentials\":{\"name\":\"credentials-6\"",
+        "\"set_credentials\":{\"name\":\"credentials-4\"",
+        "in.set_credentials.name: expected the same as an earlier line says of this name",
     ),
     (
         "\"error\":{\"Endpoint\":\"Insecure\"}",

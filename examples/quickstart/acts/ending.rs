@@ -4,7 +4,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use http::StatusCode;
-use videokit_session::driver::{NotAuthorized, Stalled};
+use videokit_session::driver::{AuthorizeError, Blocked};
 use videokit_session::exchange::BODY_LIMIT;
 use videokit_session::session::transitions::Cause;
 use videokit_session::{Credentials, Driver, Event, Grant, Validity};
@@ -19,7 +19,7 @@ const SHORT: Duration = Duration::from_secs(3);
 
 pub(super) fn late_reply(player: &Player<'_>, api_token: &str) -> Done {
     Timeline::act("12. Stop: the token is wiped, and a reply that comes late revives nothing");
-    let not_started = NotAuthorized::Start(Stalled::NotStarted);
+    let not_started = AuthorizeError::Start(Blocked::NotStarted);
     player.stop();
     player.until(Cause::Stopped)?;
     player.cannot_call(&player.videos(), not_started)?;
@@ -52,7 +52,7 @@ pub(super) fn expiry(player: &mut Player<'_>) -> Done {
     player.show_token()?;
     player.call(StatusCode::OK)?;
     player.until(Cause::Lapsed)?;
-    player.cannot_call(&player.videos(), NotAuthorized::Start(Stalled::NoCredentials))
+    player.cannot_call(&player.videos(), AuthorizeError::Start(Blocked::NoCredentials))
 }
 
 /// Asks for a token without the driver.

@@ -1,7 +1,7 @@
 //! A login as it should be: refused without the right credentials, renewed with them.
 
 use http::StatusCode;
-use videokit_session::driver::{NotAuthorized, Stalled};
+use videokit_session::driver::{AuthorizeError, Blocked};
 use videokit_session::session::transitions::Cause;
 
 use super::{USER, gateway};
@@ -12,7 +12,7 @@ pub(super) fn refused(player: &Player<'_>) -> Done {
     Timeline::act("1. A wrong API token: refused for good, so the driver asks no more");
     player.start("user-17, with a wrong API token", gateway(player, "not-the-token", USER)?);
     player.until(Cause::Denied)?;
-    player.cannot_call(&player.videos(), NotAuthorized::Start(Stalled::Refused))
+    player.cannot_call(&player.videos(), AuthorizeError::Start(Blocked::Refused))
 }
 
 pub(super) fn development(player: &mut Player<'_>, api_token: &str) -> Done {
@@ -25,7 +25,7 @@ pub(super) fn development(player: &mut Player<'_>, api_token: &str) -> Done {
 
 pub(super) fn other_origin(player: &Player<'_>) -> Done {
     Timeline::act("3. The token goes to allowed origins only");
-    player.cannot_call("https://elsewhere.example/v1/videos", NotAuthorized::OtherOrigin)
+    player.cannot_call("https://elsewhere.example/v1/videos", AuthorizeError::OtherOrigin)
 }
 
 pub(super) fn renewal(player: &mut Player<'_>) -> Done {

@@ -1,7 +1,7 @@
 //! What goes wrong on the way to a token, and costs nobody the login.
 
 use http::StatusCode;
-use videokit_session::driver::NotAuthorized;
+use videokit_session::driver::AuthorizeError;
 use videokit_session::session::transitions::Cause;
 
 use super::{LONG, OTHER_USER, gateway};
@@ -79,10 +79,10 @@ pub(super) fn another_user(player: &mut Player<'_>, api_token: &str) -> Done {
     player.servers.set_lifetime(LONG);
     player.start("user-18, with the API token", gateway(player, api_token, OTHER_USER)?);
     player.until(Cause::Started)?;
-    player.cannot_call(&player.videos(), NotAuthorized::Wait)?;
+    player.cannot_call(&player.videos(), AuthorizeError::Wait)?;
     player.servers.release();
     player.until_late()?;
-    player.cannot_call(&player.videos(), NotAuthorized::Wait)?;
+    player.cannot_call(&player.videos(), AuthorizeError::Wait)?;
     player.servers.release();
     player.until(Cause::Granted)?;
     player.show_token()?;

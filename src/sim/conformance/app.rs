@@ -8,17 +8,17 @@ use http::{Request, StatusCode};
 
 use super::duty::Duty;
 use super::finding::{Finding, cure, finding, is_late};
-use super::note::{AppInput, Held};
+use super::note::{Held, method};
 use super::report::seconds;
-use crate::driver::Event;
+use crate::driver::{Event, Input};
 use crate::session::Generation;
 
 #[derive(Debug)]
 pub(super) struct App {
     /// What the driver was not told yet, and since when: starts and stops.
-    inputs: VecDeque<(u64, AppInput)>,
+    inputs: VecDeque<(u64, Input)>,
     /// What was late, and may still come.
-    late_inputs: Vec<AppInput>,
+    late_inputs: Vec<Input>,
     network: Connection,
     events: VecDeque<(u64, Event)>,
     late_events: Vec<Event>,
@@ -80,19 +80,19 @@ impl Default for App {
 /// Inputs and events.
 impl App {
     /// The app asks for something.
-    pub(super) fn asks(&mut self, input: AppInput, at: u64) {
+    pub(super) fn asks(&mut self, input: Input, at: u64) {
         match input {
-            AppInput::Online(online) => self.network.says(online, at),
+            Input::Online(online) => self.network.says(online, at),
             input => self.inputs.push_back((at, input)),
         }
     }
 
     /// The loop called the driver's method for it.
-    pub(super) fn passed(&mut self, input: &AppInput) -> Option<Finding> {
-        if let AppInput::Online(online) = input {
+    pub(super) fn passed(&mut self, input: &Input) -> Option<Finding> {
+        if let Input::Online(online) = input {
             return self.network.passed(*online);
         }
-        let name = input.name();
+        let name = method(input);
         let Some(index) = self.inputs.iter().position(|(_, asked)| asked == input) else {
             return self.unasked(input);
         };
@@ -101,20 +101,20 @@ impl App {
             return None;
         }
         let (_, older) = self.inputs.pop_front()?;
-        let expected = format!("`{}` before `{name}`, as the app asked", older.name());
+        let expected = format!("`{}` before `{name}`, as the app asked", method(&older));
         self.late_inputs.push(older);
         let did = format!("it called `{name}` first");
         Some(finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS))
     }
 
-    fn unasked(&mut self, input: &AppInput) -> Option<Finding> {
+    fn unasked(&mut self, input: &Input) -> Option<Finding> {
         if let Some(late) = self.late_inputs.iter().position(|late| late == input) {
             self.late_inputs.remove(late);
             return None;
         }
-        let name = input.name();
+        let name = method(input);
         // With something else than the app gave.
-        let of_its_kind = self.inputs.iter().position(|(_, asked)| asked.name() == name);
+        let of_its_kind = self.inputs.iter().position(|(_, asked)| method(asked) == name);
         if let Some(index) = of_its_kind {
             self.inputs.remove(index);
             let expected = format!("`{name}` with what the app gave for it");
@@ -278,7 +278,7 @@ impl App {
             self.late_inputs.push(input);
         }
         if let Some(since) = self.network.untold.take_if(|since| is_late(*since, at)) {
-            found.push(unpassed(&AppInput::Online(self.network.online), since, at));
+            found.push(unpassed(&Input::Online(self.network.online), since, at));
         }
         while let Some((since, event)) = take_late(&mut self.events, at) {
             let expected = format!("the event of {} to be handed on: {event}", seconds(since));
@@ -311,8 +311,8 @@ impl App {
     }
 }
 
-fn unpassed(input: &AppInput, since: u64, at: u64) -> Finding {
-    let expected = format!("`{}` at {}, as the app asked", input.name(), seconds(since));
+fn unpassed(input: &Input, since: u64, at: u64) -> Finding {
+    let expected = format!("`{}` at {}, as the app asked", method(input), seconds(since));
     let did = format!("it had not called it by {}", seconds(at));
     finding(Duty::PassInputs, expected, did, cure::PASS_INPUTS)
 }

@@ -11,11 +11,12 @@ use super::clock::{Clock, Cut};
 use super::happening::Happening;
 use super::judge::Judge;
 use super::network::{Agenda, Item, Network, client_lateness};
-use super::note::{AppInput, Deed, Note, copy_request};
+use super::note::{Deed, Note, copy_request};
 use super::report::{Breach, Played};
 use super::scenario::Scenario;
 use super::script::{Act, Script, api_call, login};
 use super::traffic::Came;
+use crate::driver::Input;
 use crate::session::{RequestId, TransportFailure};
 use crate::time::millis;
 
@@ -215,12 +216,12 @@ impl Inbox {
         let (what, input, happening) = match act {
             Act::Start { user, secret } => {
                 let start = login(user, secret)?;
-                ("a start", Some(AppInput::Start(start.clone())), Happening::Start(start))
+                ("a start", Some(Input::Start(start.clone())), Happening::Start(start))
             }
-            Act::Stop => ("a stop", Some(AppInput::Stop), Happening::Stop),
+            Act::Stop => ("a stop", Some(Input::Stop), Happening::Stop),
             Act::Online(online) => {
                 let what = if online { "the network's return" } else { "the network's loss" };
-                (what, Some(AppInput::Online(online)), Happening::Online(online))
+                (what, Some(Input::Online(online)), Happening::Online(online))
             }
             Act::Call { status, takes } => {
                 let token = self.judge.app.token();

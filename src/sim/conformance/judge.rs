@@ -12,7 +12,7 @@ use super::report::{Breach, Failed, Played, seconds};
 use super::scenario::Scenario;
 use super::traffic::Traffic;
 use super::trail::Trail;
-use crate::driver::Wake;
+use crate::driver::{Input, Wake};
 use crate::session::RequestId;
 
 #[derive(Debug)]
@@ -136,27 +136,27 @@ impl Judge {
         self.app.holds(drove.holds.as_ref());
         match &drove.call {
             Call::Poll(said) => self.polled(said, at),
-            Call::App(input) => {
-                self.trail.add(at, || input.name());
-                self.pacing.input(input.name(), at);
-                self.app.passed(input)
+            Call::Handle(Input::Response(id, reply), delivery) => {
+                let taken = delivery.is_accepted();
+                self.reported(*id, &drove.call, taken, at);
+                self.traffic.reported_reply(*id, reply, taken, at)
             }
-            Call::Response { id, reply, taken } => {
-                self.reported(*id, &drove.call, *taken, at);
-                self.traffic.reported_reply(*id, reply, *taken, at)
+            Call::Handle(Input::Failure(id, _), delivery) => {
+                let taken = delivery.is_accepted();
+                self.reported(*id, &drove.call, taken, at);
+                self.traffic.reported_failure(*id, taken, at)
             }
-            Call::Failure { id, taken } => {
-                self.reported(*id, &drove.call, *taken, at);
-                self.traffic.reported_failure(*id, *taken, at)
-            }
-            Call::Unauthorized(generation) => {
-                self.trail.add(at, || drove.call.name());
-                self.pacing.input(drove.call.name(), at);
-                self.app.reported_unauthorized(*generation)
-            }
-            Call::Observe => {
-                self.trail.add(at, || drove.call.name());
-                None
+            Call::Handle(input, _) => {
+                let name = drove.call.name();
+                self.trail.add(at, || name);
+                if *input != Input::Observe {
+                    self.pacing.input(name, at);
+                }
+                match input {
+                    Input::Observe => None,
+                    Input::Unauthorized(generation) => self.app.reported_unauthorized(*generation),
+                    input => self.app.passed(input),
+                }
             }
         }
     }

@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use bytes::Bytes;
+use http::Request;
 use http::header::HeaderValue;
-use http::{Request, Response};
 
 use super::clock::Clock;
-use crate::driver::{Event, Output, Start, Wake};
+use crate::driver::{Delivery, Event, Input, Output, Wake};
 use crate::session::{Generation, RequestId};
 use crate::time::Moment;
 
@@ -55,27 +55,7 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(super) enum Call {
     Poll(Said),
-    App(AppInput),
-    Response {
-        id: RequestId,
-        reply: Response<Bytes>,
-        taken: bool,
-    },
-    Failure {
-        id: RequestId,
-        taken: bool,
-    },
-    Unauthorized(Generation),
-    /// A reading of the clocks, which makes no poll due.
-    Observe,
-}
-
-/// What an app says to its driver.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum AppInput {
-    Start(Start),
-    Stop,
-    Online(bool),
+    Handle(Input, Delivery),
 }
 
 /// What a poll answered.
@@ -99,22 +79,22 @@ impl Call {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Poll(_) => "poll",
-            Self::App(input) => input.name(),
-            Self::Response { .. } => "handle_response",
-            Self::Failure { .. } => "handle_failure",
-            Self::Unauthorized(_) => "handle_unauthorized",
-            Self::Observe => "observe",
+            Self::Handle(input, _) => method(input),
         }
     }
 }
 
-impl AppInput {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Start(_) => "start",
-            Self::Stop => "stop",
-            Self::Online(_) => "set_online",
-        }
+/// Returns the name of the driver's method for an input.
+pub(super) fn method(input: &Input) -> &'static str {
+    match input {
+        Input::Start(_) => "start",
+        Input::SetCredentials(_) => "set_credentials",
+        Input::Response(..) => "handle_response",
+        Input::Failure(..) => "handle_failure",
+        Input::Unauthorized(_) => "handle_unauthorized",
+        Input::Online(_) => "set_online",
+        Input::Stop => "stop",
+        Input::Observe => "observe",
     }
 }
 
@@ -148,13 +128,5 @@ pub(super) fn copy_request<B: AsRef<[u8]>>(request: &Request<B>) -> Request<Byte
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.headers_mut() = request.headers().clone();
-    copy
-}
-
-/// The same reply with a body of its own.
-pub(super) fn copy_response<B: AsRef<[u8]>>(response: &Response<B>) -> Response<Bytes> {
-    let mut copy = Response::new(Bytes::copy_from_slice(response.body().as_ref()));
-    *copy.status_mut() = response.status();
-    *copy.headers_mut() = response.headers().clone();
     copy
 }

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use super::clock::Clock;
-use super::note::{AppInput, Call, Deed, Drove, Held, Note, Said, copy_response};
-use crate::driver::{Delivery, Drive, Driver, Output, Start};
-use crate::session::{Generation, RequestId, TransportFailure};
+use super::note::{Call, Deed, Drove, Held, Note, Said};
+use crate::driver::{Delivery, Drive, Driver, Input, Output};
 use crate::time::Moment;
 
 /// The driver that a loop under test drives. Inside is a real [`Driver`]; each call goes to it, and is
@@ -42,53 +41,16 @@ impl Probe {
 }
 
 impl Drive for Probe {
-    fn start(&mut self, start: Start, now: Moment) {
-        self.driver.start(start.clone(), now);
-        self.note(now, Call::App(AppInput::Start(start)));
+    fn handle(&mut self, input: Input, now: Moment) -> Delivery {
+        let delivery = self.driver.handle(input.clone(), now);
+        self.note(now, Call::Handle(input, delivery));
+        delivery
     }
 
     fn poll(&mut self, now: Moment) -> Output {
         let output = self.driver.poll(now);
         self.note(now, Call::Poll(Said::of(&output)));
         output
-    }
-
-    fn handle_response<B: AsRef<[u8]>>(
-        &mut self,
-        id: RequestId,
-        reply: &http::Response<B>,
-        now: Moment,
-    ) -> Delivery {
-        let delivery = self.driver.handle_response(id, reply, now);
-        let (reply, taken) = (copy_response(reply), delivery.is_accepted());
-        self.note(now, Call::Response { id, reply, taken });
-        delivery
-    }
-
-    fn handle_failure(&mut self, id: RequestId, why: TransportFailure, now: Moment) -> Delivery {
-        let delivery = self.driver.handle_failure(id, why, now);
-        self.note(now, Call::Failure { id, taken: delivery.is_accepted() });
-        delivery
-    }
-
-    fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
-        self.driver.handle_unauthorized(generation, now);
-        self.note(now, Call::Unauthorized(generation));
-    }
-
-    fn set_online(&mut self, online: bool, now: Moment) {
-        self.driver.set_online(online, now);
-        self.note(now, Call::App(AppInput::Online(online)));
-    }
-
-    fn stop(&mut self, now: Moment) {
-        self.driver.stop(now);
-        self.note(now, Call::App(AppInput::Stop));
-    }
-
-    fn observe(&mut self, now: Moment) {
-        self.driver.observe(now);
-        self.note(now, Call::Observe);
     }
 
     fn driver(&self) -> &Driver {

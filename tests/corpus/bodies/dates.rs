@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use http::Response;
 use http::header::{AGE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use videokit_session::exchange::{DenialKind, Flaw};
-use videokit_session::session::NotActive;
+use videokit_session::session::ReceiveError;
 use videokit_session::time::ExpiresAt;
 use videokit_session::{
     AllowedOrigin, ApiToken, Config, Credentials, Gateway, Identity, Moment, Session,
@@ -98,7 +98,7 @@ fn check_remaining(
             assert_eq!((left.at_least_millis(), left.at_most_millis()), (lo, hi), "{reply:?}");
             let _ = (session.renewal_due_in(now), session.lapses_in(now));
         }
-        Err(NotActive::Denied(rejected)) => {
+        Err(ReceiveError::Denied(rejected)) => {
             let dead = DenialKind::Malformed(Flaw::ExpiredOnArrival);
             assert_eq!(rejected.reason().kind(), dead);
             assert!(hi.is_some_and(|hi| hi <= 0), "{lo} to {hi:?} left: {reply:?}");

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use http::{Request, Uri};
 use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::NotAuthorized;
+use videokit_session::session::AuthorizeError;
 use videokit_session::{
     Active, AllowedOrigin, Config, Credentials, Driver, Grant, Moment, Output, Session,
     SessionToken,
@@ -135,8 +135,8 @@ fn check_authorize(config: &Arc<Config>, uri: &Uri) {
     check_headers(&request, (&name, &value), may);
     assert_eq!(authorized.is_ok(), may, "{uri}");
     let refusal = match uri.authority() {
-        Some(authority) if !authority.host().is_empty() => NotAuthorized::OtherOrigin,
-        _ => NotAuthorized::NoHost,
+        Some(authority) if !authority.host().is_empty() => AuthorizeError::OtherOrigin,
+        _ => AuthorizeError::NoHost,
     };
     assert!(may || authorized == Err(refusal), "{uri}: {authorized:?}");
 

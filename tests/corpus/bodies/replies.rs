@@ -13,7 +13,7 @@ use videokit_session::driver::{Drive, Policy};
 use videokit_session::exchange::{
     BODY_LIMIT, BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply,
 };
-use videokit_session::session::NotActive;
+use videokit_session::session::ReceiveError;
 use videokit_session::sim::SECRET;
 use videokit_session::trace::{Recorder, replay};
 use videokit_session::{
@@ -216,7 +216,7 @@ fn check_session(
             assert_eq!(session.granted_scopes(), grant.scopes());
             assert!(session.lapses_in(now).is_none_or(|left| !left.is_zero()));
         }
-        (Err(NotActive::Denied(rejected)), read) => {
+        (Err(ReceiveError::Denied(rejected)), read) => {
             let shown = format!("{rejected} {rejected:?}");
             assert!(!shown.contains(SECRET), "{shown}");
             let dead = DenialKind::Malformed(Flaw::ExpiredOnArrival);

@@ -1,7 +1,7 @@
 //! What time makes due, and needs no request.
 
 use videokit_session::TransportFailure;
-use videokit_session::driver::Stalled;
+use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use super::Model;
@@ -40,7 +40,7 @@ impl Model {
                 return Err("there is a request to send".into());
             }
             self.meet_limits()?;
-            self.stall = Some(Stalled::NoRequest);
+            self.stall = Some(Blocked::NoRequest);
             self.tell(Told::NotSent);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use videokit_session::TransportFailure;
-use videokit_session::driver::Stalled;
+use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use super::clock::Life;
@@ -63,7 +63,7 @@ impl Model {
         match (permanent, self.is_own(sent)) {
             (true, true) => {
                 self.malformed = None;
-                self.stall = Some(Stalled::Refused);
+                self.stall = Some(Blocked::Refused);
             }
             (_, false) => {}
             (false, true) => {
@@ -135,7 +135,7 @@ impl Model {
         self.pause_after_one_more(cause, false);
         self.tries += 1;
         if self.set.attempts.is_some_and(|attempts| self.tries >= attempts) {
-            self.stall = Some(Stalled::GaveUp);
+            self.stall = Some(Blocked::GaveUp);
             self.tell(Told::GaveUp);
         }
     }

@@ -1,6 +1,6 @@
 //! What a caller can see, and what the trial asks for besides.
 
-use videokit_session::driver::Stalled;
+use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::StateName;
 
 use super::clock::{Bounds, Elapsed, Life};
@@ -18,23 +18,23 @@ impl Model {
         }
     }
 
-    pub(crate) fn stalled(&self) -> Option<Stalled> {
-        let Some(login) = &self.login else { return Some(Stalled::NotStarted) };
+    pub(crate) fn blocked(&self) -> Option<Blocked> {
+        let Some(login) = &self.login else { return Some(Blocked::NotStarted) };
         match (&login.ask, &login.adopt) {
             (Some(_), _) => self.stall,
             // Adopting it is what comes next.
             (None, Some(_)) => None,
-            (None, None) => Some(Stalled::NoCredentials),
+            (None, None) => Some(Blocked::NoCredentials),
         }
     }
 
     /// The token that an API request gets, or what there is to wait for: `Err(None)` for the next event.
-    pub(crate) fn serves(&self, now: Elapsed) -> Result<(&Bearer, u64), Option<Stalled>> {
+    pub(crate) fn serves(&self, now: Elapsed) -> Result<(&Bearer, u64), Option<Blocked>> {
         let dead = |life: Life| life.at(now).1.is_some_and(|hi| hi <= 0);
         match &self.token {
             Some(token) if !dead(token.life) => Ok((&token.bearer, token.generation)),
             _ if self.login.as_ref().is_some_and(|login| login.adopt.is_some()) => Err(None),
-            _ => Err(self.stalled()),
+            _ => Err(self.blocked()()),
         }
     }
 

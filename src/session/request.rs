@@ -1,4 +1,4 @@
-//! A request on its way out, and what may become of it.
+//! A request to send, its id, and the ways in which it can fail.
 
 use core::fmt;
 use core::time::Duration;
@@ -6,9 +6,10 @@ use core::time::Duration;
 use bytes::Bytes;
 use http::Request;
 
-use crate::exchange::{BuildError, Redacted};
+use crate::exchange::Redacted;
+use crate::rng::mix;
 
-/// Names one request of one session. Two sessions' ids differ, unless they were given the same seed.
+/// The id of one request of one session. Two sessions' ids differ, unless they were given the same seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId {
     salt: u64,
@@ -36,14 +37,6 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The finalizer of `SplitMix64` (Steele, Lea and Flood, 2014): spreads seeds that lie close together.
-pub(crate) fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 /// A request to send: give it to any HTTP client, and report what became of it under its id.
 ///
 /// It holds credentials. `Debug` shows method, URI without query, and sizes. Redirects must not be
@@ -51,7 +44,7 @@ pub(crate) fn mix(seed: u64) -> u64 {
 #[must_use = "a request that is not sent leaves the session waiting for its reply"]
 pub struct Outgoing {
     id: RequestId,
-    request: Request<Bytes>,
+    request: Box<Request<Bytes>>,
     timeout: Duration,
     deadline: Duration,
     body_limit: usize,
@@ -61,7 +54,7 @@ impl Outgoing {
     /// `times` are the time-out and the deadline.
     pub(super) fn new(
         id: RequestId,
-        request: Request<Bytes>,
+        request: Box<Request<Bytes>>,
         times: (Duration, Duration),
         body_limit: usize,
     ) -> Self {
@@ -84,13 +77,13 @@ impl Outgoing {
     /// The request, to be sent.
     #[must_use]
     pub fn into_request(self) -> Request<Bytes> {
-        self.request
+        *self.request
     }
 
     /// What a driver needs: the id to report under, the request to send, and how long to wait.
     #[must_use]
     pub fn into_parts(self) -> (RequestId, Request<Bytes>, Duration) {
-        (self.id, self.request, self.timeout)
+        (self.id, *self.request, self.timeout)
     }
 
     /// How long to wait for the whole reply.
@@ -154,7 +147,7 @@ impl fmt::Debug for Outgoing {
     }
 }
 
-/// Why a request got no reply, as the caller's HTTP client tells. None of these ends a login.
+/// The reason why a request got no reply, as the caller's HTTP client reports it. None of these ends a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -173,44 +166,6 @@ pub enum TransportFailure {
     Other,
 }
 
-/// A reply or failure for a request that is not in flight: it was given up, it was answered already,
-/// or it belongs to another session. Nothing changed, and nothing needs to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[error(
-    "request {id} is not in flight: it was given up or answered before, or is another session's"
-)]
-pub struct StaleRequest {
-    id: RequestId,
-}
-
-impl StaleRequest {
-    pub(crate) fn new(id: RequestId) -> Self {
-        Self { id }
-    }
-
-    /// The id that was given.
-    #[must_use]
-    pub fn id(&self) -> RequestId {
-        self.id
-    }
-}
-
-/// Why no request for a new token was made. Nothing changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[non_exhaustive]
-pub enum NotSent {
-    /// A renewal is in flight already: wait for its reply, or report its failure. (From `renew` only.)
-    #[error("a renewal is in flight already")]
-    InFlight,
-    /// The token was adopted, so there is nothing to ask for another with: set credentials first, or
-    /// adopt the next token too.
-    #[error("there are no credentials to ask for a new token with")]
-    NoCredentials,
-    /// The exchange's request could not be built.
-    #[error(transparent)]
-    Build(#[from] BuildError),
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,7 +176,8 @@ mod tests {
         let request =
             Request::post("https://a.example/").header("x", "1").body(Bytes::from("b")).unwrap();
         let second = Duration::from_secs(1);
-        let mut outgoing = Outgoing::new(RequestId::new(1, 1), request, (second, second), 9);
+        let mut outgoing =
+            Outgoing::new(RequestId::new(1, 1), Box::new(request), (second, second), 9);
         edit(&mut outgoing);
         outgoing
     }
@@ -243,14 +199,6 @@ mod tests {
         for (n, edit) in edits.into_iter().enumerate() {
             assert_ne!(outgoing(edit), outgoing(|_| {}), "edit {n}");
         }
-    }
-
-    /// The first outputs of the published generator from the seed 0, which steps its state by a constant.
-    #[test]
-    fn seeds_are_spread_as_splitmix64_does() {
-        let step = 0x9e37_79b9_7f4a_7c15_u64;
-        let outputs = [0, 1, 2].map(|n: u64| mix(step.wrapping_mul(n)));
-        assert_eq!(outputs, [0xe220_a839_7b1d_cdaf, 0x6e78_9e6a_a1b9_65f4, 0x06c4_5d18_8009_454f]);
     }
 
     #[test]

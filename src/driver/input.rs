@@ -1,0 +1,282 @@
+//! Every input of a driver but time, as values and as methods.
+
+use core::fmt;
+use core::mem;
+
+use bytes::Bytes;
+
+use super::backoff::Cause;
+use super::event::Event;
+use super::learned_age::LearnedAge;
+use super::output::Delivery;
+use super::start::Start;
+use super::{Driver, Local, Shared, Turn};
+use crate::exchange::{Credentials, Reply};
+use crate::session::transitions;
+use crate::session::{Blocked, Generation, RequestId, TransportFailure};
+use crate::time::Moment;
+
+/// Anything that can happen to a driver, as a plain value, for [`Driver::handle`]. `Debug` shows no secret: of a
+/// reply, its status and length. Each is documented at the method of its name.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// [`Driver::start`]
+    Start(Start),
+    /// [`Driver::set_credentials`]
+    SetCredentials(Credentials),
+    /// [`Driver::handle_response`]
+    Response(RequestId, http::Response<Bytes>),
+    /// [`Driver::handle_failure`]
+    Failure(RequestId, TransportFailure),
+    /// [`Driver::handle_unauthorized`]
+    Unauthorized(Generation),
+    /// [`Driver::set_online`]
+    Online(bool),
+    /// [`Driver::stop`]
+    Stop,
+    /// [`Driver::observe`]
+    Observe,
+}
+
+/// Inputs. Each takes effect at once, except that sending and adopting are deferred to the next
+/// [`poll`](Self::poll).
+///
+/// If a custom [`Exchange`](crate::Exchange) panics in one of these calls or in `poll`, and the caller catches
+/// that, the driver stays usable. A request whose reply was being read, or that was being built, counts as
+/// failed: the next call reports one [`Event::Failed`], and a backoff follows. Otherwise nothing changed.
+impl Driver {
+    /// Gives the driver an input. The answer is [`Stale`](Delivery::Stale) for a reply or failure of a request
+    /// that is not in flight.
+    pub fn handle(&mut self, input: Input, now: Moment) -> Delivery {
+        match input {
+            Input::Response(id, reply) => return self.handle_response(id, &reply, now),
+            Input::Failure(id, why) => return self.handle_failure(id, why, now),
+            Input::Start(start) => self.start(start, now),
+            Input::SetCredentials(credentials) => self.set_credentials(credentials, now),
+            Input::Unauthorized(generation) => self.handle_unauthorized(generation, now),
+            Input::Online(online) => self.set_online(online, now),
+            Input::Stop => self.stop(now),
+            Input::Observe => self.observe(now),
+        }
+        Delivery::Accepted
+    }
+
+    /// Sets who is to be logged in, with what.
+    ///
+    /// | compared with the current login | what happens |
+    /// |---|---|
+    /// | the same credentials as it was last started with or [given](Self::set_credentials), or the same token | nothing, but that a driver that [gave up](Blocked::GaveUp) tries again |
+    /// | the same stated identity, endpoint and scopes, with another secret | the current token stays in use; the next request is made with the new secret, and a refusal and the backoff of the old one are forgotten; a token whose 401 was reported is renewed |
+    /// | a token that was adopted or is to be, and credentials or another token for the same stated identity | the token is used until it is renewed or replaced |
+    /// | anything else | the old login ends as by [`stop`](Self::stop), now, and a new epoch begins |
+    ///
+    /// An identity is stated by [`Backend::identity`](crate::Backend::identity),
+    /// [`Grant::with_identity`](crate::Grant::with_identity), or the gateway's credentials; a reply that
+    /// names it states it too. Another bare token or another cookie may be anybody's, so it begins a new
+    /// epoch, unless [`set_credentials`](Self::set_credentials) declares that it is the same user's.
+    ///
+    /// A request in flight goes on with the secret that it was made with. Its grant is held as any other. Its
+    /// denial or failure is reported as an event, and touches nothing but the budget and the endpoint's
+    /// `Retry-After`.
+    ///
+    /// A token is adopted with the next [`poll`](Self::poll). If it has a stated expiry that is past by the
+    /// device's own wall clock, it is used as Unsure all the same, since the clock may be wrong, and it is
+    /// renewed at once; without credentials, [`Event::TokenNeeded`] comes at once. See
+    /// [`Session::adopt`](crate::Session::adopt).
+    ///
+    /// Equal credentials are taken for the same login, whoever is behind them. If that can change, because
+    /// the login is a cookie that only the HTTP client knows, [`stop`](Self::stop) first; likewise to try
+    /// credentials again that were refused and now are good.
+    pub fn start(&mut self, start: impl Into<Start>, now: Moment) {
+        self.local.start(&self.shared, start.into(), now);
+    }
+
+    /// Sets the credentials for the next request of the current login: a new secret from elsewhere, or what a
+    /// token that was adopted is renewed with. The token and a request in flight stay; a
+    /// [successor](crate::Grant::with_successor) that this request brings is then ignored. A refusal and the
+    /// backoff of the old credentials are forgotten.
+    ///
+    /// **The credentials join the login by declaration**: where they state no identity (a bare refresh token or
+    /// cookie, for example), they are trusted to be the same user's. If they are somebody else's, the next token
+    /// is used in place of the current one, for the wrong user. Use [`start`](Self::start) where that can be.
+    ///
+    /// - The credentials in use, once more: nothing changes, but that a driver that [gave up](Blocked::GaveUp)
+    ///   tries again.
+    /// - Without a login, or if they state another identity than the login's: as [`start`](Self::start).
+    /// - Another endpoint: what was learned of the [age](super#tokens-that-die-early) of tokens is forgotten.
+    pub fn set_credentials(&mut self, credentials: Credentials, now: Moment) {
+        self.local.set_credentials(&self.shared, credentials, now);
+    }
+
+    /// Reads the reply to a request. A token that it grants is in use at once.
+    ///
+    /// A reply to a request that is not in flight is [`Stale`](Delivery::Stale): nothing changes but a
+    /// counter, and nothing needs to be done.
+    pub fn handle_response<B: AsRef<[u8]>>(
+        &mut self,
+        id: RequestId,
+        reply: &http::Response<B>,
+        now: Moment,
+    ) -> Delivery {
+        self.local.receive(&self.shared, id, Reply::from(reply), now)
+    }
+
+    /// Reports that a request got no reply. The driver tries again by itself, unless it
+    /// [gives up](Blocked::GaveUp).
+    ///
+    /// A failure of a request that is not in flight is [`Stale`](Delivery::Stale), as a reply to it is.
+    pub fn handle_failure(
+        &mut self,
+        id: RequestId,
+        why: TransportFailure,
+        now: Moment,
+    ) -> Delivery {
+        self.local.handle_failure(&self.shared, id, why, now)
+    }
+
+    /// Reports that an API call, made with the token of this generation, was answered 401. (Not 403:
+    /// that is about what a good token may do.)
+    ///
+    /// - A token that may have died of age is renewed, and used meanwhile.
+    /// - A 401 that age doesn't explain gives [`Event::Unauthorized`], once per token: most often the API refuses
+    ///   a token that a 401 has just renewed. A later 401 on the same token, when it is older, renews it.
+    /// - A token that can't be renewed now gives the same event, and is renewed when it can be.
+    /// - A generation other than the current token's changes nothing: authorize again.
+    ///
+    /// From these reports the driver learns the age at which tokens die, and renews sooner: see [Tokens that die
+    /// early](crate::driver#tokens-that-die-early). Report every 401. An app that calls in bursts, with hours
+    /// between them, meets about one refused call a burst where tokens die early.
+    pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
+        self.local.handle_unauthorized(&self.shared, generation, now);
+    }
+
+    /// Sets whether there is a network. A driver that is offline sends nothing, and its token stays in use.
+    ///
+    /// - When the network goes, a request that was announced and not handed out yet ends as
+    ///   [`Unreachable`](TransportFailure::Unreachable), without a backoff.
+    /// - When the network comes back, a backoff that its failing had caused ends.
+    /// - A backoff that a captive portal caused, by its page or by a redirect, ends with each
+    ///   `set_online(true)`, even if the driver was online: call it once the user has passed the portal.
+    /// - A driver that [gave up](Blocked::GaveUp) over either tries again with `set_online(true)`.
+    ///
+    /// A server's `Retry-After` still applies.
+    pub fn set_online(&mut self, online: bool, now: Moment) {
+        self.local.set_online(&self.shared, online, now);
+    }
+
+    /// Ends the login, in any state and without any network: the token is forgotten and wiped, a
+    /// request in flight is abandoned, and its reply, when it comes, is stale. What remains is the budget,
+    /// the waits that servers asked for, and the knowledge that [credentials are used up](Blocked::Spent).
+    pub fn stop(&mut self, now: Moment) {
+        self.local.stop(&self.shared, now);
+    }
+
+    /// Takes a reading of the clocks, and changes nothing else. What has become due since the last reading
+    /// is done by the next [`poll`](Self::poll).
+    ///
+    /// Every other call takes a reading too, so a run loop needs none of these. A test that lets time pass
+    /// can show it to the driver in this way, and a process that makes no calls for a while can keep the
+    /// count of time that way.
+    pub fn observe(&mut self, now: Moment) {
+        self.local.observe(&self.shared, now);
+    }
+}
+
+impl Local {
+    /// Takes a reading of the clocks before an input.
+    pub(super) fn observe<'a>(&mut self, shared: &'a Shared, now: Moment) -> Turn<'a> {
+        self.machine.core.observe(now);
+        self.idle = None;
+        let turn = Turn { shared, now, at: self.machine.core.clock.stamp() };
+        if let Some(calling) = self.calling.take() {
+            self.report_panic(calling, turn);
+        }
+        turn
+    }
+
+    fn handle_unauthorized(&mut self, shared: &Shared, generation: Generation, now: Moment) {
+        let turn = self.observe(shared, now);
+        if self.machine.active().map(|active| active.token.generation) != Some(generation) {
+            return;
+        }
+        self.observe_age(turn);
+        let Some(age) = self.token_age(turn.at) else { return };
+        let learned = || Box::new(LearnedAge::new(turn.policy()));
+        let learned = self.learned.get_or_insert_with(learned);
+        learned.refused(turn.policy(), &mut self.token, age, turn.ticks());
+        let renews = self.token.wants_renewal() && self.can_renew();
+        if !renews && !mem::replace(&mut self.token.unauthorized_emitted, true) {
+            self.emit(Event::Unauthorized(generation));
+        }
+    }
+
+    fn set_online(&mut self, shared: &Shared, online: bool, now: Moment) {
+        self.observe(shared, now);
+        let waits_for_it = !self.online || self.blocked() == Some(Blocked::GaveUp);
+        let back = online && waits_for_it;
+        self.online = online;
+        if !online && let Some(announced) = self.announced.take() {
+            // It was never sent, so this is no failed try.
+            self.machine.leave_expired();
+            let transition = transitions::failing(announced.transition.to);
+            self.emit(Event::Failed(transition, TransportFailure::Unreachable));
+        }
+        let ended = match self.backoff.cause() {
+            Some(Cause::Network) => back,
+            Some(Cause::Portal) => online,
+            Some(Cause::Server) | None => false,
+        };
+        if ended {
+            self.try_again();
+            self.backoff.end_pause();
+        }
+    }
+}
+
+impl PartialEq for Input {
+    /// Compares all parts, of a reply its status, version, headers and body.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Start(a), Self::Start(b)) => a == b,
+            (Self::SetCredentials(a), Self::SetCredentials(b)) => a == b,
+            (Self::Response(a, one), Self::Response(b, other)) => {
+                a == b
+                    && one.status() == other.status()
+                    && one.version() == other.version()
+                    && one.headers() == other.headers()
+                    && one.body() == other.body()
+            }
+            (Self::Failure(a, one), Self::Failure(b, other)) => (a, one) == (b, other),
+            (Self::Unauthorized(a), Self::Unauthorized(b)) => a == b,
+            (Self::Online(a), Self::Online(b)) => a == b,
+            (Self::Stop, Self::Stop) | (Self::Observe, Self::Observe) => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(start) => f.debug_tuple("Start").field(start).finish(),
+            Self::SetCredentials(credentials) => {
+                f.debug_tuple("SetCredentials").field(credentials).finish()
+            }
+            Self::Response(id, reply) => f
+                .debug_tuple("Response")
+                .field(&format_args!("{id}"))
+                .field(&Reply::from(reply))
+                .finish(),
+            Self::Failure(id, why) => {
+                f.debug_tuple("Failure").field(&format_args!("{id}")).field(why).finish()
+            }
+            Self::Unauthorized(generation) => {
+                f.debug_tuple("Unauthorized").field(generation).finish()
+            }
+            Self::Online(online) => f.debug_tuple("Online").field(online).finish(),
+            Self::Stop => f.write_str("Stop"),
+            Self::Observe => f.write_str("Observe"),
+        }
+    }
+}

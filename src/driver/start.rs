@@ -1,0 +1,209 @@
+//! How a login begins, goes on with other credentials, and ends.
+
+use super::backoff::Backoff;
+use super::event::Event;
+use super::login::{Login, Renewable};
+use super::token_status::TokenStatus;
+use super::{Local, Shared, Turn};
+use crate::exchange::{Backend, Credentials, Grant, Identity};
+use crate::secret::SessionToken;
+use crate::session::Blocked;
+use crate::session::transitions::{self, StateName};
+use crate::time::Moment;
+
+/// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
+/// grants become one by `into()`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// Request a token with these credentials, and each token that follows.
+    Exchange(Credentials),
+    /// Take a token that was obtained elsewhere. It can't be renewed without credentials: see
+    /// [`Event::TokenNeeded`](super::Event::TokenNeeded).
+    Token(Grant),
+}
+
+impl From<Credentials> for Start {
+    fn from(credentials: Credentials) -> Self {
+        Self::Exchange(credentials)
+    }
+}
+
+impl From<Backend> for Start {
+    fn from(backend: Backend) -> Self {
+        Self::Exchange(backend.into())
+    }
+}
+
+impl From<Grant> for Start {
+    fn from(grant: Grant) -> Self {
+        Self::Token(grant)
+    }
+}
+
+impl From<SessionToken> for Start {
+    fn from(token: SessionToken) -> Self {
+        Self::Token(token.into())
+    }
+}
+
+/// How a new start compares with the current login.
+pub(super) enum Relation {
+    /// It is the same.
+    Joined,
+    /// It is for the same identity, with other credentials.
+    Rotated(Credentials),
+    /// It is for the same identity, with another token.
+    Replaced(Grant),
+    /// It is another login, or may be.
+    Other(Start),
+}
+
+impl Local {
+    /// Returns the identity of the login, as far as it is known: the one of its tokens, or the stated one.
+    pub(super) fn identity(&self) -> Option<&Identity> {
+        let stated = || self.login.stated_identity().or_else(|| self.machine.identity());
+        self.machine.core.identity.as_ref().or_else(stated)
+    }
+
+    /// Compares a new start with the current login. Changes nothing, so a panic in an exchange does no harm.
+    ///
+    /// Two logins are the same only if both state their identity: a token or a cookie that names nobody may be
+    /// anybody's, and the current token must not be used for somebody else.
+    pub(super) fn relation(&self, start: Start) -> Relation {
+        let same_identity = |named: Option<&Identity>| named.is_some() && named == self.identity();
+        match (&self.login, start) {
+            (Login::Renewable(current), Start::Exchange(credentials)) => {
+                if current.was_given(&credentials) {
+                    Relation::Joined
+                } else if same_identity(credentials.exchange().identity())
+                    && current.same_endpoint_and_scopes(&credentials)
+                {
+                    Relation::Rotated(credentials)
+                } else {
+                    Relation::Other(credentials.into())
+                }
+            }
+            (Login::Token(_), Start::Exchange(credentials))
+                if same_identity(credentials.exchange().identity()) =>
+            {
+                Relation::Rotated(credentials)
+            }
+            (Login::Token(current), Start::Token(grant))
+                if self.has(current.as_deref(), &grant) =>
+            {
+                Relation::Joined
+            }
+            (Login::Token(_), Start::Token(grant)) if same_identity(grant.identity()) => {
+                Relation::Replaced(grant)
+            }
+            (_, start) => Relation::Other(start),
+        }
+    }
+
+    /// Compares credentials that join the login by declaration. Only a stated identity can differ.
+    pub(super) fn declared(&self, credentials: Credentials) -> Relation {
+        let stated = credentials.exchange().identity();
+        let known = self.identity();
+        match &self.login {
+            Login::Renewable(current) if current.credentials == credentials => Relation::Joined,
+            Login::None => Relation::Other(credentials.into()),
+            _ if stated.is_some() && known.is_some() && stated != known => {
+                Relation::Other(credentials.into())
+            }
+            _ => Relation::Rotated(credentials),
+        }
+    }
+
+    /// Returns whether this very grant is to be adopted, or its token is in use. Its identity, if it names one,
+    /// has to be known.
+    fn has(&self, pending: Option<&Grant>, grant: &Grant) -> bool {
+        match (pending, self.machine.active()) {
+            (Some(pending), _) => pending == grant,
+            (None, Some(active)) => {
+                let known = grant.identity().is_none()
+                    || grant.identity() == self.machine.core.identity.as_ref();
+                known && active.token.is_from(grant)
+            }
+            (None, None) => false,
+        }
+    }
+
+    pub(super) fn start(&mut self, shared: &Shared, start: Start, now: Moment) {
+        let turn = self.observe(shared, now);
+        let relation = self.relation(start);
+        self.relate(relation, turn);
+    }
+
+    pub(super) fn set_credentials(
+        &mut self,
+        shared: &Shared,
+        credentials: Credentials,
+        now: Moment,
+    ) {
+        let turn = self.observe(shared, now);
+        let relation = self.declared(credentials);
+        self.relate(relation, turn);
+    }
+
+    fn relate(&mut self, relation: Relation, turn: Turn<'_>) {
+        self.observe_age(turn);
+        match relation {
+            Relation::Joined => self.try_again(),
+            Relation::Rotated(credentials) => self.rotate(credentials, turn),
+            Relation::Replaced(grant) => self.login = Login::Token(Some(Box::new(grant))),
+            Relation::Other(start) => {
+                self.end();
+                self.epoch = self.epoch.saturating_add(1);
+                self.login = Login::new(start);
+            }
+        }
+    }
+
+    /// Takes other credentials of the same login.
+    fn rotate(&mut self, credentials: Credentials, turn: Turn<'_>) {
+        let before = self.login.renewable();
+        let moves = before.is_some_and(|before| !before.same_endpoint(&credentials));
+        let pending = self.login.take_pending();
+        self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
+        if moves {
+            self.learned = None;
+        } else if let Some(learned) = &mut self.learned {
+            learned.renew_trust(turn.policy());
+        }
+        self.backoff = Backoff::default();
+        self.token.reopen();
+    }
+
+    pub(super) fn stop(&mut self, shared: &Shared, now: Moment) {
+        self.observe(shared, now);
+        self.end();
+    }
+
+    /// Ends the login.
+    fn end(&mut self) {
+        self.abandon();
+        let authenticating = |state| state == StateName::Authenticating;
+        let announced =
+            self.announced.take().is_some_and(|next| authenticating(next.transition.to));
+        let stopped = self.machine.stop();
+        // An authentication that was announced ends as one, though the session has not begun it.
+        let ended = if announced { Some(transitions::STOPPED_AUTHENTICATING) } else { stopped };
+        if let Some(transition) = ended {
+            self.emit(Event::Moved(transition));
+        }
+        self.login = Login::None;
+        self.backoff = Backoff::default();
+        self.token = TokenStatus::default();
+        self.learned = None;
+    }
+
+    /// Clears `GaveUp`. The current backoff still applies.
+    pub(super) fn try_again(&mut self) {
+        if let Some(login) = self.login.renewable_mut()
+            && login.blocked == Some(Blocked::GaveUp)
+        {
+            login.blocked = None;
+            self.backoff.forget_failures();
+        }
+    }
+}

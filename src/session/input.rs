@@ -1,0 +1,79 @@
+//! The inputs of a session as values, and what each did.
+
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::error::Rejection;
+use super::transitions::Transition;
+use super::{Outgoing, RequestId, TransportFailure};
+use crate::exchange::{Credentials, Denial, Grant, Reply};
+
+/// Anything that can happen to a session, as a plain value. `Debug` shows no secret: of a reply, its
+/// status and length.
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Input {
+    /// Authenticate with these credentials.
+    Authenticate(Credentials),
+    /// Renew the token with these credentials.
+    Renew(Credentials),
+    /// Take a token that was obtained elsewhere, in place of the current one if there is one.
+    Adopt(Grant),
+    /// A reply came to the request with this id.
+    Reply(RequestId, http::Response<Bytes>),
+    /// The request with this id got no reply.
+    Failure(RequestId, TransportFailure),
+    /// Time has passed.
+    Advance,
+    /// End the login.
+    Stop,
+}
+
+/// What a step did.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Step {
+    /// A transition that makes a request: send it.
+    Sent(Transition, Outgoing),
+    /// A transition by a reply that gave a token. The credentials are those for the next request: the ones that
+    /// this one was made with, or their [successor](Grant::with_successor).
+    Granted(Transition, Credentials),
+    /// A transition by a reply that gave no token. The credentials are those for the next request.
+    Denied(Transition, Denial, Credentials),
+    /// Another transition.
+    Moved(Transition),
+    /// There was no transition, and none was due: time passed, or there was nothing to stop.
+    Unchanged,
+    /// The input was not taken, and changed nothing.
+    Rejected(Rejection),
+}
+
+impl Input {
+    /// Returns the variant's name.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Authenticate(_) => "Authenticate",
+            Self::Renew(_) => "Renew",
+            Self::Adopt(_) => "Adopt",
+            Self::Reply(..) => "Reply",
+            Self::Failure(..) => "Failure",
+            Self::Advance => "Advance",
+            Self::Stop => "Stop",
+        }
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut tuple = f.debug_tuple(self.name());
+        match self {
+            Self::Authenticate(credentials) | Self::Renew(credentials) => tuple.field(credentials),
+            Self::Adopt(grant) => tuple.field(grant),
+            Self::Reply(id, reply) => tuple.field(&format_args!("{id}")).field(&Reply::from(reply)),
+            Self::Failure(id, why) => tuple.field(&format_args!("{id}")).field(why),
+            Self::Advance | Self::Stop => &mut tuple,
+        }
+        .finish()
+    }
+}

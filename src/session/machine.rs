@@ -1,0 +1,240 @@
+//! A session without its configuration, in any state: what changes, in place.
+
+use core::fmt;
+use core::mem;
+
+use super::active::{Active, Lapsed};
+use super::authenticating::Authenticating;
+use super::config::Config;
+use super::core::{Context, Core};
+use super::error::AdoptError;
+use super::expired::Expired;
+use super::flight::{Flight, Outcome, Prepared};
+use super::request::{Outgoing, RequestId};
+use super::transitions::{State, StateName, Transition, why};
+use super::unauthenticated::Unauthenticated;
+use crate::exchange::{Credentials, Denial, Grant, Identity, Reply};
+use crate::time::{Moment, Validity};
+
+/// A session in any state. It routes each input to the state, and decides nothing. The core stays where it is
+/// whatever happens to the state, a panic in an exchange included.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    pub(crate) core: Core,
+    pub(super) state: AnyState,
+}
+
+/// One of the four states.
+#[derive(Clone)]
+pub(super) enum AnyState {
+    Unauthenticated(Unauthenticated),
+    Authenticating(Authenticating),
+    Active(Active),
+    Expired(Expired),
+}
+
+/// What a reply led to.
+pub(crate) struct Received {
+    pub(crate) transition: Transition,
+    /// Why the reply gave no token, if it gave none.
+    pub(crate) denial: Option<Denial>,
+    /// The credentials that the request was made with.
+    pub(crate) credentials: Credentials,
+    /// The credentials that take their place.
+    pub(crate) successor: Option<Credentials>,
+}
+
+impl Machine {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { core: Core::new(seed), state: AnyState::Unauthenticated(Unauthenticated(())) }
+    }
+
+    pub(crate) fn state(&self) -> StateName {
+        match self.state {
+            AnyState::Unauthenticated(_) => Unauthenticated::NAME,
+            AnyState::Authenticating(_) => Authenticating::NAME,
+            AnyState::Active(_) => Active::NAME,
+            AnyState::Expired(_) => Expired::NAME,
+        }
+    }
+
+    pub(crate) fn last_transition(&self) -> Option<Transition> {
+        self.core.last.get()
+    }
+
+    pub(crate) fn active(&self) -> Option<&Active> {
+        if let AnyState::Active(active) = &self.state { Some(active) } else { None }
+    }
+
+    pub(crate) fn flight(&self) -> Option<&Flight> {
+        match &self.state {
+            AnyState::Authenticating(state) => Some(&state.flight),
+            AnyState::Active(state) => state.flight.as_ref(),
+            AnyState::Unauthenticated(_) | AnyState::Expired(_) => None,
+        }
+    }
+
+    pub(crate) fn in_flight(&self) -> Option<RequestId> {
+        Some(self.flight()?.id(&self.core))
+    }
+
+    /// Returns the identity that the next token has to be for, as far as the session knows it.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        match &self.state {
+            AnyState::Authenticating(state) => state.identity(&self.core),
+            _ => self.core.identity.as_ref(),
+        }
+    }
+
+    /// Sends a request, by the transition that the state has for it; `None` where a first request is in flight.
+    pub(crate) fn send(
+        &mut self,
+        prepared: Prepared,
+        config: &Config,
+        now: Moment,
+    ) -> Option<Outgoing> {
+        let cx = &mut Context { core: &mut self.core, config, now };
+        let (state, outgoing) = match &mut self.state {
+            AnyState::Active(active) => return Some(active.renew(prepared, cx)),
+            AnyState::Authenticating(_) => return None,
+            AnyState::Unauthenticated(state) => {
+                Authenticating::begin(state, why::Started, prepared, cx)
+            }
+            AnyState::Expired(state) => {
+                Authenticating::begin(state, why::Reauthenticated, prepared, cx)
+            }
+        };
+        self.state = AnyState::Authenticating(state);
+        Some(outgoing)
+    }
+
+    /// Reads a reply; `None` if it is stale. If the exchange panics, the request has failed: an active session
+    /// keeps its token, another one is unauthenticated.
+    pub(crate) fn receive(
+        &mut self,
+        id: RequestId,
+        reply: Reply<'_>,
+        config: &Config,
+        now: Moment,
+    ) -> Option<Received> {
+        let (denial, credentials, successor) = if let AnyState::Active(active) = &mut self.state {
+            let flight = active.take_flight(id, &self.core)?;
+            let cx = &mut Context { core: &mut self.core, config, now };
+            let Outcome { result, credentials, successor } = active.receive(flight, reply, cx);
+            (result.err(), credentials, successor)
+        } else {
+            let state = self.take_authenticating(id)?;
+            let cx = &mut Context { core: &mut self.core, config, now };
+            let Outcome { result, credentials, successor } = state.receive(reply, cx);
+            let (state, denial) = match result {
+                Ok(state) => (AnyState::Active(state), None),
+                Err((state, denial)) => (AnyState::Unauthenticated(state), Some(denial)),
+            };
+            self.state = state;
+            (denial, credentials, successor)
+        };
+        let transition = self.core.last.get()?;
+        Some(Received { transition, denial, credentials, successor })
+    }
+
+    /// Notes that a request got no reply; `None` if it is not in flight.
+    pub(crate) fn fail(
+        &mut self,
+        id: RequestId,
+        config: &Config,
+        now: Moment,
+    ) -> Option<Transition> {
+        if let AnyState::Active(active) = &mut self.state {
+            active.take_flight(id, &self.core)?;
+            active.fail(&mut Context { core: &mut self.core, config, now });
+        } else {
+            let state = self.take_authenticating(id)?;
+            let state = state.fail(&mut Context { core: &mut self.core, config, now });
+            self.state = AnyState::Unauthenticated(state);
+        }
+        self.core.last.get()
+    }
+
+    /// Takes a token that was obtained elsewhere; `None` where a first request is in flight.
+    pub(crate) fn adopt(
+        &mut self,
+        grant: &Grant,
+        config: &Config,
+        now: Moment,
+    ) -> Result<Option<Transition>, AdoptError> {
+        let cx = &mut Context { core: &mut self.core, config, now };
+        let active = match &mut self.state {
+            AnyState::Authenticating(_) => return Ok(None),
+            AnyState::Active(active) => {
+                active.replace(grant, cx)?;
+                return Ok(self.core.last.get());
+            }
+            AnyState::Unauthenticated(state) => Active::adopt(state, grant, cx)?,
+            AnyState::Expired(state) => Active::adopt(state, grant, cx)?,
+        };
+        self.state = AnyState::Active(active);
+        Ok(self.core.last.get())
+    }
+
+    /// Leaves Active if the token has certainly expired.
+    pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
+        self.core.observe(now);
+        let remaining = self.active()?.token.remaining(self.core.clock.stamp());
+        if remaining.validity() != Validity::Expired {
+            return None;
+        }
+        let AnyState::Active(active) = self.take_state() else { return None };
+        self.state = match active.lapse(&mut self.core) {
+            Lapsed::Expired(state) => AnyState::Expired(state),
+            Lapsed::Reauthenticating(state) => AnyState::Authenticating(state),
+        };
+        self.core.last.get()
+    }
+
+    /// Ends the login; `None` if the session was unauthenticated.
+    pub(crate) fn stop(&mut self) -> Option<Transition> {
+        let core = &mut self.core;
+        let state = match &self.state {
+            AnyState::Unauthenticated(_) => {
+                core.identity = None;
+                return None;
+            }
+            AnyState::Authenticating(state) => state.stop(core),
+            AnyState::Active(state) => state.stop(core),
+            AnyState::Expired(state) => state.stop(core),
+        };
+        self.state = AnyState::Unauthenticated(state);
+        self.core.last.get()
+    }
+
+    /// Leaves Expired for Unauthenticated without ending the login: a request was announced, and was not sent.
+    pub(crate) fn leave_expired(&mut self) {
+        if let AnyState::Expired(state) = &self.state {
+            let identity = self.core.identity.clone();
+            self.state = AnyState::Unauthenticated(state.stop(&mut self.core));
+            self.core.identity = identity;
+        }
+    }
+
+    /// Leaves Unauthenticated in place of the state.
+    fn take_state(&mut self) -> AnyState {
+        mem::replace(&mut self.state, AnyState::Unauthenticated(Unauthenticated(())))
+    }
+
+    /// Takes the state out if the first request with this id is in flight.
+    fn take_authenticating(&mut self, id: RequestId) -> Option<Authenticating> {
+        match self.take_state() {
+            AnyState::Authenticating(state) if state.flight.id(&self.core) == id => Some(state),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        super::debug(f, &self.state(), &self.core)
+    }
+}

@@ -99,15 +99,22 @@ impl Renewable {
             && self.credentials.exchange().scopes() == credentials.exchange().scopes()
     }
 
-    /// Returns whether these credentials ask the same endpoint. An exchange that doesn't say where it asks has no
-    /// endpoint to differ from, until it has asked.
+    /// Returns whether these credentials ask the same endpoint.
     pub(super) fn same_endpoint(&self, credentials: &Credentials) -> bool {
-        let current = self.credentials.exchange().endpoint();
-        let other = credentials.exchange().endpoint();
-        if current.is_some() && current == other {
-            return true;
-        }
-        let current = current.and_then(Endpoint::at).or(self.endpoint);
-        current.zip(other.and_then(Endpoint::at)).is_none_or(|(current, other)| current == other)
+        same_endpoint((&self.credentials, self.endpoint), credentials)
     }
+}
+
+/// Returns whether two credentials ask the same endpoint. An exchange that doesn't say where it asks has no
+/// endpoint to differ from, until it has asked.
+pub(super) fn same_endpoint(
+    (current, asked): (&Credentials, Option<Endpoint>),
+    other: &Credentials,
+) -> bool {
+    let [current, other] = [current, other].map(|credentials| credentials.exchange().endpoint());
+    if current.is_some() && current == other {
+        return true;
+    }
+    let current = current.and_then(Endpoint::at).or(asked);
+    current.zip(other.and_then(Endpoint::at)).is_none_or(|(current, other)| current == other)
 }

@@ -4,6 +4,7 @@ use super::backoff::{Backoff, Cause};
 use super::counters::bump;
 use super::event::Event;
 use super::learned_age::TokenAge;
+use super::login::same_endpoint;
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -60,11 +61,11 @@ impl Local {
             let after_401 = self.retire(retiring, turn) && is_current;
             self.granted(transition, after_401, turn);
         }
-        if let Some(successor) = successor.filter(|_| is_current) {
-            self.take_successor(successor);
-        }
         if !lost {
             self.spent = spent;
+        }
+        if let Some(successor) = successor.filter(|_| is_current) {
+            self.take_successor(successor);
         }
         Delivery::Accepted
     }
@@ -127,19 +128,19 @@ impl Local {
         }
     }
 
-    /// Replaces the login's credentials by their successor.
+    /// Replaces the login's credentials by their successor. Its exchange may panic, so it is asked last.
     fn take_successor(&mut self, successor: Credentials) {
-        let Some(login) = self.login.renewable_mut() else { return };
-        if login.credentials == successor {
+        let Some(login) = self.login.renewable_mut().filter(|login| login.credentials != successor)
+        else {
             return;
-        }
-        if !login.same_endpoint(&successor) {
+        };
+        let asked = login.endpoint.take();
+        let before = core::mem::replace(&mut login.credentials, successor.clone());
+        login.given.get_or_insert_with(|| Box::new(before.clone()));
+        self.emit(Event::CredentialsChanged);
+        if !same_endpoint((&before, asked), &successor) {
             self.learned = None;
         }
-        login.endpoint = None;
-        let before = core::mem::replace(&mut login.credentials, successor);
-        login.given.get_or_insert_with(|| Box::new(before));
-        self.emit(Event::CredentialsChanged);
     }
 
     fn granted(&mut self, transition: Transition, after_401: bool, turn: Turn<'_>) {
@@ -149,8 +150,8 @@ impl Local {
         }
         self.token = TokenStatus::granted(after_401);
         self.backoff.succeed();
-        let remaining = self.machine.active().map(|active| active.token.remaining(turn.at));
-        if remaining.is_some_and(|remaining| remaining.validity() == Validity::Valid) {
+        let token = self.machine.active().map(|active| &active.token);
+        if token.is_some_and(|token| token.lifetime.validity(turn.at) == Validity::Valid) {
             self.backoff = Backoff::default();
         } else {
             // It may have expired on its way: asking again at once would be a loop.

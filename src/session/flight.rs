@@ -117,12 +117,11 @@ impl Flight {
         };
         let tolerances = cx.config.tolerances(exchange.issuer_writes_date());
         let lifetime = Lifetime::new(stating(evidence, &grant), tolerances, span, cx.now);
+        // Before the grant is held: the successor's exchange may panic.
+        let known = cx.core.identity.as_ref().or(stated).or(grant.identity());
+        let successor = next_credentials(&grant, known);
         let held = ActiveToken::hold(&grant, stated, lifetime, cx);
-        let successor = if matches!(held, Err(AdoptError::OtherIdentity)) {
-            None
-        } else {
-            next_credentials(&grant, cx.core.identity.as_ref().or(stated).or(grant.identity()))
-        };
+        let successor = successor.filter(|_| !matches!(held, Err(AdoptError::OtherIdentity)));
         (held.map_err(|error| reply.flawed(error.into())), successor)
     }
 }

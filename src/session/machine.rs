@@ -179,8 +179,8 @@ impl Machine {
     /// Leaves Active if the token has certainly expired.
     pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
         self.core.observe(now);
-        let remaining = self.active()?.token.remaining(self.core.clock.stamp());
-        if remaining.validity() != Validity::Expired {
+        let lifetime = &self.active()?.token.lifetime;
+        if lifetime.validity(self.core.clock.stamp()) != Validity::Expired {
             return None;
         }
         let AnyState::Active(active) = self.take_state() else { return None };

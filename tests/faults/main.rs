@@ -1,11 +1,15 @@
 //! Faults that were found from outside, each with a test named after it: its letter and number, and the
 //! behaviour that it asks for.
 
+mod fragile;
+mod identity;
+mod panics;
 mod policy;
 mod replies;
 mod requests;
 mod robustness;
 mod secrets;
+mod sessions;
 mod simulator;
 mod time;
 mod unauthorized;

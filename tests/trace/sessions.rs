@@ -161,6 +161,8 @@ pub(crate) fn rotations() -> Stage {
     stage.set_credentials(app("anna", 1));
     let grant = stage.granting("anna", 600);
     stage.answer(&grant);
+    // No request was made for a token that is adopted, so its successor is ignored.
+    stage.start(Grant::new(token("adopted")).with_successor(app("anna", 2)));
     stage
 }
 

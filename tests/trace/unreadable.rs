@@ -254,6 +254,16 @@ const STARTS: &[Row] = &[
         "\"name\":\"credentials-1\",\"endpoint\":\"endpoint-1\",\"error\"",
         "in.start.credentials.name: expected the same as an earlier line says of this name",
     ),
+    (
+        "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"endpoint-1\"",
+        "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"\"",
+        "in.response.reply.means.grant.successor.endpoint: expected a stand-in, such as endpoint-1",
+    ),
+    (
+        "\"token\":\"token-6\",\"successor\":{\"name\":\"credentials-7\"",
+        "\"token\":\"token-6\",\"successor\":{\"name\":\"credentials-1\"",
+        "in.start.token.successor.name: expected the same as an earlier line says of this name",
+    ),
 ];
 
 #[test]

@@ -1,0 +1,12 @@
+//! Credentials that change with each token: OAuth 2.0 refresh tokens with rotation, used up by a request that is
+//! answered, and credentials that the caller sets in between.
+//!
+//! Every driver here is recorded. When a test ends, the trace is searched for secrets, and played again.
+
+mod app;
+mod endpoints;
+mod losses;
+mod oauth;
+mod set;
+mod successors;
+mod typed;

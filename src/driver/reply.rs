@@ -43,8 +43,8 @@ impl Local {
         let retiring = self.token_age(turn.at);
         let failed = transitions::failing(self.machine.state());
         self.calling = Some(Calling::Read { failed, is_current });
-        let stated = self.login.stated_identity();
-        let received = self.machine.receive(id, reply, stated, &shared.config, now);
+        let current = self.login.renewable().map(|login| &login.credentials);
+        let received = self.machine.receive(id, reply, current, &shared.config, now);
         let Some(Received { transition, denial, credentials, successor }) = received else {
             return Delivery::Stale;
         };

@@ -91,11 +91,11 @@ impl Flight {
     }
 
     /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic. The token
-    /// has to be for the identity that the credentials state, or else for the one `stated`.
+    /// has to be for the identity that the credentials state, or else for the one that the login's `current` ones state.
     pub(super) fn read(
         &self,
         reply: Reply<'_>,
-        stated: Option<&Identity>,
+        current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> (Result<ActiveToken, Denial>, Option<Credentials>) {
         let span = (self.sent, cx.observe());
@@ -104,7 +104,7 @@ impl Flight {
             Ok(grant) => grant,
             Err(denial) => return (Err(reply.with_its_wait(denial)), None),
         };
-        let stated = exchange.identity().or(stated);
+        let stated = exchange.identity().or_else(|| current?.exchange().identity());
         if let Some(Err(flaw)) = stated.map(|stated| check_named(&grant, stated)) {
             return (Err(reply.flawed(flaw)), None);
         }

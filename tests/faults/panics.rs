@@ -226,7 +226,7 @@ fn answer(play: &mut Play) {
 
 /// Where credentials are compared with the login's.
 const COMPARING: &[Point] = &[
-    ("a first start", |play| play, |play| play.start("user-17"), &[M::Endpoint]),
+    ("a first start", |play| play, |play| play.start("user-17"), &[]),
     (
         "a start for the same user",
         Play::logged_in,
@@ -237,7 +237,7 @@ const COMPARING: &[Point] = &[
         "a start for another user",
         Play::logged_in,
         |play| play.start("user-18"),
-        &[M::Identity, M::Endpoint],
+        &[M::Identity],
     ),
     (
         "a start for the same user while a request is in flight",
@@ -245,7 +245,7 @@ const COMPARING: &[Point] = &[
         |play| play.start("user-17"),
         &[M::Identity, M::Scopes, M::Endpoint],
     ),
-    ("credentials that are set first", |play| play, set, &[M::Identity, M::Endpoint]),
+    ("credentials that are set first", |play| play, set, &[M::Identity]),
     ("credentials that are set", Play::logged_in, set, &[M::Identity, M::Endpoint]),
     ("credentials that are set in flight", Play::renewing, set, &[M::Identity, M::Endpoint]),
     (

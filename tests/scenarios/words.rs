@@ -53,10 +53,7 @@ fn a_session_says_where_it_stands() {
             active,
             "state: Active { generation: Generation(1), .. }, cause: Some(Granted), generations: 1",
         ),
-        (
-            any,
-            "state: Active { generation: Generation(1), .. }, cause: Some(Granted), generations: 1",
-        ),
+        (any, "state: Active, cause: Some(Granted), generations: 1"),
     ] {
         assert_eq!(text, format!("Session {{ {inside}, .. }}"));
     }

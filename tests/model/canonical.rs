@@ -75,8 +75,6 @@ enum CanonicalLogin {
     Renewable {
         credentials: Name,
         given: Option<Name>,
-        endpoint: Option<Endpoint>,
-        asked: bool,
         pending: Option<Known>,
         blocked: Option<Blocked>,
         spent_emitted: bool,
@@ -184,15 +182,10 @@ fn canonical_login(login: &Login, active: Option<&Active>, fixtures: &Fixtures) 
         Login::Token(None) => {
             CanonicalLogin::Adopted(active.and_then(|active| fixtures.name_of_token(active)))
         }
-        Login::Renewable(login) => {
-            let Renewable { credentials, given, endpoint, asked, pending, blocked, spent_emitted } =
-                login;
-            let stated = credentials.exchange().endpoint().is_some();
+        Login::Renewable(Renewable { credentials, given, pending, blocked, spent_emitted }) => {
             CanonicalLogin::Renewable {
                 credentials: fixtures.name(credentials),
                 given: given.as_ref().map(|given| fixtures.name(given)),
-                endpoint: endpoint.filter(|_| !stated),
-                asked: *asked && !stated,
                 pending: pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
                 blocked: *blocked,
                 spent_emitted: *spent_emitted,

@@ -69,6 +69,11 @@ impl Followers {
             same("a transition", (from, to, cause), made)?;
             same("the request", sent, outgoing)?;
         }
+        if model.session_identity().is_none() && self.pair.is_left_of_a_login() {
+            // The login ends, which is no transition of a session that is unauthenticated.
+            let step = self.pair.step(&Input::Stop, now)?;
+            same("a stop", &step, &Step::Unchanged)?;
+        }
         let whose = model.session_identity().map(|user| identity(user).as_str().to_owned());
         same("the session", Seen::of_driver(driver, whose, now), self.pair.seen(now))
     }

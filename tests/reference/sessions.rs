@@ -74,6 +74,11 @@ impl Pair {
         self.any.in_flight()
     }
 
+    /// Whether it is unauthenticated, and knows whose the last token was.
+    pub(crate) fn is_left_of_a_login(&self) -> bool {
+        self.any.state() == StateName::Unauthenticated && !self.has_forgotten()
+    }
+
     /// Whether nobody is known to be logged in.
     pub(crate) fn has_forgotten(&self) -> bool {
         self.any.identity().is_none()

@@ -310,6 +310,10 @@ impl Shadow {
         let Some(endpoint) = endpoint else { return };
         if self.endpoint.replace(endpoint).is_some_and(|before| before != endpoint) {
             self.early = new_early();
+            let refused = self.token.as_mut().map(|token| &mut token.status.refused);
+            if let Some(Refused::Wanted(lesson)) = refused {
+                *lesson = None;
+            }
         }
     }
 

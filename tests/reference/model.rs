@@ -234,6 +234,10 @@ impl Model {
         self.with_login().ask = Some(ask);
         if before.zip(there).is_some_and(|(before, there)| before != there) {
             self.early = Early::new(self.set.threshold, MOST_BETWEEN_TRIALS);
+            let refused = self.token.as_mut().map(|token| &mut token.status.refused);
+            if let Some(Refused::Wanted(lesson)) = refused {
+                *lesson = None;
+            }
         }
     }
 

@@ -59,6 +59,15 @@ impl Login {
         if let Self::Renewable(login) = self { Some(login) } else { None }
     }
 
+    /// Returns whether there is a token that is still to be adopted.
+    pub(super) fn has_pending(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Token(pending) => pending.is_some(),
+            Self::Renewable(login) => login.pending.is_some(),
+        }
+    }
+
     /// Takes out the token that is still to be adopted, if there is one.
     pub(super) fn take_pending(&mut self) -> Option<Box<Grant>> {
         match self {

@@ -7,7 +7,7 @@ use super::output::{Idle, Output, Wait, Wake, WakeReason};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
 use super::{Calling, Driver, Local, Shared, Turn};
-use crate::session::transitions::{self, StateName, Transition};
+use crate::session::transitions::{self, Transition};
 use crate::session::{Active, ActiveToken, Blocked, Prepared, TransportFailure};
 use crate::time::Moment;
 
@@ -94,9 +94,8 @@ impl Local {
             }
             Ok(None) => {}
             Err(error) => {
-                let nothing_else = matches!(self.login, Login::Token(_));
-                if nothing_else && self.machine.state() == StateName::Unauthenticated {
-                    self.login = Login::None;
+                if matches!(self.login, Login::Token(_)) {
+                    self.login = Login::of(&self.machine);
                 }
                 self.emit(Event::NotAdopted(error));
             }

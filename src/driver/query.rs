@@ -69,7 +69,10 @@ impl Driver {
             .and_then(|active| {
                 active.authorization(&self.shared.config, machine.core.stamp_at(now)).ok()
             })
-            .ok_or_else(|| self.blocked().map_or(AuthorizeError::Wait, AuthorizeError::Start))
+            .ok_or_else(|| match self.blocked() {
+                Some(blocked) if !self.local.login.has_pending() => AuthorizeError::Start(blocked),
+                _ => AuthorizeError::Wait,
+            })
     }
 
     /// Returns the state that the events have led to. A session whose token has expired is active until the

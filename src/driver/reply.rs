@@ -138,7 +138,7 @@ impl Local {
         login.given.get_or_insert_with(|| Box::new(before.clone()));
         self.emit(Event::CredentialsChanged);
         if !same_endpoint(&before, successor) {
-            self.learned = None;
+            self.forget_ages();
         }
     }
 

@@ -169,12 +169,18 @@ impl Local {
         let pending = self.login.take_pending();
         self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
         if moves {
-            self.learned = None;
+            self.forget_ages();
         } else if let Some(learned) = &mut self.learned {
             learned.renew_trust(turn.policy());
         }
         self.backoff = Backoff::default();
         self.token.reopen();
+    }
+
+    /// Forgets what 401s have taught: requests go to another endpoint from now on.
+    pub(super) fn forget_ages(&mut self) {
+        self.learned = None;
+        self.token.teach_nothing();
     }
 
     pub(super) fn stop(&mut self, shared: &Shared, now: Moment) {

@@ -181,6 +181,8 @@ impl Machine {
 
     /// Leaves Active if the token has certainly expired.
     pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
+        // In another state, time brings nothing, and a typed session takes no reading.
+        self.active()?;
         self.core.observe(now);
         let lifetime = &self.active()?.token.lifetime;
         if lifetime.validity(self.core.clock.stamp()) != Validity::Expired {

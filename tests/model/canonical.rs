@@ -182,8 +182,7 @@ fn canonical_login(login: &Login, active: Option<&Active>, fixtures: &Fixtures) 
         Login::Token(None) => {
             CanonicalLogin::Adopted(active.and_then(|active| fixtures.name_of_token(active)))
         }
-        Login::Renewable(login) => {
-            let Renewable { credentials, given, pending, blocked, spent_emitted } = login;
+        Login::Renewable(Renewable { credentials, given, pending, blocked, spent_emitted }) => {
             CanonicalLogin::Renewable {
                 credentials: fixtures.name(credentials),
                 given: given.as_ref().map(|given| fixtures.name(given)),

@@ -97,8 +97,7 @@ pub(crate) struct Shadow {
     pub(crate) online: bool,
     /// What the request is made with that was announced, and is to go out next.
     announced: Option<Name>,
-    /// Whose endpoint the login's requests go to, as far as a driver can know that: some credentials don't say so
-    /// before they are used.
+    /// Whose endpoint the login's requests go to.
     endpoint: Option<Person>,
     pub(crate) flight: Option<Flight>,
     /// The last request that is no longer waited for; its reply may still come.
@@ -278,7 +277,7 @@ impl Shadow {
     pub(crate) fn begin(&mut self, login: Login) {
         self.login = Some(login);
         self.credentials = login.credentials();
-        self.endpoint = self.credentials.and_then(known_endpoint);
+        self.endpoint = self.credentials.map(|next| next.0);
         self.to_adopt = self.credentials.is_none().then_some(login);
     }
 
@@ -295,22 +294,26 @@ impl Shadow {
             }
         }
         self.early.trust();
-        self.move_to(self.credentials.and_then(known_endpoint));
+        self.move_to(self.credentials.map(|next| next.0));
     }
 
     /// A reply brings the successor of the credentials.
     pub(crate) fn succeed(&mut self, successor: Name) {
         if self.credentials.replace(successor) != Some(successor) {
-            self.move_to(known_endpoint(successor));
+            self.move_to(Some(successor.0));
             self.owe(Owed::CredentialsChanged);
         }
     }
 
-    /// Requests go to this endpoint from now on, if that is known. Of tokens from another one, nothing was learned.
+    /// Requests go to this endpoint from now on, if there are any. Of tokens from another one, nothing was learned.
     fn move_to(&mut self, endpoint: Option<Person>) {
         let Some(endpoint) = endpoint else { return };
         if self.endpoint.replace(endpoint).is_some_and(|before| before != endpoint) {
             self.early = new_early();
+            let refused = self.token.as_mut().map(|token| &mut token.status.refused);
+            if let Some(Refused::Wanted(lesson)) = refused {
+                *lesson = None;
+            }
         }
     }
 
@@ -483,9 +486,4 @@ impl Shadow {
             self.owe(Owed::Unauthorized(generation));
         }
     }
-}
-
-/// Returns where a request with these credentials goes, if they say so before.
-fn known_endpoint((person, _): Name) -> Option<Person> {
-    (person != Person::Rotating).then_some(person)
 }

@@ -30,12 +30,15 @@ pub(crate) struct Followers {
     pub(crate) calls: Calls,
     /// Denials that the driver has yet to tell of.
     denials: VecDeque<Denial>,
+    /// Whether they were stopped in place of a driver that gave up a request before it went out: it knows whose the
+    /// login is, and they don't, until they hold a token again.
+    forgot: bool,
 }
 
 impl Followers {
     pub(crate) fn new(config: &Arc<Config>, seed: u64) -> Self {
         let (calls, denials) = (Calls::default(), VecDeque::new());
-        Self { pair: Pair::new(config, seed), calls, denials }
+        Self { pair: Pair::new(config, seed), calls, denials, forgot: false }
     }
 
     /// Takes the transitions that the driver's session has just made. `sent` is what it sent.
@@ -65,11 +68,23 @@ impl Followers {
                 }
                 other => return Err(format!("{input:?} is {told:?} to the driver, and {other:?}")),
             };
+            self.forgot = match cause {
+                Cause::Stopped => model.session_identity().is_some(),
+                Cause::Granted | Cause::Adopted => false,
+                _ => self.forgot,
+            };
             let made = (transition.from, transition.to, transition.cause);
             same("a transition", (from, to, cause), made)?;
             same("the request", sent, outgoing)?;
         }
-        let whose = model.session_identity().map(|user| identity(user).as_str().to_owned());
+        if model.session_identity().is_none() && self.pair.is_left_of_a_login() {
+            self.forgot = false;
+            // The login ends, which is no transition of a session that is unauthenticated.
+            let step = self.pair.step(&Input::Stop, now)?;
+            same("a stop", &step, &Step::Unchanged)?;
+        }
+        let whose = model.session_identity().filter(|_| !self.forgot || self.pair.knows_whose());
+        let whose = whose.map(|user| identity(user).as_str().to_owned());
         same("the session", Seen::of_driver(driver, whose, now), self.pair.seen(now))
     }
 
@@ -111,7 +126,7 @@ impl Followers {
     /// What a session is to begin with. One that was stopped for a request that was announced, and not sent, has
     /// forgotten whose the login is: it has to be told.
     fn beginning(&self, ask: &Ask, model: &Model) -> Credentials {
-        let known = model.session_identity().filter(|_| self.pair.has_forgotten());
+        let known = model.session_identity().filter(|_| self.forgot);
         credentials(&Ask { identity: known.or(ask.identity), ..ask.clone() })
     }
 

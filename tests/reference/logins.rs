@@ -284,7 +284,8 @@ pub(crate) fn credentials(ask: &Ask) -> Credentials {
 /// Credentials that are usable once, with another secret.
 pub(crate) fn same_with(ask: &Ask, secret: u8) -> (Credentials, Ask) {
     let path = u8::from(ask.endpoint.as_deref() == Some("rotating/1"));
-    rotating(ask.identity, secret, path, ask.says_where().is_some())
+    let says_where = matches!(ask.kind, AskKind::Rotating { says_where: true });
+    rotating(ask.identity, secret, path, says_where)
 }
 
 fn adopted(bearer: Bearer) -> (Start, StartWith) {

@@ -56,10 +56,6 @@ struct Login {
     ask: Option<Ask>,
     /// What the caller has started with, or set, last.
     given: Option<Ask>,
-    /// Where requests went so far, as far as their credentials say so or have been used.
-    endpoint: Option<String>,
-    /// Whether a request was built with the credentials.
-    built: bool,
     /// A token to be adopted.
     adopt: Option<Bearer>,
     /// Whether the caller was told that the credentials are used up.
@@ -202,9 +198,7 @@ impl Model {
             StartWith::Ask(ask) => (Some(ask), None),
             StartWith::Token(token) => (None, Some(token)),
         };
-        let endpoint = ask.as_ref().and_then(|ask| ask.says_where().cloned());
-        let given = ask.clone();
-        self.login = Some(Login { ask, given, endpoint, adopt, ..Login::default() });
+        self.login = Some(Login { given: ask.clone(), ask, adopt, told_spent: false });
     }
 
     /// The same login once more.
@@ -236,18 +230,14 @@ impl Model {
 
     /// Requests are made with these credentials from now on. At another endpoint, nothing is known of tokens.
     fn go_on_with(&mut self, ask: Ask) {
-        let login = self.with_login();
-        let there = ask.says_where().cloned();
-        login.ask = Some(ask);
-        login.built = false;
-        self.move_to(there);
-    }
-
-    fn move_to(&mut self, endpoint: Option<String>) {
-        let Some(endpoint) = endpoint else { return };
-        let before = self.with_login().endpoint.replace(endpoint.clone());
-        if before.is_some_and(|before| before != endpoint) {
+        let (before, there) = (self.next_endpoint().cloned(), ask.endpoint.clone());
+        self.with_login().ask = Some(ask);
+        if before.zip(there).is_some_and(|(before, there)| before != there) {
             self.early = Early::new(self.set.threshold, MOST_BETWEEN_TRIALS);
+            let refused = self.token.as_mut().map(|token| &mut token.status.refused);
+            if let Some(Refused::Wanted(lesson)) = refused {
+                *lesson = None;
+            }
         }
     }
 
@@ -403,8 +393,7 @@ impl Model {
         self.announced = None;
         let asked = self.flight.map(|flight| self.sends[flight].ask.clone());
         let anybody = self.state() != StateName::Unauthenticated || self.held.is_some();
-        let endpoint = asked.as_ref().and_then(|ask| ask.says_where().cloned());
-        let login = Login { given: asked.clone(), ask: asked, endpoint, ..Login::default() };
+        let login = Login { given: asked.clone(), ask: asked, ..Login::default() };
         let token = self.token.take();
         let status = TokenStatus { own: false, after_401: false, refused: Refused::Never };
         let fresh = |token| Token { status, told: false, needed: false, ..token };
@@ -468,12 +457,6 @@ impl Model {
     /// Where the next request goes.
     fn next_endpoint(&self) -> Option<&String> {
         self.next_ask()?.endpoint.as_ref()
-    }
-
-    /// Whether a driver can know where the next request goes.
-    fn knows_where(&self) -> bool {
-        let says = self.next_ask().is_some_and(|ask| ask.says_where().is_some());
-        says || self.login.as_ref().is_some_and(|login| login.built)
     }
 
     fn with_login(&mut self) -> &mut Login {

@@ -74,9 +74,14 @@ impl Pair {
         self.any.in_flight()
     }
 
-    /// Whether nobody is known to be logged in.
-    pub(crate) fn has_forgotten(&self) -> bool {
-        self.any.identity().is_none()
+    /// Whether it is unauthenticated, and knows whose the last token was.
+    pub(crate) fn is_left_of_a_login(&self) -> bool {
+        self.any.state() == StateName::Unauthenticated && self.knows_whose()
+    }
+
+    /// Whether it is known who is logged in.
+    pub(crate) fn knows_whose(&self) -> bool {
+        self.any.identity().is_some()
     }
 }
 

@@ -14,7 +14,6 @@ impl Shadow {
     fn announces(&mut self, cause: Cause, due: bool, now: u64) -> Verdict {
         let name = self.may_send(due, now)?;
         self.announced = Some(name);
-        self.move_to(Some(name.0));
         let wakes = match cause {
             Cause::RenewalSent => self.token.is_some(),
             _ => self.token.is_none(),

@@ -50,19 +50,9 @@ impl Model {
         if self.next_endpoint().is_none() {
             return Err("there is no request to send".into());
         }
-        self.build()?;
         let (before, announces) = (self.state(), self.sending());
         self.announced = self.next_ask().cloned();
         same("the announcement", (from, to, cause), (before, self.state(), announces))
-    }
-
-    /// A request is built with the credentials, which shows where it goes.
-    fn build(&mut self) -> Result<(), String> {
-        let endpoint = self.next_endpoint().cloned();
-        self.with_login().built = true;
-        self.move_to(endpoint);
-        // It may not go there yet.
-        self.meet_limits()
     }
 
     /// Why the session changes when a request is sent.
@@ -89,13 +79,6 @@ impl Model {
 
     /// The driver waits.
     pub(super) fn waits(&mut self, wait: Option<(i64, WakeReason)>) -> Result<(), String> {
-        // Where a request goes may be known only once it is built, which it is when all else allows it.
-        let asked_to_wait = wait.is_some_and(|(_, why)| why == WakeReason::RetryAfter);
-        if asked_to_wait && !self.knows_where() && self.meet_limits().is_ok() {
-            let endpoint = self.next_endpoint().cloned();
-            self.with_login().built = true;
-            self.move_to(endpoint);
-        }
         let limits = self.limits();
         let ends = self.ends();
         let Some((millis, why)) = wait else {
@@ -144,7 +127,7 @@ impl Model {
         if self.flight.is_some() || self.blocked().is_some() || !self.online {
             return None;
         }
-        let floor = self.floor(self.next_endpoint().filter(|_| self.knows_where()));
+        let floor = self.floor(self.next_endpoint());
         let pause = self.pause.as_ref().map_or(Between::exactly(i64::MIN), |pause| pause.until);
         let limit = |why, until| Limit { why, until };
         Some(vec![

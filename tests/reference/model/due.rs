@@ -76,7 +76,8 @@ impl Model {
         );
         if self.is_dead(life) {
             self.tell(Told::NotAdopted(What::Dead));
-            let nothing = self.state() == StateName::Unauthenticated && !self.has_ask();
+            let unauthenticated = self.state() == StateName::Unauthenticated;
+            let nothing = unauthenticated && self.held.is_none() && !self.has_ask();
             self.login = self.login.take().filter(|_| !nothing);
             return;
         }

@@ -30,9 +30,9 @@ impl Model {
         };
         let alike = match (start, &login.ask) {
             (StartWith::Ask(new), Some(old)) => {
-                let before = old.says_where().or(login.endpoint.as_ref());
-                let there = before.zip(new.says_where()).is_none_or(|(old, new)| old == new);
-                there && new.scopes == old.scopes
+                // One without a request has no endpoint to differ from.
+                let endpoints = old.endpoint.as_ref().zip(new.endpoint.as_ref());
+                endpoints.is_none_or(|(old, new)| old == new) && new.scopes() == old.scopes()
             }
             (StartWith::Token(_), Some(_)) => false,
             (_, None) => true,

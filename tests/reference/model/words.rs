@@ -56,17 +56,17 @@ impl Ask {
         matches!(self.kind, AskKind::Rotating { .. })
     }
 
+    /// Which scopes are asked for: with scopes or without, if it has any.
+    pub(crate) fn scopes(&self) -> Option<bool> {
+        (self.kind == AskKind::Gateway).then_some(self.scopes)
+    }
+
     /// Who is behind them, where they don't say so.
     pub(crate) fn behind(&self) -> u8 {
         // One secret follows another, and the user stays.
         if self.is_single_use() { 0 } else { self.secret }
     }
 
-    /// Where requests go, as far as that is known before one is made.
-    pub(crate) fn says_where(&self) -> Option<&String> {
-        let silent = matches!(self.kind, AskKind::Rotating { says_where: false });
-        self.endpoint.as_ref().filter(|_| !silent)
-    }
 }
 
 /// A token, with what was said about it.

@@ -165,7 +165,11 @@ fn inputs(flight: Option<RequestId>) -> Vec<(Input, Moment, InputName, About)> {
     let at_start = |input, name, about| (input, START, name, about);
     vec![
         at_start(Input::Authenticate(credentials()), InputName::Authenticate, About::Ours),
-        at_start(Input::Authenticate(credentials_of("eve")), InputName::Authenticate, About::Another),
+        at_start(
+            Input::Authenticate(credentials_of("eve")),
+            InputName::Authenticate,
+            About::Another,
+        ),
         at_start(Input::Renew(credentials()), InputName::Renew, About::Ours),
         at_start(Input::Renew(credentials_of("eve")), InputName::Renew, About::Another),
         at_start(Input::Adopt(adoptable()), InputName::Adopt, About::Ours),
@@ -175,7 +179,11 @@ fn inputs(flight: Option<RequestId>) -> Vec<(Input, Moment, InputName, About)> {
         at_start(Input::Reply(id, reply(200, "t", "User-17")), InputName::Denial, about),
         at_start(Input::Reply(foreign_id(), granting()), InputName::Grant, About::Foreign),
         at_start(failure(id, TransportFailure::TimedOut), InputName::Failure, about),
-        at_start(failure(foreign_id(), TransportFailure::Other), InputName::Failure, About::Foreign),
+        at_start(
+            failure(foreign_id(), TransportFailure::Other),
+            InputName::Failure,
+            About::Foreign,
+        ),
         at_start(Input::Advance, lapse, About::Early),
         (Input::Advance, late(), lapse, About::Ours),
         at_start(Input::Stop, InputName::Stop, About::Ours),

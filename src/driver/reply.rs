@@ -48,6 +48,8 @@ impl Local {
             return Delivery::Stale;
         };
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
+            // The exchange may panic once more, and this is what has happened by now.
+            self.calling = Some(Calling::Read { failed: transition, is_current });
             let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
             let asked = self.login.renewable().and_then(|login| login.endpoint);
             let endpoint = Endpoint::of(&credentials).or(asked);

@@ -30,7 +30,9 @@ fn a_session_that_is_driven_by_hand_for_a_while_keeps_its_token() {
     let credentials = world.driver.credentials().cloned().unwrap();
     let now = world.now();
     world.through_a_session(|session| {
-        let TypedSession::Active(session) = session.into_typed() else { panic!("its token serves") };
+        let TypedSession::Active(session) = session.into_typed() else {
+            panic!("its token serves")
+        };
         assert_eq!(Some(session.generation()), generation);
         assert_eq!(session.validity(now), Validity::Valid);
         assert_eq!(session.identity().map(Identity::as_str), Some("user-17"));

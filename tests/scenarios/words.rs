@@ -49,8 +49,11 @@ fn a_session_says_where_it_stands() {
     for (text, inside) in [
         (new, "state: Unauthenticated, cause: None, generations: 0"),
         (authenticating, "state: Authenticating { .. }, cause: Some(Started), generations: 0"),
-        (active, "state: Active { generation: Generation(1), .. }, cause: Some(Granted), generations: 1"),
-        (any, "state: Active { generation: Generation(1), .. }, cause: Some(Granted), generations: 1"),
+        (
+            active,
+            "state: Active { generation: Generation(1), .. }, cause: Some(Granted), generations: 1",
+        ),
+        (any, "state: Active, cause: Some(Granted), generations: 1"),
     ] {
         assert_eq!(text, format!("Session {{ {inside}, .. }}"));
     }
@@ -99,12 +102,17 @@ fn a_reply_that_leaves_a_session_without_a_token_says_why() {
     let reason = too_late.source().unwrap().to_string();
     assert_eq!(too_late.to_string(), format!("the session stays Authenticating: {reason}"));
     let text = format!("{too_late:?}");
-    assert!(text.contains("Session { state: Authenticating { .. }, cause: Some(Started), "), "{text}");
+    assert!(
+        text.contains("Session { state: Authenticating { .. }, cause: Some(Started), "),
+        "{text}"
+    );
     let session = too_late.into_session();
     let stale = session.receive(first.id(), &says(503, ""), now).unwrap_err();
     for (error, state) in [(denied, "authentication failed: "), (stale, "still authenticating: ")] {
-        let cause = error.source().unwrap().to_string();
+        let rejected = error.source().unwrap();
+        let cause = rejected.source().unwrap().to_string();
         assert_eq!(error.to_string(), format!("{state}{cause}"));
+        assert!(rejected.to_string().ends_with(&format!(": {cause}")), "{rejected}");
     }
 }
 

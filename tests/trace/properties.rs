@@ -26,7 +26,9 @@ pub(crate) enum Op {
     Start(Who),
     Set(Who),
     /// Starts with the credentials in use, or sets them.
-    Current { sets: bool },
+    Current {
+        sets: bool,
+    },
     Stop,
     Online(bool),
     Pass(u32),
@@ -212,7 +214,10 @@ impl Play {
             own: [own("https://own.example/", "because"), own("https://own.example/", "since")],
             refresh: [
                 RefreshToken::new(format!("{SECRET}-refresh")).credentials(),
-                RefreshToken::new(format!("{SECRET}-of-0")).of(user("0").as_str()).reusable().credentials(),
+                RefreshToken::new(format!("{SECRET}-of-0"))
+                    .of(user("0").as_str())
+                    .reusable()
+                    .credentials(),
             ],
             broken: own("", "broken"),
             foreign: outgoing.id(),
@@ -247,13 +252,11 @@ impl Play {
                     self.stage.driver.set_credentials(credentials, now);
                 }
             }
-            Op::Current { sets } => {
-                match stage.driver.driver().credentials().cloned() {
-                    Some(current) if sets => stage.driver.set_credentials(current, now),
-                    Some(current) => stage.driver.start(current, now),
-                    None => {}
-                }
-            }
+            Op::Current { sets } => match stage.driver.driver().credentials().cloned() {
+                Some(current) if sets => stage.driver.set_credentials(current, now),
+                Some(current) => stage.driver.start(current, now),
+                None => {}
+            },
             Op::Stop => stage.driver.stop(now),
             Op::Online(online) => stage.driver.set_online(online, now),
             Op::Pass(millis) => {

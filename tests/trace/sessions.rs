@@ -142,7 +142,8 @@ pub(crate) fn oddities() -> Stage {
 /// Credentials that change with each token, or in another way.
 pub(crate) fn rotations() -> Stage {
     let mut stage = Stage::new(5);
-    let refresh = |number: u32| RefreshToken::new(format!("{SECRET}-refresh-{number}")).credentials();
+    let refresh =
+        |number: u32| RefreshToken::new(format!("{SECRET}-refresh-{number}")).credentials();
     let first = refresh(1);
     stage.start(first.clone());
     for number in 2..5 {

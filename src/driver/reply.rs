@@ -49,6 +49,8 @@ impl Local {
             return Delivery::Stale;
         };
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
+            // The exchange may panic once more, and this is what has happened by now.
+            self.calling = Some(Calling::Read { failed: transition, is_current });
             let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
             self.retry_after.raise(Endpoint::of(&credentials), until, turn.ticks());
         }

@@ -76,7 +76,8 @@ fn r10_a_failed_authentication_forgets_nobody() {
         // Nor is a reply that names somebody else, however often it is asked for.
         let (session, outgoing) = session.authenticate(&cookie(), now).unwrap();
         let another = says(200, r#"{"sessionToken":"tok-2","identity":"eve"}"#);
-        let Err(ReceiveError::Denied(denied, _)) = session.receive(outgoing.id(), &another, now) else {
+        let Err(ReceiveError::Denied(denied, _)) = session.receive(outgoing.id(), &another, now)
+        else {
             panic!("{name}");
         };
         let flaw = Flaw::WrongIdentity { expected: IdentitySource::EarlierToken };

@@ -11,7 +11,8 @@ use videokit_session::exchange::{BuildError, Denial, Exchange, Reply};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::{
-    Credentials, Driver, Event, Grant, Identity, Moment, Output, SessionToken, TransportFailure, Wake,
+    Credentials, Driver, Event, Grant, Identity, Moment, Output, SessionToken, TransportFailure,
+    Wake,
 };
 
 use crate::fragile::{METHODS, Method, Method as M, Trigger, granting, panics};
@@ -178,7 +179,15 @@ type Point = (&'static str, fn(Play) -> Play, fn(&mut Play), &'static [Method]);
 
 /// Where a request is built.
 const BUILDING: &[Point] = &[
-    ("the first request", |mut play| { play.start("user-17"); play }, poll, BUILD),
+    (
+        "the first request",
+        |mut play| {
+            play.start("user-17");
+            play
+        },
+        poll,
+        BUILD,
+    ),
     ("a renewal", Play::due, poll, BUILD),
     ("a request after the token expired", Play::expired, poll, BUILD),
 ];
@@ -194,7 +203,16 @@ fn poll(play: &mut Play) {
 
 /// Where a reply is read.
 const READING: &[Point] = &[
-    ("the first reply", |mut play| { play.start("user-17"); play.asked(); play }, answer, READ),
+    (
+        "the first reply",
+        |mut play| {
+            play.start("user-17");
+            play.asked();
+            play
+        },
+        answer,
+        READ,
+    ),
     ("the reply to a renewal", Play::renewing, answer, READ),
     ("a reply after the token expired", Play::lapsed_in_flight, answer, READ),
 ];
@@ -232,7 +250,10 @@ const COMPARING: &[Point] = &[
     ("credentials that are set in flight", Play::renewing, set, &[M::Identity, M::Endpoint]),
     (
         "a question for the identity",
-        |mut play| { play.start("user-17"); play },
+        |mut play| {
+            play.start("user-17");
+            play
+        },
         |play| drop(play.driver.identity().cloned()),
         &[M::Identity],
     ),
@@ -279,7 +300,10 @@ fn r1_a_panic_while_a_reply_is_read_is_a_failed_request() {
     each(READING, |mut play, before, case| {
         // At once, before anything else is called.
         assert_eq!(play.driver.in_flight(), None, "{case}");
-        assert_eq!((play.driver.generation(), play.token()), (before.generation, before.token.clone()));
+        assert_eq!(
+            (play.driver.generation(), play.token()),
+            (before.generation, before.token.clone())
+        );
         let transition = play.driver.last_transition().unwrap();
         assert!(matches!(transition.cause, Cause::Failed | Cause::RenewalFailed), "{case}");
         assert_eq!(transition.to, play.driver.state(), "{case}");
@@ -336,7 +360,10 @@ fn r1_a_panic_of_a_successor_takes_neither_the_token_nor_the_successor() {
         let successor = play.driver.credentials().cloned().unwrap();
         assert_ne!(successor, credentials);
         assert_eq!((play.failures(), play.driver.blocked()), (0, None));
-        assert_eq!(play.events.iter().filter(|event| **event == Event::CredentialsChanged).count(), 1);
+        assert_eq!(
+            play.events.iter().filter(|event| **event == Event::CredentialsChanged).count(),
+            1
+        );
         play.recovers("a successor");
     }
 }

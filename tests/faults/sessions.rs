@@ -119,7 +119,13 @@ const WAITING: &[Point] = &[
 fn view(play: &Play) -> impl PartialEq + std::fmt::Debug + use<> {
     let session = &play.session;
     let remaining = session.remaining(play.now);
-    (session.state(), session.last_transition(), session.in_flight(), session.generation(), remaining)
+    (
+        session.state(),
+        session.last_transition(),
+        session.in_flight(),
+        session.generation(),
+        remaining,
+    )
 }
 
 #[test]

@@ -11,7 +11,8 @@ use videokit_session::session::RequestId;
 use videokit_session::session::transitions::Cause;
 use videokit_session::trace::{Recorder, replay};
 use videokit_session::{
-    AllowedOrigin, Config, Credentials, Driver, Event, Moment, Output, Start, TransportFailure, Wake,
+    AllowedOrigin, Config, Credentials, Driver, Event, Moment, Output, Start, TransportFailure,
+    Wake,
 };
 
 use crate::oauth::{self, RefreshToken};
@@ -305,7 +306,8 @@ impl Drop for App {
             assert!(!format!("{event:?} {event}").contains(SECRET), "{event:?}");
         }
         assert!(!format!("{:?}", self.driver).contains(SECRET));
-        let replayed = replay(&self.trace).unwrap_or_else(|error| panic!("{error}\n{}", self.trace));
+        let replayed =
+            replay(&self.trace).unwrap_or_else(|error| panic!("{error}\n{}", self.trace));
         assert_eq!(replayed.difference(), None, "{}", self.trace);
     }
 }

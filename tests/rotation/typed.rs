@@ -1,7 +1,7 @@
 //! The typed layer hands the credentials for the next request back with each reply.
 
 use videokit_session::exchange::{DenialKind, Flaw, IdentitySource};
-use videokit_session::session::{Advance, Input, ReceiveError, RenewError, Rejection, Step};
+use videokit_session::session::{Advance, Input, ReceiveError, Rejection, RenewError, Step};
 use videokit_session::{
     Active, AnySession, Authenticating, Credentials, Grant, Moment, Session, SessionToken,
     TransportFailure,

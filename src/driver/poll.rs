@@ -213,7 +213,7 @@ impl Local {
         let asked_until = if self.retry_after.is_empty() {
             0
         } else {
-            self.retry_after.until(Endpoint::of(&login.credentials).or(login.endpoint))
+            self.retry_after.until(Endpoint::of(&login.credentials))
         };
         let opens = [
             (self.backoff.until(), WakeReason::Backoff),
@@ -234,14 +234,9 @@ impl Local {
         };
         self.calling = Some(Calling::Request(transition));
         let prepared = Prepared::new(&login.credentials, self.machine.core.identity.as_ref());
-        let unstated = login.credentials.exchange().endpoint().is_none();
         self.calling = None;
         match prepared {
             Ok(prepared) => {
-                // An exchange need not say before where it asks.
-                if unstated {
-                    login.endpoint = Endpoint::at(prepared.uri());
-                }
                 self.announced = Some(Announced { prepared, transition });
                 Output::Event(Event::Moved(transition))
             }

@@ -21,7 +21,7 @@ impl Local {
             Login::Token(None) => Some(Blocked::NoCredentials),
             Login::Renewable(login) => {
                 let spent = self.spent.as_deref() == Some(&login.credentials);
-                login.blocked.or(spent.then_some(Blocked::Spent))
+                spent.then_some(Blocked::Spent).or(login.blocked)
             }
         }
     }

@@ -43,15 +43,14 @@ impl Local {
         let retiring = self.token_age(turn.at);
         let failed = transitions::failing(self.machine.state());
         self.calling = Some(Calling::Read { failed, is_current });
-        let received = self.machine.receive(id, reply, &shared.config, now);
+        let stated = self.login.stated_identity();
+        let received = self.machine.receive(id, reply, stated, &shared.config, now);
         let Some(Received { transition, denial, credentials, successor }) = received else {
             return Delivery::Stale;
         };
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
             let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
-            let asked = self.login.renewable().and_then(|login| login.endpoint);
-            let endpoint = Endpoint::of(&credentials).or(asked);
-            self.retry_after.raise(endpoint, until, turn.ticks());
+            self.retry_after.raise(Endpoint::of(&credentials), until, turn.ticks());
         }
         self.calling = None;
         let lost = successor.is_none() && denial.as_ref().is_some_and(is_lost);
@@ -65,7 +64,7 @@ impl Local {
             self.spent = spent;
         }
         if let Some(successor) = successor.filter(|_| is_current) {
-            self.take_successor(successor);
+            self.take_successor(&successor);
         }
         Delivery::Accepted
     }
@@ -129,16 +128,16 @@ impl Local {
     }
 
     /// Replaces the login's credentials by their successor. Its exchange may panic, so it is asked last.
-    fn take_successor(&mut self, successor: Credentials) {
-        let Some(login) = self.login.renewable_mut().filter(|login| login.credentials != successor)
+    fn take_successor(&mut self, successor: &Credentials) {
+        let Some(login) =
+            self.login.renewable_mut().filter(|login| login.credentials != *successor)
         else {
             return;
         };
-        let asked = login.endpoint.take();
         let before = core::mem::replace(&mut login.credentials, successor.clone());
         login.given.get_or_insert_with(|| Box::new(before.clone()));
         self.emit(Event::CredentialsChanged);
-        if !same_endpoint((&before, asked), &successor) {
+        if !same_endpoint(&before, successor) {
             self.learned = None;
         }
     }

@@ -40,10 +40,6 @@ impl Prepared {
             credentials: credentials.clone(),
         })
     }
-
-    pub(crate) fn uri(&self) -> &http::Uri {
-        self.request.uri()
-    }
 }
 
 /// A request in flight.
@@ -96,10 +92,12 @@ impl Flight {
         deadline.saturating_sub(at.ticks())
     }
 
-    /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic.
+    /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic. The token
+    /// has to be for the identity that the credentials state, or else for the one `stated`.
     pub(super) fn read(
         &self,
         reply: Reply<'_>,
+        stated: Option<&Identity>,
         cx: &mut Context<'_>,
     ) -> (Result<ActiveToken, Denial>, Option<Credentials>) {
         let span = (self.sent, cx.observe());
@@ -108,7 +106,7 @@ impl Flight {
             Ok(grant) => grant,
             Err(denial) => return (Err(reply.with_its_wait(denial)), None),
         };
-        let stated = exchange.identity();
+        let stated = exchange.identity().or(stated);
         if let Some(Err(flaw)) = stated.map(|stated| check_named(&grant, stated)) {
             return (Err(reply.flawed(flaw)), None);
         }

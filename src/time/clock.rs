@@ -20,13 +20,16 @@ const LEAP: i64 = 1 << 40;
 pub(crate) struct Clock {
     last: Moment,
     ticks: u64,
-    drift: i64,
+    pub(crate) drift: i64,
     jumps: i64,
 }
 
 impl Clock {
     /// This clock after one more reading.
     pub(crate) fn advanced(self, now: Moment) -> Self {
+        if now == self.last {
+            return self;
+        }
         // A monotonic clock that went back adds nothing and re-bases.
         let dm = now.mono_millis().saturating_sub(self.last.mono_millis()).min(LEAP.unsigned_abs());
         let dw = now.wall_millis().saturating_sub(self.last.wall_millis());

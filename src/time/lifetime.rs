@@ -11,8 +11,8 @@ const UNBANKED: i64 = 1_000;
 /// [module](crate::time#the-remaining-lifetime)'s.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lifetime {
-    sent: Stamp,
-    received: Stamp,
+    pub(crate) sent: Stamp,
+    pub(crate) received: Stamp,
     /// `lo` before any time is counted, in milliseconds.
     at_least: i64,
     /// `hi` likewise; `None` where no end is known.

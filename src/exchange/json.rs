@@ -26,7 +26,7 @@ pub(super) struct Members<'a> {
     pub(super) expires_at: Option<Value<'a>>,
     pub(super) scopes: Option<Value<'a>>,
     pub(super) error: Option<Value<'a>>,
-    /// A member that stands there twice.
+    /// A member that appears twice.
     duplicate: Option<&'static str>,
     /// Whether any value is an array or an object.
     is_nested: bool,
@@ -130,8 +130,8 @@ fn flaw(json: &[u8], mark: usize, token: &'static str) -> Flaw {
     }
 }
 
-/// Whether this begins as an object whose first member is `name`, with a value that isn't quoted:
-/// what the vendor's Express example sends (wire facts, S).
+/// Returns whether this begins as an object whose first member is `name`, with a value without quotes: what the
+/// vendor's Express example sends (wire facts, S).
 fn is_unquoted(start: &str, name: &str) -> bool {
     let value = start
         .strip_prefix('{')
@@ -149,8 +149,10 @@ fn is_unquoted(start: &str, name: &str) -> bool {
     })
 }
 
-/// Returns what closes the innermost string, array or object that is still open at the end; as an error,
-/// the index of the bracket that opens one level too many.
+/// Returns the character that closes the innermost string, array or object that is open at the end.
+///
+/// # Errors
+/// The index of the first bracket beyond the depth limit.
 fn innermost_open(text: &[u8]) -> Result<Option<char>, usize> {
     let mut closing = [' '; DEPTH_LIMIT];
     let mut depth = 0_usize;
@@ -173,7 +175,7 @@ fn innermost_open(text: &[u8]) -> Result<Option<char>, usize> {
     Ok(if in_string { Some('"') } else { bracket })
 }
 
-/// The type of a value that is valid JSON, or the beginning of it.
+/// Returns the type of the value that `json` begins with.
 fn type_of(json: &[u8]) -> JsonType {
     match json.first() {
         Some(b'n') => JsonType::Null,
@@ -185,7 +187,7 @@ fn type_of(json: &[u8]) -> JsonType {
     }
 }
 
-/// A value as it stands in its text.
+/// A value, as written in its text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'a> {
     json: &'a [u8],
@@ -203,7 +205,7 @@ impl<'a> Value<'a> {
         Some((Self { json, is_plain: plain.is_some() }, rest))
     }
 
-    /// Returns the value as it stands in its text.
+    /// Returns the value as written.
     pub(super) fn as_json(self) -> &'a [u8] {
         self.json
     }
@@ -250,7 +252,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns what stands between the quotes of a string.
+    /// Returns a string without its quotes.
     fn inner(self) -> &'a [u8] {
         self.json.get(1..self.json.len().saturating_sub(1)).unwrap_or_default()
     }
@@ -288,7 +290,8 @@ pub(super) fn for_each_member<'a>(
     trim(after(b'}', rest)?).is_empty().then_some(())
 }
 
-/// Returns whether all bytes are ASCII and none is a control character. Without an early exit, so that it is vectorised.
+/// Returns whether all bytes are ASCII and none is a control character. There is no early exit, so that it is
+/// vectorised.
 pub(super) fn is_simple(json: &[u8]) -> bool {
     json.iter().fold(0, |most, byte| byte.wrapping_sub(b' ').max(most)) < 0x60
 }

@@ -70,14 +70,18 @@ pub struct Grant {
 impl Grant {
     /// Creates a grant of which only the token is known.
     pub fn new(token: SessionToken) -> Self {
-        Self {
-            token,
-            identity: None,
-            expires_at: None,
-            lifetime: None,
-            scopes: None,
-            successor: None,
-        }
+        Self::read(token, None, None, None)
+    }
+
+    /// Creates a grant from what a reply states. `expires_at` is UTF-8.
+    pub(super) fn read(
+        token: SessionToken,
+        identity: Option<Identity>,
+        expires_at: Option<&[u8]>,
+        scopes: Option<Scopes>,
+    ) -> Self {
+        let expires_at = expires_at.and_then(ShortText::new);
+        Self { token, identity, expires_at, lifetime: None, scopes, successor: None }
     }
 
     /// Sets the identity that the token is for.
@@ -88,12 +92,7 @@ impl Grant {
     /// Sets when the token expires, as the issuer wrote it. The expiry is unknown if that is not
     /// [RFC 3339](ExpiresAt::parse). A text of more than 64 bytes is dropped.
     pub fn with_expires_at(self, expires_at: impl AsRef<str>) -> Self {
-        self.with_expiry_text(expires_at.as_ref().as_bytes())
-    }
-
-    /// As [`with_expires_at`](Self::with_expires_at), for a text that is known to be UTF-8.
-    pub(super) fn with_expiry_text(self, expires_at: &[u8]) -> Self {
-        Self { expires_at: ShortText::new(expires_at), ..self }
+        Self { expires_at: ShortText::new(expires_at.as_ref().as_bytes()), ..self }
     }
 
     /// Sets when the token expires. It is kept as RFC 3339.

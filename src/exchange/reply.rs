@@ -192,23 +192,23 @@ fn grant(
     name: &'static str,
     expected: Option<&Identity>,
 ) -> Result<Grant, Flaw> {
-    let token = members.token.ok_or(Flaw::Missing { member: name })?;
-    let mut grant = Grant::new(token.token(name)?);
-    if let Some(identity) = members.identity.filter(|value| !value.is_null()) {
-        let named = identity.string("identity")?;
-        let identity = match expected.filter(|expected| *expected.as_str().as_bytes() == *named) {
-            Some(expected) => Some(expected.clone()),
-            None => core::str::from_utf8(&named).ok().and_then(|named| Identity::new(named).ok()),
-        };
-        grant = grant.with_identity(identity.ok_or(Flaw::Unusable { member: "identity" })?);
-    }
-    if let Some(expires_at) = members.expires_at.filter(|value| !value.is_null()) {
-        grant = grant.with_expiry_text(&expires_at.string("expiresAt")?);
-    }
-    if let Some(scopes) = members.scopes.and_then(granted_scopes) {
-        grant = grant.with_scopes(scopes);
-    }
-    Ok(grant)
+    let token = members.token.ok_or(Flaw::Missing { member: name })?.token(name)?;
+    let identity = members.identity.and_then(Value::unless_null);
+    let identity = identity.map(|value| read_identity(value, expected)).transpose()?;
+    let expires_at = members.expires_at.and_then(Value::unless_null);
+    let expires_at = expires_at.map(|value| value.string("expiresAt")).transpose()?;
+    let scopes = members.scopes.and_then(granted_scopes);
+    Ok(Grant::read(token, identity, expires_at.as_deref(), scopes))
+}
+
+/// Returns the identity that a reply names: the expected one, if it is that.
+fn read_identity(value: Value<'_>, expected: Option<&Identity>) -> Result<Identity, Flaw> {
+    let named = value.string("identity")?;
+    let identity = match expected.filter(|expected| *expected.as_str().as_bytes() == *named) {
+        Some(expected) => Some(expected.clone()),
+        None => core::str::from_utf8(&named).ok().and_then(|named| Identity::new(named).ok()),
+    };
+    identity.ok_or(Flaw::Unusable { member: "identity" })
 }
 
 /// Returns the scopes that a reply states, if they can be read. No known reply states any (wire facts, N), so

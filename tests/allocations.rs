@@ -59,6 +59,11 @@ fn looking_at_a_driver_allocates_nothing() {
         driver.set_online(false, START);
     });
     assert_eq!(counted.count_total, 0, "{counted:?}");
+    let refused = |driver: &mut Driver| {
+        measure(|| driver.handle_unauthorized(driver.generation().unwrap(), START)).count_total
+    };
+    // What 401s teach is kept from the first one on.
+    assert_eq!([refused(&mut driver), refused(&mut driver)], [1, 0]);
     println!("a driver has {} bytes of its own", size_of::<Driver>());
 }
 

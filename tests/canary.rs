@@ -209,7 +209,7 @@ fn nothing_prints_a_secret() {
     printed.error(&Endpoint::https(&secret_uri).unwrap_err());
     printed.error(&AllowedOrigin::https(&secret_uri).unwrap_err());
     printed.debug(&gateway());
-    printed.debug(&Gateway::older(&api_token, identity()).unwrap());
+    printed.debug(&Gateway::legacy(&api_token, identity()).unwrap());
     printed.debug(&backend());
     printed.debug(&gateway().request());
     printed.debug(&backend().request().headers().get("cookie"));
@@ -452,8 +452,8 @@ fn every_freed_block_is_wiped() {
             let token = SessionToken::new(odd).unwrap();
             drop(Session::new(config("Bearer "), 1).adopt(token, START));
         }
-        let older = Gateway::older(&ApiToken::new(CANARY).unwrap(), identity()).unwrap();
-        drop(older.request());
+        let legacy = Gateway::legacy(&ApiToken::new(CANARY).unwrap(), identity()).unwrap();
+        drop(legacy.request());
         let grant = gateway().read(&plain).unwrap();
         drop(grant.to_token_reply());
     });

@@ -238,7 +238,7 @@ fn says_what_is_wrong_with_a_command_line() {
             "loopback address: use https",
         ),
         (&[gateway[0], gateway[1], "--scope", ""], None, "a scope is"),
-        (&[gateway[0], gateway[1], "--older", "--scope", "videos.read"], None, "exclude each"),
+        (&[gateway[0], gateway[1], "--legacy", "--scope", "videos.read"], None, "exclude each"),
     ];
     for (arguments, token, expected) in rows {
         let output = quickstart(arguments, *token);
@@ -258,7 +258,7 @@ fn logs_in_at_another_gateway() {
     for (path, option, expected) in [
         ("/v1/sessions", None, ["validity  Valid, with 5", "asked: none"]),
         ("/", Some("--scope=videos.read"), ["Valid, with 5", "asked: videos.read"]),
-        ("", Some("--older"), ["an expiry that nobody stated", "asked: none"]),
+        ("", Some("--legacy"), ["an expiry that nobody stated", "asked: none"]),
     ] {
         let (origin, gateway) = gateway();
         let url = format!("{origin}{path}");
@@ -304,7 +304,7 @@ fn a_gateway_that_gives_no_token_is_a_failure_that_says_what_to_do() {
         &format!("{origin}/large"),
         "right:token",
         "Denied: the reply is malformed: the body has",
-        "--older",
+        "--legacy",
     );
     assert_eq!(gateway.lock().unwrap().counts().granted, 0);
 

@@ -3,7 +3,7 @@
 //! | fact, with its letter in the chapter `wire` of the docs | test |
 //! |---|---|
 //! | the gateway's request; `scopes` is `[]` where none is asked for (N) | `the_gateway_s_request_…` |
-//! | the older request and reply (R) | `the_older_…` |
+//! | the legacy request and reply (R) | `the_legacy_…` |
 //! | an API token is opaque (S) | `an_api_token_is_opaque` |
 //! | nine scope names, others kept (N) | `nine_scope_names_are_known_and_others_kept` |
 //! | the reply doesn't list scopes (N) | `scopes_asked_for_are_not_scopes_granted` |
@@ -108,11 +108,11 @@ fn the_gateway_s_request_with_scopes_and_an_identity_that_needs_escapes() {
 }
 
 #[test]
-fn the_older_request_and_its_reply_without_expiry() {
+fn the_legacy_request_and_its_reply_without_expiry() {
     let token = ApiToken::new("app:secret").unwrap();
-    let older = Gateway::older(&token, identity("YOUR_IDENTITY")).unwrap();
+    let legacy = Gateway::legacy(&token, identity("YOUR_IDENTITY")).unwrap();
     assert_eq!(
-        written(&older.request()),
+        written(&legacy.request()),
         "POST https://api.video.io/v1/sessions\n\
          accept: application/json; charset=utf-8\n\
          authorization: App token=app:secret\n\
@@ -121,23 +121,23 @@ fn the_older_request_and_its_reply_without_expiry() {
          \n\
          {\"identity\":\"YOUR_IDENTITY\"}"
     );
-    assert!(older.request().headers()[AUTHORIZATION].is_sensitive());
+    assert!(legacy.request().headers()[AUTHORIZATION].is_sensitive());
 
     let body = r#"{"session_key":"1nU73GCsMnqT2sudzHPMo6az","identity":"YOUR_IDENTITY"}"#;
-    let session = granted(&Credentials::for_development(older), body);
+    let session = granted(&Credentials::for_development(legacy), body);
     assert_eq!(session.remaining(NOW).at_most_millis(), None, "its expiry is unknown");
     assert_eq!(session.validity(NOW), Validity::Valid, "for an assumed lifetime");
 }
 
 #[test]
-fn the_older_dialect_does_not_read_the_current_reply_nor_the_other_way_round() {
+fn the_legacy_dialect_does_not_read_the_current_reply_nor_the_other_way_round() {
     let token = ApiToken::new("app:secret").unwrap();
-    let older = Gateway::older(&token, identity("END_USER_ID")).unwrap();
+    let legacy = Gateway::legacy(&token, identity("END_USER_ID")).unwrap();
     let current = Response::new(r#"{"sessionToken":"t","identity":"END_USER_ID"}"#);
     let missing = |member| DenialKind::Malformed(Flaw::Missing { member });
-    assert_eq!(older.read(&current).unwrap_err().kind(), missing("session_key"));
-    let older = Response::new(r#"{"session_key":"t","identity":"END_USER_ID"}"#);
-    assert_eq!(gateway().read(&older).unwrap_err().kind(), missing("sessionToken"));
+    assert_eq!(legacy.read(&current).unwrap_err().kind(), missing("session_key"));
+    let legacy = Response::new(r#"{"session_key":"t","identity":"END_USER_ID"}"#);
+    assert_eq!(gateway().read(&legacy).unwrap_err().kind(), missing("sessionToken"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ Keeps a login alive with a driver, against a gateway and a backend of its own on
 everything that can go wrong, in about fifteen seconds.
 
 Usage: quickstart [--trace FILE]
-       quickstart --gateway URL --identity ID [--scope NAME]... [--older]
+       quickstart --gateway URL --identity ID [--scope NAME]... [--legacy]
 
   --trace FILE     write down what happens, to be drawn by the example `timeline`
   --gateway URL    log in once at this gateway instead, show what it grants, and stop: the address
@@ -26,7 +26,7 @@ Usage: quickstart [--trace FILE]
                    added to one that ends after its host. Plain http is for 127.0.0.1 and the like
   --identity ID    the unique id of the user or device to log in as
   --scope NAME     ask for this scope, such as videos.read; may be given again
-  --older          speak the older dialect (https://api.video.io/v1/sessions), which has no scopes
+  --legacy         speak the legacy dialect (https://api.video.io/v1/sessions), which has no scopes
   --help           show this
 
 The API token for --gateway comes from the environment variable VIDEOKIT_API_TOKEN. No token is ever
@@ -40,7 +40,7 @@ pub(crate) enum Command {
 }
 
 pub(crate) fn command() -> Result<Command, Box<dyn Error>> {
-    let (mut gateway, mut identity, mut scopes, mut older) = (None, None, Vec::new(), false);
+    let (mut gateway, mut identity, mut scopes, mut legacy) = (None, None, Vec::new(), false);
     let mut trace = None;
     let mut parser = lexopt::Parser::from_env();
     while let Some(argument) = parser.next()? {
@@ -49,14 +49,14 @@ pub(crate) fn command() -> Result<Command, Box<dyn Error>> {
             Long("gateway") => gateway = Some(parser.value()?.string()?),
             Long("identity") => identity = Some(parser.value()?.string()?),
             Long("scope") => scopes.push(parser.value()?.parse::<Scope>()?),
-            Long("older") => older = true,
+            Long("legacy") => legacy = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             other => return Err(other.unexpected().into()),
         }
     }
     let scopes: Scopes = scopes.into_iter().collect();
     let Some(url) = gateway else {
-        let alone = identity.is_none() && scopes.is_empty() && !older;
+        let alone = identity.is_none() && scopes.is_empty() && !legacy;
         return if alone {
             Ok(Command::Play { trace })
         } else {
@@ -66,15 +66,15 @@ pub(crate) fn command() -> Result<Command, Box<dyn Error>> {
     if trace.is_some() {
         return Err("--trace and --gateway exclude each other".into());
     }
-    if older && !scopes.is_empty() {
+    if legacy && !scopes.is_empty() {
         return Err(
-            "--older and --scope exclude each other: the older dialect has no scopes".into()
+            "--legacy and --scope exclude each other: the legacy dialect has no scopes".into()
         );
     }
     let (endpoint, origin) = remote::address(&url).map_err(|e| format!("--gateway: {e}"))?;
     let identity = Identity::new(identity.ok_or("--identity is missing")?)?;
     let api_token = api_token()?;
-    Ok(Command::Remote(Remote { endpoint, origin, identity, scopes, older, api_token }))
+    Ok(Command::Remote(Remote { endpoint, origin, identity, scopes, legacy, api_token }))
 }
 
 fn api_token() -> Result<ApiToken, Box<dyn Error>> {

@@ -23,7 +23,7 @@ pub(crate) struct Remote {
     pub(crate) origin: AllowedOrigin,
     pub(crate) identity: Identity,
     pub(crate) scopes: Scopes,
-    pub(crate) older: bool,
+    pub(crate) legacy: bool,
     pub(crate) api_token: ApiToken,
 }
 
@@ -92,8 +92,8 @@ impl Remote {
     }
 
     fn credentials(&self) -> Result<Credentials, Box<dyn Error>> {
-        let gateway = if self.older {
-            Gateway::older(&self.api_token, self.identity.clone())?
+        let gateway = if self.legacy {
+            Gateway::legacy(&self.api_token, self.identity.clone())?
         } else {
             Gateway::new(self.api_token.clone(), self.identity.clone()).scopes(self.scopes.clone())
         };
@@ -132,7 +132,7 @@ fn way_out(denial: &Denial) -> &'static str {
         }
         DenialKind::Redirect => "no token: give the address that the gateway really has",
         DenialKind::Malformed(_) => {
-            "no token: is this the address of a gateway's sessions, and in this dialect (--older)?"
+            "no token: is this the address of a gateway's sessions, and in this dialect (--legacy)?"
         }
         _ => "no token: try again later",
     }

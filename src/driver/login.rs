@@ -23,8 +23,6 @@ pub(super) struct Renewable {
     pub(super) credentials: Credentials,
     /// The credentials that the caller last started with or set, where successors have taken their place.
     pub(super) given: Option<Box<Credentials>>,
-    /// Where the last request went.
-    pub(super) endpoint: Option<Endpoint>,
     /// A token that is adopted with the next poll.
     pub(super) pending: Option<Box<Grant>>,
     pub(super) blocked: Option<Blocked>,
@@ -44,7 +42,11 @@ impl Login {
     pub(super) fn of(machine: &Machine) -> Self {
         match machine.flight() {
             Some(flight) => Self::Renewable(Renewable::new(flight.credentials.clone())),
-            None if machine.state() == StateName::Unauthenticated => Self::None,
+            None if machine.state() == StateName::Unauthenticated
+                && machine.core.identity.is_none() =>
+            {
+                Self::None
+            }
             None => Self::Token(None),
         }
     }
@@ -55,6 +57,15 @@ impl Login {
 
     pub(super) fn renewable_mut(&mut self) -> Option<&mut Renewable> {
         if let Self::Renewable(login) = self { Some(login) } else { None }
+    }
+
+    /// Returns whether there is a token that is still to be adopted.
+    pub(super) fn has_pending(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Token(pending) => pending.is_some(),
+            Self::Renewable(login) => login.pending.is_some(),
+        }
     }
 
     /// Takes out the token that is still to be adopted, if there is one.
@@ -78,14 +89,7 @@ impl Login {
 
 impl Renewable {
     pub(super) fn new(credentials: Credentials) -> Self {
-        Self {
-            credentials,
-            given: None,
-            endpoint: None,
-            pending: None,
-            blocked: None,
-            spent_emitted: false,
-        }
+        Self { credentials, given: None, pending: None, blocked: None, spent_emitted: false }
     }
 
     /// Returns whether the caller has started with these credentials, or set them.
@@ -95,19 +99,19 @@ impl Renewable {
 
     /// Returns whether these credentials ask the same endpoint for the same scopes.
     pub(super) fn same_endpoint_and_scopes(&self, credentials: &Credentials) -> bool {
-        self.same_endpoint(credentials)
+        same_endpoint(&self.credentials, credentials)
             && self.credentials.exchange().scopes() == credentials.exchange().scopes()
     }
+}
 
-    /// Returns whether these credentials ask the same endpoint. An exchange that doesn't say where it asks has no
-    /// endpoint to differ from, until it has asked.
-    pub(super) fn same_endpoint(&self, credentials: &Credentials) -> bool {
-        let current = self.credentials.exchange().endpoint();
-        let other = credentials.exchange().endpoint();
-        if current.is_some() && current == other {
-            return true;
-        }
-        let current = current.and_then(Endpoint::at).or(self.endpoint);
-        current.zip(other.and_then(Endpoint::at)).is_none_or(|(current, other)| current == other)
+/// Returns whether two credentials ask the same endpoint. An exchange that has no request to offer has no endpoint
+/// to differ from.
+pub(super) fn same_endpoint(one: &Credentials, other: &Credentials) -> bool {
+    let stated = [one, other].map(|credentials| credentials.exchange().endpoint());
+    if let [Some(one), Some(other)] = stated
+        && one == other
+    {
+        return true;
     }
+    Endpoint::of(one).zip(Endpoint::of(other)).is_none_or(|(one, other)| one == other)
 }

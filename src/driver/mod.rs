@@ -176,6 +176,9 @@ mod event;
 mod input;
 mod learned_age;
 mod login;
+#[cfg(test)]
+#[path = "../../tests/model/mod.rs"]
+mod model;
 mod output;
 mod policy;
 mod poll;

@@ -7,7 +7,7 @@ use super::output::{Idle, Output, Wait, Wake, WakeReason};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
 use super::{Calling, Driver, Local, Shared, Turn};
-use crate::session::transitions::{self, StateName, Transition};
+use crate::session::transitions::{self, Transition};
 use crate::session::{Active, ActiveToken, Blocked, Prepared, TransportFailure};
 use crate::time::Moment;
 
@@ -94,9 +94,8 @@ impl Local {
             }
             Ok(None) => {}
             Err(error) => {
-                let nothing_else = matches!(self.login, Login::Token(_));
-                if nothing_else && self.machine.state() == StateName::Unauthenticated {
-                    self.login = Login::None;
+                if matches!(self.login, Login::Token(_)) {
+                    self.login = Login::of(&self.machine);
                 }
                 self.emit(Event::NotAdopted(error));
             }
@@ -213,7 +212,7 @@ impl Local {
         let asked_until = if self.retry_after.is_empty() {
             0
         } else {
-            self.retry_after.until(Endpoint::of(&login.credentials).or(login.endpoint))
+            self.retry_after.until(Endpoint::of(&login.credentials))
         };
         let opens = [
             (self.backoff.until(), WakeReason::Backoff),
@@ -234,14 +233,9 @@ impl Local {
         };
         self.calling = Some(Calling::Request(transition));
         let prepared = Prepared::new(&login.credentials, self.machine.core.identity.as_ref());
-        let unstated = login.credentials.exchange().endpoint().is_none();
         self.calling = None;
         match prepared {
             Ok(prepared) => {
-                // An exchange need not say before where it asks.
-                if unstated {
-                    login.endpoint = Endpoint::at(prepared.uri());
-                }
                 self.announced = Some(Announced { prepared, transition });
                 Output::Event(Event::Moved(transition))
             }

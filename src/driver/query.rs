@@ -21,7 +21,7 @@ impl Local {
             Login::Token(None) => Some(Blocked::NoCredentials),
             Login::Renewable(login) => {
                 let spent = self.spent.as_deref() == Some(&login.credentials);
-                login.blocked.or(spent.then_some(Blocked::Spent))
+                spent.then_some(Blocked::Spent).or(login.blocked)
             }
         }
     }
@@ -69,7 +69,10 @@ impl Driver {
             .and_then(|active| {
                 active.authorization(&self.shared.config, machine.core.stamp_at(now)).ok()
             })
-            .ok_or_else(|| self.blocked().map_or(AuthorizeError::Wait, AuthorizeError::Start))
+            .ok_or_else(|| match self.blocked() {
+                Some(blocked) if !self.local.login.has_pending() => AuthorizeError::Start(blocked),
+                _ => AuthorizeError::Wait,
+            })
     }
 
     /// Returns the state that the events have led to. A session whose token has expired is active until the

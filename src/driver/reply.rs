@@ -4,7 +4,7 @@ use super::backoff::{Backoff, Cause};
 use super::counters::bump;
 use super::event::Event;
 use super::learned_age::TokenAge;
-use super::login::Renewable;
+use super::login::same_endpoint;
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -43,7 +43,8 @@ impl Local {
         let retiring = self.token_age(turn.at);
         let failed = transitions::failing(self.machine.state());
         self.calling = Some(Calling::Read { failed, is_current });
-        let received = self.machine.receive(id, reply, &shared.config, now);
+        let current = self.login.renewable().map(|login| &login.credentials);
+        let received = self.machine.receive(id, reply, current, &shared.config, now);
         let Some(Received { transition, denial, credentials, successor }) = received else {
             return Delivery::Stale;
         };
@@ -51,9 +52,7 @@ impl Local {
             // The exchange may panic once more, and this is what has happened by now.
             self.calling = Some(Calling::Read { failed: transition, is_current });
             let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
-            let asked = self.login.renewable().and_then(|login| login.endpoint);
-            let endpoint = Endpoint::of(&credentials).or(asked);
-            self.retry_after.raise(endpoint, until, turn.ticks());
+            self.retry_after.raise(Endpoint::of(&credentials), until, turn.ticks());
         }
         self.calling = None;
         let lost = successor.is_none() && denial.as_ref().is_some_and(is_lost);
@@ -67,7 +66,7 @@ impl Local {
             self.spent = spent;
         }
         if let Some(successor) = successor.filter(|_| is_current) {
-            self.take_successor(successor);
+            self.take_successor(&successor);
         }
         Delivery::Accepted
     }
@@ -131,17 +130,17 @@ impl Local {
     }
 
     /// Replaces the login's credentials by their successor. Its exchange may panic, so it is asked last.
-    fn take_successor(&mut self, successor: Credentials) {
-        let Some(login) = self.login.renewable_mut() else { return };
-        if login.credentials == successor {
+    fn take_successor(&mut self, successor: &Credentials) {
+        let Some(login) =
+            self.login.renewable_mut().filter(|login| login.credentials != *successor)
+        else {
             return;
-        }
+        };
         let before = core::mem::replace(&mut login.credentials, successor.clone());
-        let before = Renewable { endpoint: login.endpoint.take(), ..Renewable::new(before) };
-        login.given.get_or_insert_with(|| Box::new(before.credentials.clone()));
+        login.given.get_or_insert_with(|| Box::new(before.clone()));
         self.emit(Event::CredentialsChanged);
-        if !before.same_endpoint(&successor) {
-            self.learned = None;
+        if !same_endpoint(&before, successor) {
+            self.forget_ages();
         }
     }
 
@@ -152,8 +151,8 @@ impl Local {
         }
         self.token = TokenStatus::granted(after_401);
         self.backoff.succeed();
-        let remaining = self.machine.active().map(|active| active.token.remaining(turn.at));
-        if remaining.is_some_and(|remaining| remaining.validity() == Validity::Valid) {
+        let token = self.machine.active().map(|active| &active.token);
+        if token.is_some_and(|token| token.lifetime.validity(turn.at) == Validity::Valid) {
             self.backoff = Backoff::default();
         } else {
             // It may have expired on its way: asking again at once would be a loop.

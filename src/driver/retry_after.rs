@@ -17,9 +17,13 @@ const APART: usize = 4;
 pub(super) struct Endpoint(NonZeroU64);
 
 impl Endpoint {
-    /// Returns where credentials are sent; `None` where the exchange doesn't say that without a request.
+    /// Returns where credentials are sent; `None` where the exchange has no request to offer.
     pub(super) fn of(credentials: &Credentials) -> Option<Self> {
-        Self::at(credentials.exchange().endpoint()?)
+        let exchange = credentials.exchange();
+        match exchange.endpoint() {
+            Some(uri) => Self::at(uri),
+            None => Self::at(exchange.request().ok()?.uri()),
+        }
     }
 
     /// Returns `None` for a URI without an origin.

@@ -2,7 +2,7 @@
 
 use super::backoff::Backoff;
 use super::event::Event;
-use super::login::{Login, Renewable};
+use super::login::{Login, Renewable, same_endpoint};
 use super::token_status::TokenStatus;
 use super::{Local, Shared, Turn};
 use crate::exchange::{Backend, Credentials, Grant, Identity};
@@ -59,9 +59,12 @@ pub(super) enum Relation {
 }
 
 impl Local {
-    /// Returns the identity of the login, as far as it is known: the one of its tokens, or the stated one.
+    /// Returns the identity of the login, as far as it is known: the one of its tokens, the stated one, or the one
+    /// that the request under way asks for.
     pub(super) fn identity(&self) -> Option<&Identity> {
-        let stated = || self.login.stated_identity().or_else(|| self.machine.identity());
+        let announced = self.announced.as_ref().map(|next| &next.prepared.credentials);
+        let asked = || announced.or_else(|| Some(&self.machine.flight()?.credentials));
+        let stated = || self.login.stated_identity().or_else(|| asked()?.exchange().identity());
         self.machine.core.identity.as_ref().or_else(stated)
     }
 
@@ -162,16 +165,22 @@ impl Local {
     /// Takes other credentials of the same login.
     fn rotate(&mut self, credentials: Credentials, turn: Turn<'_>) {
         let before = self.login.renewable();
-        let moves = before.is_some_and(|before| !before.same_endpoint(&credentials));
+        let moves = before.is_some_and(|before| !same_endpoint(&before.credentials, &credentials));
         let pending = self.login.take_pending();
         self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
         if moves {
-            self.learned = None;
+            self.forget_ages();
         } else if let Some(learned) = &mut self.learned {
             learned.renew_trust(turn.policy());
         }
         self.backoff = Backoff::default();
         self.token.reopen();
+    }
+
+    /// Forgets what 401s have taught: requests go to another endpoint from now on.
+    pub(super) fn forget_ages(&mut self) {
+        self.learned = None;
+        self.token.teach_nothing();
     }
 
     pub(super) fn stop(&mut self, shared: &Shared, now: Moment) {

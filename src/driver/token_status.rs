@@ -61,6 +61,13 @@ impl TokenStatus {
         matches!(self.refusal, Refusal::Renew { .. })
     }
 
+    /// Drops what a 401 on the token would teach.
+    pub(super) fn teach_nothing(&mut self) {
+        if let Refusal::Renew { teaches } = &mut self.refusal {
+            *teaches = None;
+        }
+    }
+
     /// Gives a token that the API refused another chance, with new credentials.
     pub(super) fn reopen(&mut self) {
         if self.is_after_401() {

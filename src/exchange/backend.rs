@@ -135,11 +135,13 @@ impl Exchange for Backend {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let grant = reply.read("sessionToken", self.body_limit).map_err(|denial| {
-            let passing = denial.kind() == DenialKind::Refused
-                && self.worth_retrying.contains(&reply.status());
-            if passing { denial.with_permanence(false) } else { denial }
-        })?;
+        let grant = reply.read("sessionToken", self.body_limit, self.identity.as_ref()).map_err(
+            |denial| {
+                let passing = denial.kind() == DenialKind::Refused
+                    && self.worth_retrying.contains(&reply.status());
+                if passing { denial.with_permanence(false) } else { denial }
+            },
+        )?;
         if let Some(wanted) = &self.identity {
             check_identity(&grant, wanted).map_err(|flaw| reply.flawed(flaw))?;
         }

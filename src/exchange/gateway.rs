@@ -1,7 +1,7 @@
 //! The gateway's exchange: an API token and an identity for a session token, in two dialects.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, Request, Uri};
 use serde::Serialize;
 
@@ -18,9 +18,9 @@ use crate::secret::{ApiToken, TokenError};
 const GATEWAY: &str = "https://gateway.video.io/v1/sessions";
 
 /// Where they were made before (wire facts, R).
-const OLDER_GATEWAY: &str = "https://api.video.io/v1/sessions";
+const LEGACY_GATEWAY: &str = "https://api.video.io/v1/sessions";
 
-/// The scheme of the older dialect's authorization (wire facts, R).
+/// The scheme of the legacy dialect's authorization (wire facts, R).
 const APP_TOKEN: &str = "App token=";
 
 /// The gateway's exchange: the app-wide API token, and the identity that a session token is for.
@@ -34,16 +34,19 @@ const APP_TOKEN: &str = "App token=";
 pub struct Gateway {
     dialect: Dialect,
     endpoint: Endpoint,
-    token: ApiToken,
+    /// With the API token.
+    headers: HeaderMap,
     identity: Identity,
     scopes: Scopes,
+    /// Identity and scopes as JSON.
+    body: Bytes,
     body_limit: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Current,
-    Older,
+    Legacy,
 }
 
 impl Dialect {
@@ -51,14 +54,14 @@ impl Dialect {
     fn token_member(self) -> &'static str {
         match self {
             Self::Current => "sessionToken",
-            Self::Older => "session_key",
+            Self::Legacy => "session_key",
         }
     }
 
     fn accept(self) -> &'static str {
         match self {
             Self::Current => "application/json",
-            Self::Older => "application/json; charset=utf-8",
+            Self::Legacy => "application/json; charset=utf-8",
         }
     }
 }
@@ -66,32 +69,47 @@ impl Dialect {
 impl Gateway {
     /// The current gateway at `https://gateway.video.io/v1/sessions`, asking for no scope.
     pub fn new(token: ApiToken, identity: Identity) -> Self {
-        Self {
-            dialect: Dialect::Current,
-            endpoint: Endpoint::known(GATEWAY),
-            token,
-            identity,
-            scopes: Scopes::default(),
-            body_limit: BODY_LIMIT,
-        }
+        Self::with(Dialect::Current, GATEWAY, token, identity)
     }
 
-    /// The older exchange at `https://api.video.io/v1/sessions`. Its replies name no expiry, and it
+    /// The legacy exchange at `https://api.video.io/v1/sessions`. Its replies name no expiry, and it
     /// knows no scopes: what [`scopes`](Self::scopes) sets is not sent.
     ///
     /// # Errors
-    /// [`TokenError`] if the token doesn't fit behind the older scheme; none is known that doesn't.
-    pub fn older(token: &ApiToken, identity: Identity) -> Result<Self, TokenError> {
-        Ok(Self {
-            dialect: Dialect::Older,
-            endpoint: Endpoint::known(OLDER_GATEWAY),
-            ..Self::new(token.behind(APP_TOKEN)?, identity)
-        })
+    /// [`TokenError`] if the token doesn't fit behind the legacy scheme; none is known that doesn't.
+    pub fn legacy(token: &ApiToken, identity: Identity) -> Result<Self, TokenError> {
+        let token = token.behind(APP_TOKEN)?;
+        Ok(Self::with(Dialect::Legacy, LEGACY_GATEWAY, token, identity))
+    }
+
+    fn with(dialect: Dialect, uri: &'static str, token: ApiToken, identity: Identity) -> Self {
+        let mut headers = HeaderMap::with_capacity(4);
+        headers.insert(AUTHORIZATION, token.into_header());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static(dialect.accept()));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let gateway = Self {
+            dialect,
+            endpoint: Endpoint::known(uri),
+            headers,
+            identity,
+            scopes: Scopes::default(),
+            body: Bytes::new(),
+            body_limit: BODY_LIMIT,
+        };
+        gateway.scopes(Scopes::default())
     }
 
     /// Asks for scopes.
     pub fn scopes(self, scopes: Scopes) -> Self {
-        Self { scopes, ..self }
+        let body = Ask {
+            identity: self.identity.as_str(),
+            scopes: (self.dialect == Dialect::Current)
+                .then(|| scopes.iter().map(Scope::as_str).collect()),
+        };
+        // Strings into memory: there is nothing to fail, and the gateway refuses an empty body.
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        Self { scopes, body: body.into(), ..self }
     }
 
     /// Asks at another address: a test's, or a proxy's.
@@ -108,29 +126,17 @@ impl Gateway {
     #[cfg(feature = "trace")]
     pub(super) fn hash_into(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash;
-        self.endpoint.uri().hash(hasher);
-        (self.dialect.accept(), self.token.header(), &self.identity, &self.scopes).hash(hasher);
+        (self.endpoint.uri(), self.headers.get(AUTHORIZATION), &self.body).hash(hasher);
     }
 
     /// The request for a session token. It is marked `Cache-Control: no-store`, since a stored reply
     /// would hand out a token of unknown age.
     #[must_use]
     pub fn request(&self) -> Request<Bytes> {
-        let body = match self.dialect {
-            Dialect::Current => json(&Ask {
-                identity: self.identity.as_str(),
-                scopes: Some(self.scopes.iter().map(Scope::as_str).collect()),
-            }),
-            Dialect::Older => json(&Ask { identity: self.identity.as_str(), scopes: None }),
-        };
-        let mut request = Request::new(body);
+        let mut request = Request::new(self.body.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.endpoint.uri().clone();
-        let headers = request.headers_mut();
-        headers.insert(AUTHORIZATION, self.token.header().clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static(self.dialect.accept()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        *request.headers_mut() = self.headers.clone();
         request
     }
 
@@ -153,7 +159,8 @@ impl Exchange for Gateway {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let grant = reply.read(self.dialect.token_member(), self.body_limit)?;
+        let grant =
+            reply.read(self.dialect.token_member(), self.body_limit, Some(&self.identity))?;
         let named = if grant.identity().is_some() {
             check_identity(&grant, &self.identity)
         } else {
@@ -189,9 +196,4 @@ struct Ask<'a> {
     identity: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<Vec<&'a str>>,
-}
-
-fn json(ask: &Ask<'_>) -> Bytes {
-    // Strings into memory: there is nothing to fail, and the gateway refuses an empty body.
-    serde_json::to_vec(ask).unwrap_or_default().into()
 }

@@ -11,11 +11,30 @@ use serde::Serialize;
 use super::credentials::Credentials;
 use super::identity::Identity;
 use super::scopes::Scopes;
-use crate::secret::{SessionToken, Wiped};
+use crate::secret::{SessionToken, ZeroizingBuffer};
 use crate::time::{ExpiresAt, Moment, millis};
 
 /// The longest `expiresAt` that is kept, in bytes. A longer one is no date, and is dropped.
 const EXPIRES_AT_LIMIT: usize = 64;
+
+/// A text that is kept in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct ShortText {
+    bytes: [u8; EXPIRES_AT_LIMIT],
+    len: u8,
+}
+
+impl ShortText {
+    fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; EXPIRES_AT_LIMIT];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self { bytes, len: u8::try_from(text.len()).ok()? })
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len.into()).unwrap_or_default()
+    }
+}
 
 /// A session token, with what is known about it. Not `Serialize`: a token leaves by
 /// [`to_token_reply`](Grant::to_token_reply) only. `Debug` shows neither the token nor any text that a server
@@ -41,7 +60,7 @@ const EXPIRES_AT_LIMIT: usize = 64;
 pub struct Grant {
     token: SessionToken,
     identity: Option<Identity>,
-    expires_at: Option<Box<str>>,
+    expires_at: Option<ShortText>,
     lifetime: Option<Duration>,
     scopes: Option<Scopes>,
     successor: Option<Credentials>,
@@ -67,9 +86,13 @@ impl Grant {
 
     /// Sets when the token expires, as the issuer wrote it: [RFC 3339](ExpiresAt::parse), or anything else for
     /// an unknown expiry. More than 64 bytes are dropped.
-    pub fn with_expires_at(self, expires_at: impl Into<Box<str>>) -> Self {
-        let text = expires_at.into();
-        Self { expires_at: (text.len() <= EXPIRES_AT_LIMIT).then_some(text), ..self }
+    pub fn with_expires_at(self, expires_at: impl AsRef<str>) -> Self {
+        self.with_expiry_text(expires_at.as_ref().as_bytes())
+    }
+
+    /// As [`with_expires_at`](Self::with_expires_at), for a text that is known to be UTF-8.
+    pub(super) fn with_expiry_text(self, expires_at: &[u8]) -> Self {
+        Self { expires_at: ShortText::new(expires_at), ..self }
     }
 
     /// Sets when the token expires, as an instant. It is kept as RFC 3339.
@@ -120,13 +143,13 @@ impl Grant {
     /// When the token expires, as the reply wrote it. It need not be a date.
     #[must_use]
     pub fn expires_at(&self) -> Option<&str> {
-        self.expires_at.as_deref()
+        core::str::from_utf8(self.expires_at.as_ref()?.as_bytes()).ok()
     }
 
     /// Returns when the token expires, if that is stated and can be read.
     #[must_use]
     pub fn expiry(&self) -> Option<ExpiresAt> {
-        ExpiresAt::parse(self.expires_at()?)
+        ExpiresAt::parse_bytes(self.expires_at.as_ref()?.as_bytes())
     }
 
     /// Returns how long the token lives from the writing of its reply, or from its adoption, if that is stated.
@@ -214,7 +237,7 @@ impl Grant {
         if serde_json::to_writer(&mut buffer, &body).is_err() {
             buffer.clear();
         }
-        Wiped::from_vec(buffer).into_bytes()
+        ZeroizingBuffer::from_vec(buffer).into_bytes()
     }
 }
 

@@ -1,13 +1,16 @@
-//! Reads the few members of a reply that matter, without copying a secret and without trusting the rest.
+//! Reads the few members of a reply that matter, without copying a secret.
 
-use core::fmt;
 use core::num::FpCategory;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use memchr::memchr2;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::denial::{Flaw, JsonType};
-use crate::secret::Wiped;
+use crate::secret::{SessionToken, ZeroizingBuffer};
 
 /// How deep arrays and objects may nest. A real reply has two levels.
 const DEPTH_LIMIT: usize = 32;
@@ -15,14 +18,41 @@ const DEPTH_LIMIT: usize = 32;
 /// The longest raw string that is decoded, in bytes: the longest token, wholly escaped, in quotes.
 const STRING_LIMIT: usize = 6 * 8_192 + 2;
 
-/// The members of a reply that matter, as they stand in the body.
+/// The members of a reply that matter.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Members<'a> {
-    pub(super) token: Option<Member<'a>>,
-    pub(super) identity: Option<Member<'a>>,
-    pub(super) expires_at: Option<Member<'a>>,
-    pub(super) scopes: Option<Member<'a>>,
-    pub(super) error: Option<Member<'a>>,
+    pub(super) token: Option<Value<'a>>,
+    pub(super) identity: Option<Value<'a>>,
+    pub(super) expires_at: Option<Value<'a>>,
+    pub(super) scopes: Option<Value<'a>>,
+    pub(super) error: Option<Value<'a>>,
+    /// A member that stands there twice.
+    duplicate: Option<&'static str>,
+    /// Whether any value is an array or an object.
+    is_nested: bool,
+}
+
+impl<'a> Members<'a> {
+    /// Reads an object; `None` for anything else.
+    fn read(json: &'a [u8], is_simple: bool, token: &'static str) -> Option<Self> {
+        let mut members = Self::default();
+        for_each_member(json, is_simple, |name, value| {
+            members.is_nested |= matches!(type_of(value.json), JsonType::Array | JsonType::Object);
+            let (name, slot) = match name.text()?.as_ref() {
+                name if name == token.as_bytes() => (token, &mut members.token),
+                b"identity" => ("identity", &mut members.identity),
+                b"expiresAt" => ("expiresAt", &mut members.expires_at),
+                b"scopes" => ("scopes", &mut members.scopes),
+                b"error" => ("error", &mut members.error),
+                _ => return Some(()),
+            };
+            if slot.replace(value).is_some() {
+                members.duplicate = Some(name);
+            }
+            Some(())
+        })?;
+        Some(members)
+    }
 }
 
 /// Returns whether a body has nothing in it but white space.
@@ -45,43 +75,58 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
     if is_markup(body) {
         return Err(Flaw::Markup);
     }
-    let unmarked = without_mark(body);
-    let mark = body.len().saturating_sub(unmarked.len());
-    let text = core::str::from_utf8(unmarked);
-    if let Err(error) = text
+    let json = without_mark(body);
+    let mark = body.len().saturating_sub(json.len());
+    let is_simple = is_simple(json);
+    let Some(members) = Members::read(json, is_simple, token) else {
+        return Err(flaw(json, mark, token));
+    };
+    if members.is_nested || !is_simple {
+        check_text(json, mark)?;
+    }
+    members.duplicate.map_or(Ok(members), |member| Err(Flaw::Duplicate { member }))
+}
+
+/// Checks what has to be right before a body is read as JSON. Positions count from `mark`.
+fn check_text(json: &[u8], mark: usize) -> Result<(), Flaw> {
+    if let Err(error) = core::str::from_utf8(json)
         && error.error_len().is_some()
     {
         return Err(Flaw::NotUtf8 { at: error.valid_up_to().saturating_add(mark) });
     }
-    let missing = innermost_open(unmarked)
-        .map_err(|at| Flaw::TooDeep { at: at.saturating_add(mark), limit: DEPTH_LIMIT })?;
-    let unexpected_end = Flaw::UnexpectedEnd { missing };
-    // What is left of its errors is a last character that is cut off.
-    let text = text.map_err(|_| unexpected_end)?;
-    let start = text.trim_ascii_start();
-    let flaw = |error: &serde_json::Error| {
-        if is_unquoted(start, token) {
-            Flaw::Unquoted { member: token }
-        } else if error.is_eof() {
-            unexpected_end
-        } else {
-            Flaw::Syntax { line: error.line(), column: error.column() }
-        }
-    };
-    if !start.starts_with('{') {
-        // Not for the reader of objects: its error would quote what it found instead.
-        return Err(match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(_) => Flaw::NotAnObject { found: type_of(start) },
-            Err(error) => flaw(&error),
-        });
+    let brackets = json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    if brackets > DEPTH_LIMIT {
+        let too_deep =
+            |at: usize| Flaw::TooDeep { at: at.saturating_add(mark), limit: DEPTH_LIMIT };
+        innermost_open(json).map_err(too_deep)?;
     }
-    let mut json = serde_json::Deserializer::from_str(text);
-    let read =
-        MembersSeed { token }.deserialize(&mut json).and_then(|read| json.end().map(|()| read));
+    Ok(())
+}
+
+/// A member's name. Borrowed, since the name of a malformed body may be a secret.
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Returns what is wrong with a body that is not an object.
+fn flaw(json: &[u8], mark: usize, token: &'static str) -> Flaw {
+    if let Err(flaw) = check_text(json, mark) {
+        return flaw;
+    }
+    let unexpected_end =
+        || Flaw::UnexpectedEnd { missing: innermost_open(json).unwrap_or_default() };
+    // The only error left is a last character that is cut off.
+    let Ok(text) = core::str::from_utf8(json) else { return unexpected_end() };
+    let start = text.trim_ascii_start();
+    let read = if start.starts_with('{') {
+        serde_json::from_str::<BTreeMap<Name<'_>, &RawValue>>(text).map(drop)
+    } else {
+        serde_json::from_str::<IgnoredAny>(text).map(drop)
+    };
     match read {
-        Ok((members, None)) => Ok(members),
-        Ok((_, Some(member))) => Err(Flaw::Duplicate { member }),
-        Err(error) => Err(flaw(&error)),
+        Ok(()) => Flaw::NotAnObject { found: type_of(start.as_bytes()) },
+        Err(_) if is_unquoted(start, token) => Flaw::Unquoted { member: token },
+        Err(error) if error.is_eof() => unexpected_end(),
+        Err(error) => Flaw::Syntax { line: error.line(), column: error.column() },
     }
 }
 
@@ -129,8 +174,8 @@ fn innermost_open(text: &[u8]) -> Result<Option<char>, usize> {
 }
 
 /// The type of a value that is valid JSON, or the beginning of it.
-fn type_of(json: &str) -> JsonType {
-    match json.bytes().next() {
+fn type_of(json: &[u8]) -> JsonType {
+    match json.first() {
         Some(b'n') => JsonType::Null,
         Some(b't' | b'f') => JsonType::Boolean,
         Some(b'"') => JsonType::String,
@@ -140,201 +185,204 @@ fn type_of(json: &str) -> JsonType {
     }
 }
 
-/// One value, as it stands in the body.
+/// A value as it stands in its text.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Member<'a> {
-    name: &'static str,
-    json: &'a str,
+pub(super) struct Value<'a> {
+    json: &'a [u8],
+    /// Whether this is a string in which nothing is escaped.
+    is_plain: bool,
 }
 
-impl<'a> Member<'a> {
-    /// The value as it stands in the body.
-    pub(super) fn as_json(self) -> &'a str {
+impl<'a> Value<'a> {
+    /// Splits off the value that `json` begins with, after white space.
+    fn split(json: &'a [u8], is_simple: bool) -> Option<(Self, &'a [u8])> {
+        let json = trim(json);
+        let plain = plain_len(json, is_simple);
+        let len = plain.or_else(|| integer_len(json)).or_else(|| any_len(json))?;
+        let (json, rest) = json.split_at_checked(len)?;
+        Some((Self { json, is_plain: plain.is_some() }, rest))
+    }
+
+    /// Returns the value as it stands in its text.
+    pub(super) fn as_json(self) -> &'a [u8] {
         self.json
     }
 
     pub(super) fn is_null(self) -> bool {
-        self.json == "null"
+        self.json == b"null"
     }
 
     /// Returns whether JavaScript takes the value for false: `null`, `false`, `""` and every number that
     /// it reads as zero.
     pub(super) fn is_falsy(self) -> bool {
-        let zero = |number: f64| number.classify() == FpCategory::Zero;
-        matches!(self.json, "null" | "false" | "\"\"") || self.json.parse().is_ok_and(zero)
+        let number = || core::str::from_utf8(self.json).ok()?.parse::<f64>().ok();
+        matches!(self.json, b"null" | b"false" | b"\"\"")
+            || number().is_some_and(|number| number.classify() == FpCategory::Zero)
     }
 
-    /// The text of a string that is no secret.
-    pub(super) fn string(self) -> Result<String, Flaw> {
-        let json = self.bounded_string()?;
-        // Fails for escapes that are no character: half a surrogate pair.
-        serde_json::from_str(json).map_err(|_| Flaw::Unusable { member: self.name })
+    /// Returns the text of a string that is no secret, as UTF-8. `member` is its name in an error.
+    pub(super) fn string(self, member: &'static str) -> Result<Cow<'a, [u8]>, Flaw> {
+        self.check_string(member)?;
+        self.text().ok_or(Flaw::Unusable { member })
     }
 
-    /// The bytes of a string that is a secret, in a buffer that is wiped. What isn't ASCII, and so in
-    /// no token, becomes one byte that isn't either.
-    pub(super) fn secret(self) -> Result<Wiped, Flaw> {
-        let json = self.bounded_string()?;
-        let unusable = Flaw::Unusable { member: self.name };
-        let inner = json.get(1..json.len().saturating_sub(1)).ok_or(unusable)?;
-        unescaped(inner).ok_or(unusable)
-    }
-
-    /// What an error says: a string's text, or any other value as JSON.
-    pub(super) fn text(self) -> String {
-        serde_json::from_str(self.json).unwrap_or_else(|_| self.json.to_owned())
-    }
-
-    fn bounded_string(self) -> Result<&'a str, Flaw> {
-        match type_of(self.json) {
-            JsonType::String if self.json.len() <= STRING_LIMIT => Ok(self.json),
-            JsonType::String => Err(Flaw::Unusable { member: self.name }),
-            found => Err(Flaw::Mistyped { member: self.name, found }),
+    /// Returns the token that a string is. It is copied into no buffer that isn't wiped.
+    pub(super) fn token(self, member: &'static str) -> Result<SessionToken, Flaw> {
+        self.check_string(member)?;
+        if self.is_plain {
+            return token(self.inner(), member);
         }
+        let unescaped = unescaped(self.inner()).ok_or(Flaw::Unusable { member })?;
+        token(unescaped.as_ref(), member)
+    }
+
+    /// Returns what an error says: a string's text, or any other value as JSON.
+    pub(super) fn message(self) -> String {
+        let text = self.text().unwrap_or(Cow::Borrowed(self.json));
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn check_string(self, member: &'static str) -> Result<(), Flaw> {
+        match type_of(self.json) {
+            JsonType::String if self.json.len() <= STRING_LIMIT => Ok(()),
+            JsonType::String => Err(Flaw::Unusable { member }),
+            found => Err(Flaw::Mistyped { member, found }),
+        }
+    }
+
+    /// Returns what stands between the quotes of a string.
+    fn inner(self) -> &'a [u8] {
+        self.json.get(1..self.json.len().saturating_sub(1)).unwrap_or_default()
+    }
+
+    /// Returns the text of a string; `None` for half a surrogate pair, and for other values.
+    fn text(self) -> Option<Cow<'a, [u8]>> {
+        if self.is_plain {
+            return Some(Cow::Borrowed(self.inner()));
+        }
+        let text: String = serde_json::from_slice(self.json).ok()?;
+        Some(Cow::Owned(text.into_bytes()))
     }
 }
 
-/// Undoes the escapes of RFC 8259, section 7, as far as they make ASCII.
-fn unescaped(inner: &str) -> Option<Wiped> {
+/// Calls `each` with the name and the value of each member. Returns `None` if `json` is not one object, or `each`
+/// does.
+pub(super) fn for_each_member<'a>(
+    json: &'a [u8],
+    is_simple: bool,
+    mut each: impl FnMut(Value<'a>, Value<'a>) -> Option<()>,
+) -> Option<()> {
+    let mut rest = after(b'{', json)?;
+    let mut is_last = after(b'}', rest).is_some();
+    while !is_last {
+        let (name, behind) = Value::split(rest, is_simple)?;
+        let (value, behind) = Value::split(after(b':', behind)?, is_simple)?;
+        if type_of(name.json) != JsonType::String {
+            return None;
+        }
+        each(name, value)?;
+        let next = after(b',', behind);
+        is_last = next.is_none();
+        rest = next.unwrap_or(behind);
+    }
+    trim(after(b'}', rest)?).is_empty().then_some(())
+}
+
+/// Returns whether all bytes are ASCII and none is a control character. Without an early exit, so that it is vectorised.
+pub(super) fn is_simple(json: &[u8]) -> bool {
+    json.iter().fold(0, |most, byte| byte.wrapping_sub(b' ').max(most)) < 0x60
+}
+
+fn after(symbol: u8, json: &[u8]) -> Option<&[u8]> {
+    match json {
+        [first, rest @ ..] if *first == symbol => Some(rest),
+        _ => trim(json).strip_prefix(&[symbol]),
+    }
+}
+
+fn trim(mut json: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = json {
+        json = rest;
+    }
+    json
+}
+
+/// Returns the length, with its quotes, of the string that `json` begins with, if nothing in it is escaped.
+fn plain_len(json: &[u8], is_simple: bool) -> Option<usize> {
+    let text = json.strip_prefix(b"\"")?;
+    let len = end_of_short(text).or_else(|| memchr2(b'"', b'\\', text))?;
+    let is_plain = text.get(len) == Some(&b'"')
+        && (is_simple || text.iter().take(len).all(|byte| *byte >= b' '));
+    is_plain.then(|| len.saturating_add(2))
+}
+
+/// Returns the index of the first quote or backslash among sixteen bytes.
+fn end_of_short(text: &[u8]) -> Option<usize> {
+    const ONES: u128 = u128::MAX / 0xff;
+    let word = u128::from_le_bytes(*text.first_chunk()?);
+    // In a byte of zeros, and never before the first such, the highest bit is set.
+    let zeros = |word: u128| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let found = zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c));
+    usize::try_from(found.trailing_zeros() / 8).ok().filter(|_| found != 0)
+}
+
+/// Returns the length of the natural number that `json` begins with, if a comma or a bracket follows it.
+fn integer_len(json: &[u8]) -> Option<usize> {
+    let len = json.iter().position(|byte| !byte.is_ascii_digit())?;
+    let is_integer = len > 0
+        && (len == 1 || json.first() != Some(&b'0'))
+        && matches!(json.get(len), Some(b',' | b'}'));
+    is_integer.then_some(len)
+}
+
+/// Returns the length of the value that `json` begins with.
+fn any_len(json: &[u8]) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter();
+    let IgnoredAny = values.next()?.ok()?;
+    Some(values.byte_offset())
+}
+
+fn token(text: &[u8], member: &'static str) -> Result<SessionToken, Flaw> {
+    match ["undefined", "null"].into_iter().find(|missing| text == missing.as_bytes()) {
+        Some(text) => Err(Flaw::Stringified { member, text }),
+        None => SessionToken::new(text).map_err(Flaw::Token),
+    }
+}
+
+/// Undoes the escapes of RFC 8259, section 7, as far as they make ASCII. Any other character, which no token has,
+/// becomes one byte outside ASCII.
+fn unescaped(mut inner: &[u8]) -> Option<ZeroizingBuffer> {
     const NOT_ASCII: u8 = 0x80;
-    let mut out = Wiped::with_capacity(inner.len());
-    let mut rest = inner.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let byte = if byte == b'\\' {
-            let (&escape, after) = rest.split_first()?;
-            rest = after;
-            match escape {
-                b'b' => 0x08,
-                b'f' => 0x0c,
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                b'u' => {
-                    let (digits, after) = rest.split_at_checked(4)?;
-                    rest = after;
-                    let code = u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
-                    u8::try_from(code).unwrap_or(NOT_ASCII)
-                }
-                itself => itself,
+    let mut out = ZeroizingBuffer::with_capacity(inner.len());
+    while let [first, rest @ ..] = inner {
+        let byte = match (first, rest) {
+            (b'\\', [b'u', digits @ ..]) => {
+                let (digits, rest) = digits.split_at_checked(4)?;
+                inner = rest;
+                let code = u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
+                u8::try_from(code).unwrap_or(NOT_ASCII)
             }
-        } else {
-            byte
+            (b'\\', [escape, rest @ ..]) => {
+                inner = rest;
+                match escape {
+                    b'b' => 0x08,
+                    b'f' => 0x0c,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    itself => *itself,
+                }
+            }
+            (b'\\', []) => return None,
+            _ => {
+                inner = rest;
+                *first
+            }
         };
         out.push(&[byte])?;
     }
     Some(out)
 }
 
-struct MembersSeed {
-    token: &'static str,
-}
-
-/// The members, and the name of one that stands there twice.
-type Read<'a> = (Members<'a>, Option<&'static str>);
-
-impl<'a> DeserializeSeed<'a> for MembersSeed {
-    type Value = Read<'a>;
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<Read<'a>, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'a> Visitor<'a> for MembersSeed {
-    type Value = Read<'a>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'a>>(self, mut map: M) -> Result<Read<'a>, M::Error> {
-        let mut members = Members::default();
-        let mut duplicate = None;
-        while let Some(name) = map.next_key_seed(NameSeed { token: self.token })? {
-            let slot = match name {
-                "identity" => &mut members.identity,
-                "expiresAt" => &mut members.expires_at,
-                "scopes" => &mut members.scopes,
-                "error" => &mut members.error,
-                "" => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                _ => &mut members.token,
-            };
-            let json = map.next_value::<&RawValue>()?.get();
-            if slot.replace(Member { name, json }).is_some() {
-                duplicate = Some(name);
-            }
-        }
-        Ok((members, duplicate))
-    }
-}
-
-/// Reads a member's name into one of the known ones, or into the empty string.
-struct NameSeed {
-    token: &'static str,
-}
-
-impl<'a> DeserializeSeed<'a> for NameSeed {
-    type Value = &'static str;
-
-    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<&'static str, D::Error> {
-        json.deserialize_identifier(self)
-    }
-}
-
-impl Visitor<'_> for NameSeed {
-    type Value = &'static str;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<&'static str, E> {
-        let known = [self.token, "identity", "expiresAt", "scopes", "error"];
-        Ok(known.into_iter().find(|known| *known == name).unwrap_or(""))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn depth_counts_outside_strings_only() {
-        let nested = |n: usize| "[".repeat(n) + &"]".repeat(n);
-        assert_eq!(innermost_open(nested(DEPTH_LIMIT).as_bytes()), Ok(None));
-        assert_eq!(innermost_open(nested(DEPTH_LIMIT + 1).as_bytes()), Err(DEPTH_LIMIT));
-        assert_eq!(innermost_open(format!("\"\\\"{}\"", nested(99)).as_bytes()), Ok(None));
-        assert_eq!(innermost_open("[]".repeat(99).as_bytes()), Ok(None));
-    }
-
-    #[test]
-    fn unquoted_values_are_seen_in_every_spacing() {
-        for start in ["{\"t\": abc", "{ \"t\" :abc}", "{\"t\":1a"] {
-            assert!(is_unquoted(start, "t"), "{start}");
-        }
-        for start in ["{\"t\": \"abc", "{\"t\":", "{\"t\":  ", "{\"u\": abc", "{\"t\":{", "[1", ""]
-        {
-            assert!(!is_unquoted(start, "t"), "{start}");
-        }
-    }
-
-    #[test]
-    fn escapes_table() {
-        let rows: &[(&str, Option<&[u8]>)] = &[
-            ("plain", Some(b"plain")),
-            (r"a\/b\\c\u0022", Some(b"a/b\\c\"")),
-            (r"\b\f\n\r\t", Some(b"\x08\x0c\n\r\t")),
-            (r"\u0041\u00e9\u20ac", Some(b"A\xe9\x80")),
-            (r"\u00", None),
-            (r"\u00g0", None),
-            ("\\", None),
-        ];
-        for (inner, wanted) in rows {
-            assert_eq!(unescaped(inner).as_ref().map(AsRef::as_ref), *wanted, "{inner}");
-        }
-    }
-}
+mod tests;

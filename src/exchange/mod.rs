@@ -40,8 +40,10 @@ mod credentials;
 mod denial;
 mod gateway;
 mod grant;
+mod headers;
 mod identity;
 mod json;
+pub(crate) mod jwt;
 mod origin;
 mod reply;
 mod scopes;
@@ -134,7 +136,7 @@ pub trait Exchange: Send + Sync {
     /// Returns where [`request`](Self::request) goes, if that is known without building a request. Waits that
     /// a server asks for (`Retry-After`) are kept for each endpoint: scheme, host, port and path.
     ///
-    /// `None`, the default, takes the endpoint from the request when one is made.
+    /// `None`, the default, takes the endpoint from [`request`](Self::request), which is then built more often.
     fn endpoint(&self) -> Option<&Uri> {
         None
     }
@@ -144,7 +146,7 @@ pub trait Exchange: Send + Sync {
     ///
     /// After a reply that is lost, a [`Driver`](crate::Driver) does not send such a secret again: see
     /// [`Event::CredentialsSpent`](crate::Event::CredentialsSpent). The reply brings the next secret by
-    /// [`Grant::with_successor`].
+    /// [`Grant::with_successor`]; a grant without one leaves this secret in use (RFC 6749, section 6).
     fn is_single_use(&self) -> bool {
         false
     }

@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use http::{HeaderValue, Uri};
 
 /// Why a URI is not one that tokens may go to. None of these repeats the URI: it may hold a secret.
@@ -62,8 +62,9 @@ pub enum OriginError {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AllowedOrigin {
     secure: bool,
-    host: Box<str>,
     port: u16,
+    /// The host in lower case, followed by `:` and the port unless it is the scheme's own.
+    authority: Box<str>,
 }
 
 impl AllowedOrigin {
@@ -83,64 +84,48 @@ impl AllowedOrigin {
         Self::bare(origin.as_ref())?.require_loopback()
     }
 
-    /// Whether `uri` has this origin. A URI with user information never has.
+    /// Returns whether `uri` has this origin. A URI with user information never has.
     #[must_use]
     pub fn covers(&self, uri: &Uri) -> bool {
-        Self::of(uri).is_ok_and(|origin| origin == *self)
+        let is_usual = uri.authority().is_some_and(|authority| self.is_written(authority.as_str()))
+            && is_secure(uri) == Ok(self.secure)
+            && uri.path().starts_with('/');
+        is_usual || Parts::of(uri).is_ok_and(|parts| self.is(&parts))
     }
 
-    /// The origin of an absolute http or https URI, whether secure or not.
+    /// Returns the origin of an absolute http or https URI, whether secure or not.
     pub(crate) fn of(uri: &Uri) -> Result<Self, OriginError> {
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(OriginError::NotAbsolute);
-        };
-        let secure = match scheme {
-            "https" => true,
-            "http" => false,
-            _ => return Err(OriginError::Insecure),
-        };
-        let host = authority.host();
-        if host.is_empty() {
-            return Err(OriginError::NotAbsolute);
-        }
-        if authority.as_str().contains('@') {
-            return Err(OriginError::UserInfo);
-        }
-        // `http::Uri` takes text beside a bracketed host, and a sign before the port, where others may find
-        // another host.
-        let bracketed = host.starts_with('[') && host.ends_with(']');
-        if host.contains(['[', ']']) && !bracketed {
-            return Err(OriginError::NotAUri);
-        }
-        // Parts can be put together so that the path runs into the host: `https://a.example*`.
-        if !(uri.path().is_empty() || uri.path().starts_with('/')) {
-            return Err(OriginError::NotAUri);
-        }
-        let behind = authority.as_str().strip_prefix(host).ok_or(OriginError::Port)?;
-        let port = match behind.strip_prefix(':') {
-            None if behind.is_empty() => {
-                if secure {
-                    443
-                } else {
-                    80
-                }
-            }
-            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                digits.parse().map_err(|_| OriginError::Port)?
-            }
-            _ => return Err(OriginError::Port),
-        };
-        Ok(Self { secure, host: host.to_ascii_lowercase().into(), port })
+        let Parts { secure, host, port } = Parts::of(uri)?;
+        let host = host.to_ascii_lowercase();
+        let authority =
+            if port == default_port(secure) { host } else { format!("{host}:{port}") }.into();
+        Ok(Self { secure, port, authority })
     }
 
     /// Returns whether a `Host` header's value, sent with this origin's scheme, names this origin.
     pub(crate) fn is_named_by(&self, host: &HeaderValue) -> bool {
-        let scheme = if self.secure { Scheme::HTTPS } else { Scheme::HTTP };
-        let authority = Authority::try_from(host.as_bytes()).ok();
-        let uri = authority.and_then(|authority| {
-            Uri::builder().scheme(scheme).authority(authority).path_and_query("/").build().ok()
-        });
-        uri.is_some_and(|uri| self.covers(&uri))
+        let host = host.as_bytes();
+        core::str::from_utf8(host).is_ok_and(|host| self.is_written(host))
+            || Authority::try_from(host).is_ok_and(|authority| {
+                Parts::of_authority(self.secure, &authority).is_ok_and(|parts| self.is(&parts))
+            })
+    }
+
+    /// Returns whether `authority` is this origin's, written as usual: in lower case, without a default port.
+    fn is_written(&self, authority: &str) -> bool {
+        *authority == *self.authority
+    }
+
+    fn is(&self, parts: &Parts<'_>) -> bool {
+        (parts.secure, parts.port) == (self.secure, self.port)
+            && parts.host.eq_ignore_ascii_case(self.host())
+    }
+
+    fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, _)) if self.port != default_port(self.secure) => host,
+            _ => &self.authority,
+        }
     }
 
     fn bare(text: &str) -> Result<Self, OriginError> {
@@ -165,7 +150,7 @@ impl AllowedOrigin {
     }
 
     fn is_loopback(&self) -> bool {
-        let host = self.host.as_ref();
+        let host = self.host();
         let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         match v6 {
             Some(v6) => Ipv6Addr::from_str(v6).is_ok_and(|ip| ip.is_loopback()),
@@ -179,9 +164,65 @@ impl AllowedOrigin {
 
 impl fmt::Display for AllowedOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, default) = if self.secure { ("https", 443) } else { ("http", 80) };
-        write!(f, "{scheme}://{}", self.host)?;
-        if self.port == default { Ok(()) } else { write!(f, ":{}", self.port) }
+        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.authority)
+    }
+}
+
+fn default_port(secure: bool) -> u16 {
+    if secure { 443 } else { 80 }
+}
+
+fn is_secure(uri: &Uri) -> Result<bool, OriginError> {
+    match uri.scheme_str() {
+        Some("https") => Ok(true),
+        Some("http") => Ok(false),
+        Some(_) => Err(OriginError::Insecure),
+        None => Err(OriginError::NotAbsolute),
+    }
+}
+
+/// The parts of a URI that make its origin.
+struct Parts<'a> {
+    secure: bool,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Parts<'a> {
+    fn of(uri: &'a Uri) -> Result<Self, OriginError> {
+        let authority = uri.authority().ok_or(OriginError::NotAbsolute)?;
+        let parts = Self::of_authority(is_secure(uri)?, authority)?;
+        // Parts can be put together so that the path runs into the host: `https://a.example*`.
+        if uri.path().is_empty() || uri.path().starts_with('/') {
+            Ok(parts)
+        } else {
+            Err(OriginError::NotAUri)
+        }
+    }
+
+    fn of_authority(secure: bool, authority: &'a Authority) -> Result<Self, OriginError> {
+        let host = authority.host();
+        if host.is_empty() {
+            return Err(OriginError::NotAbsolute);
+        }
+        if authority.as_str().contains('@') {
+            return Err(OriginError::UserInfo);
+        }
+        // `http::Uri` takes text beside a bracketed host, and a sign before the port, where others may find
+        // another host.
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        if host.contains(['[', ']']) && !bracketed {
+            return Err(OriginError::NotAUri);
+        }
+        let rest = authority.as_str().strip_prefix(host).ok_or(OriginError::Port)?;
+        let port = match rest.strip_prefix(':') {
+            None if rest.is_empty() => default_port(secure),
+            Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                digits.parse().map_err(|_| OriginError::Port)?
+            }
+            _ => return Err(OriginError::Port),
+        };
+        Ok(Self { secure, host, port })
     }
 }
 
@@ -262,6 +303,9 @@ impl fmt::Display for Redacted<'_> {
 
 #[cfg(test)]
 mod tests {
+    use http::uri::Scheme;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -329,6 +373,41 @@ mod tests {
             ("/v1", false),
         ] {
             assert_eq!(origin.covers(&uri.parse().unwrap()), covered, "{uri}");
+        }
+    }
+
+    /// What an origin covers and is named by, without a way that is shorter for the usual URI.
+    fn reference(origin: &AllowedOrigin, authority: &str) -> (Option<bool>, bool) {
+        let uri = |scheme: Scheme| {
+            let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query("/");
+            uri.build().ok()
+        };
+        let covers = |uri: Uri| AllowedOrigin::of(&uri).is_ok_and(|other| other == *origin);
+        let scheme = if origin.secure { Scheme::HTTPS } else { Scheme::HTTP };
+        (uri(Scheme::HTTPS).map(covers), uri(scheme).is_some_and(covers))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::with_cases(20_000)
+        })]
+
+        #[test]
+        fn the_usual_uri_is_judged_as_any_other(
+            origin in prop_oneof![
+                "https://(a|a\\.b|localhost|127\\.0\\.0\\.1|\\[::1\\])(:(0|80|443|0443|8080|65535))?",
+                "http://(localhost|127\\.0\\.0\\.1|\\[::1\\])(:(0|80|443|080|8080|65535))?",
+            ],
+            authority in "(u@)?(a|A|a\\.b|A\\.b|a\\.bc|localhost|127\\.0\\.0\\.1|\\[::1\\]|\\[::2\\])(:(|0|80|443|0443|8080|65535|65536|\\+80))?.?",
+        ) {
+            let origin = AllowedOrigin::https(&origin).or_else(|_| AllowedOrigin::loopback(&origin));
+            let origin = origin.unwrap();
+            let (covers, is_named) = reference(&origin, &authority);
+            let uri = format!("https://{authority}/").parse::<Uri>().ok();
+            prop_assert!(covers.is_none() || uri.is_none_or(|uri| Some(origin.covers(&uri)) == covers));
+            let host = HeaderValue::from_str(&authority);
+            prop_assert_eq!(host.is_ok_and(|host| origin.is_named_by(&host)), is_named);
+            prop_assert_eq!(&AllowedOrigin::of(&origin.to_string().parse().unwrap()), &Ok(origin));
         }
     }
 }

@@ -7,11 +7,10 @@ use http::{HeaderMap, StatusCode};
 
 use super::denial::{Denial, DenialKind, Flaw, IdentitySource};
 use super::grant::Grant;
+use super::headers::{http_date, whole_seconds};
 use super::identity::Identity;
-use super::json::{self, Member, Members};
+use super::json::{self, Members, Value};
 use super::scopes::{Scope, Scopes};
-use crate::secret::SessionToken;
-use crate::time::{http_date, whole_seconds};
 
 /// How much of a server's `error` member is kept, in characters.
 const MESSAGE_LIMIT: usize = 256;
@@ -94,7 +93,13 @@ impl<'a> Reply<'a> {
     }
 
     /// Reads the JSON of the gateway's and the backends' replies. The token stands under `token`.
-    pub(super) fn read(self, token: &'static str, limit: usize) -> Result<Grant, Denial> {
+    /// A grant for `expected` shares it.
+    pub(super) fn read(
+        self,
+        token: &'static str,
+        limit: usize,
+        expected: Option<&Identity>,
+    ) -> Result<Grant, Denial> {
         let accepted = self.granting_body(limit);
         // An `error` member is read whatever the status is, but never out of a body over the limit.
         let members = if self.body.len() <= limit {
@@ -114,12 +119,14 @@ impl<'a> Reply<'a> {
         if json::is_blank(self.body) {
             return Err(self.denial(DenialKind::Transient));
         }
-        members.and_then(|members| grant(members, token)).map_err(|flaw| self.flawed(flaw))
+        members
+            .and_then(|members| grant(members, token, expected))
+            .map_err(|flaw| self.flawed(flaw))
     }
 
     /// The `Date` header, in milliseconds since 1970.
     pub(crate) fn date(self) -> Option<i64> {
-        self.header(DATE).and_then(http_date)
+        http_date(self.headers.get(DATE)?.as_bytes())
     }
 
     /// How long caches held the reply: the first member of the first `Age` (RFC 9111, section 5.1), nothing
@@ -150,7 +157,7 @@ impl<'a> Reply<'a> {
     /// number of seconds.
     fn wait(self, line: &str) -> Option<u64> {
         let until_date = || {
-            let until = http_date(line)?.saturating_sub(self.date()?);
+            let until = http_date(line.as_bytes())?.saturating_sub(self.date()?);
             // A date in the past is no wait at all.
             Some(u64::try_from(until).unwrap_or(0))
         };
@@ -183,21 +190,23 @@ pub(crate) fn check_identity(grant: &Grant, wanted: &Identity) -> Result<(), Fla
     }
 }
 
-fn grant(members: Members<'_>, name: &'static str) -> Result<Grant, Flaw> {
-    let token = members.token.ok_or(Flaw::Missing { member: name })?.secret()?;
-    let missing = ["undefined", "null"].into_iter().find(|text| token.as_ref() == text.as_bytes());
-    if let Some(text) = missing {
-        return Err(Flaw::Stringified { member: name, text });
+fn grant(
+    members: Members<'_>,
+    name: &'static str,
+    expected: Option<&Identity>,
+) -> Result<Grant, Flaw> {
+    let token = members.token.ok_or(Flaw::Missing { member: name })?;
+    let mut grant = Grant::new(token.token(name)?);
+    if let Some(identity) = members.identity.filter(|value| !value.is_null()) {
+        let named = identity.string("identity")?;
+        let identity = match expected.filter(|expected| *expected.as_str().as_bytes() == *named) {
+            Some(expected) => Some(expected.clone()),
+            None => core::str::from_utf8(&named).ok().and_then(|named| Identity::new(named).ok()),
+        };
+        grant = grant.with_identity(identity.ok_or(Flaw::Unusable { member: "identity" })?);
     }
-    let token = SessionToken::new(token).map_err(Flaw::Token)?;
-    let mut grant = Grant::new(token);
-    if let Some(identity) = members.identity.filter(|member| !member.is_null()) {
-        let identity =
-            Identity::new(identity.string()?).map_err(|_| Flaw::Unusable { member: "identity" })?;
-        grant = grant.with_identity(identity);
-    }
-    if let Some(expires_at) = members.expires_at.filter(|member| !member.is_null()) {
-        grant = grant.with_expires_at(expires_at.string()?);
+    if let Some(expires_at) = members.expires_at.filter(|value| !value.is_null()) {
+        grant = grant.with_expiry_text(&expires_at.string("expiresAt")?);
     }
     if let Some(scopes) = members.scopes.and_then(granted_scopes) {
         grant = grant.with_scopes(scopes);
@@ -207,16 +216,14 @@ fn grant(members: Members<'_>, name: &'static str) -> Result<Grant, Flaw> {
 
 /// The scopes that a reply grants, where it says so readably. No known reply does (wire facts, N), so
 /// one that says it in another way is no worse than one that is silent.
-fn granted_scopes(member: Member<'_>) -> Option<Scopes> {
-    let names: Vec<String> = serde_json::from_str(member.as_json()).ok()?;
+fn granted_scopes(value: Value<'_>) -> Option<Scopes> {
+    let names: Vec<String> = serde_json::from_slice(value.as_json()).ok()?;
     names.into_iter().map(|name| Scope::new(name).ok()).collect()
 }
 
 /// Returns what an `error` member says; `None` where it is no error, as the vendor's SDK has it with
 /// `if (json.error)` (wire facts, N).
-fn error_message(member: Member<'_>) -> Option<Box<str>> {
-    if member.is_falsy() {
-        return None;
-    }
-    Some(member.text().chars().take(MESSAGE_LIMIT).collect::<String>().into())
+fn error_message(value: Value<'_>) -> Option<Box<str>> {
+    let message = || value.message().chars().take(MESSAGE_LIMIT).collect::<String>();
+    (!value.is_falsy()).then(|| message().into())
 }

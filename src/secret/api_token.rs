@@ -1,6 +1,8 @@
 //! The app-wide token that mints session tokens.
 
-use super::buffer::{BEARER, HeaderSecret, TokenError, Wiped, header_token};
+use http::HeaderValue;
+
+use super::buffer::{BEARER, HeaderSecret, TokenError, ZeroizingBuffer, header_token};
 
 /// An API token: the app-wide secret with which session tokens are minted for any identity.
 ///
@@ -21,3 +23,10 @@ use super::buffer::{BEARER, HeaderSecret, TokenError, Wiped, header_token};
 pub struct ApiToken(HeaderSecret);
 
 header_token!(ApiToken, "ApiToken(redacted)");
+
+impl ApiToken {
+    /// Returns the header value: scheme and token, marked sensitive.
+    pub(crate) fn into_header(self) -> HeaderValue {
+        self.0.into_header()
+    }
+}

@@ -58,10 +58,10 @@ impl TokenError {
 }
 
 /// Bytes that are wiped when they are dropped.
-pub(crate) struct Wiped(Vec<u8>);
+pub(crate) struct ZeroizingBuffer(Vec<u8>);
 
-impl Wiped {
-    /// An empty buffer that holds `capacity` bytes without moving: moving would leave a copy behind.
+impl ZeroizingBuffer {
+    /// Returns an empty buffer with a fixed capacity: growing would leave a copy behind.
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         Self(Vec::with_capacity(capacity))
     }
@@ -70,10 +70,18 @@ impl Wiped {
         Self(bytes)
     }
 
-    /// Appends, or gives `None` where the buffer would have to move.
+    pub(crate) fn zeroed(len: usize) -> Self {
+        Self(vec![0; len])
+    }
+
+    /// Appends, or returns `None` where the buffer would have to grow.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Option<()> {
         let free = self.0.capacity().checked_sub(self.0.len())?;
         (bytes.len() <= free).then(|| self.0.extend_from_slice(bytes))
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {
@@ -81,63 +89,84 @@ impl Wiped {
     }
 }
 
-impl AsRef<[u8]> for Wiped {
+impl AsRef<[u8]> for ZeroizingBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
 }
 
-impl Drop for Wiped {
-    fn drop(&mut self) {
-        self.0.zeroize();
+impl AsMut<[u8]> for ZeroizingBuffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 }
 
-/// A token behind its scheme, as a header value that shares one wiped buffer.
+impl Drop for ZeroizingBuffer {
+    fn drop(&mut self) {
+        // As two slices, which are wiped in bulk: `Vec::zeroize` goes byte by byte.
+        self.0.as_mut_slice().zeroize();
+        self.0.spare_capacity_mut().zeroize();
+    }
+}
+
+/// A header value of a scheme and a token, in one buffer that is shared and wiped.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct HeaderSecret {
     header: HeaderValue,
-    token: Bytes,
+    /// Where the token begins.
+    start: usize,
 }
 
 impl HeaderSecret {
-    /// `scheme` is what stands before the token, with the character that parts them.
+    /// `scheme` is all that precedes the token, with the separator at its end.
     pub(crate) fn new(scheme: &str, token: &[u8]) -> Result<Self, TokenError> {
-        if token.is_empty() {
-            return Err(TokenError::Empty);
-        }
-        if token.len() > TOKEN_LIMIT {
-            return Err(TokenError::TooLong { len: token.len(), limit: TOKEN_LIMIT });
-        }
-        if let Some((at, byte)) = token.iter().enumerate().find(|(_, b)| !b.is_ascii_graphic()) {
-            return Err(match byte {
-                b' ' => TokenError::Space { at },
-                _ => TokenError::NotVisibleAscii { at },
-            });
-        }
-        let mut buffer = Wiped::with_capacity(scheme.len().saturating_add(token.len()));
+        check(token)?;
+        let mut buffer = ZeroizingBuffer::with_capacity(scheme.len().saturating_add(token.len()));
         let written = buffer.push(scheme.as_bytes()).and_then(|()| buffer.push(token));
         debug_assert!(written.is_some(), "the capacity is the sum of both");
-        let buffer = buffer.into_bytes();
-        // A scheme is checked where it is configured, so what is left to fail has no other name.
-        let mut header = HeaderValue::from_maybe_shared(buffer.clone())
+        // A scheme is checked where it is configured, so this error has no name of its own.
+        let mut header = HeaderValue::from_maybe_shared(buffer.into_bytes())
             .map_err(|_| TokenError::NotVisibleAscii { at: 0 })?;
         header.set_sensitive(true);
-        Ok(Self { header, token: buffer.slice(scheme.len().min(buffer.len())..) })
+        Ok(Self { header, start: scheme.len() })
     }
 
-    /// The same token behind another scheme, in a buffer of its own.
+    /// Returns the same token behind another scheme, in a buffer of its own.
     pub(crate) fn behind(&self, scheme: &str) -> Result<Self, TokenError> {
-        Self::new(scheme, &self.token)
+        Self::new(scheme, self.token())
     }
 
     /// The whole header value, marked sensitive.
-    pub(crate) fn header(&self) -> &HeaderValue {
+    pub(super) fn header(&self) -> &HeaderValue {
         &self.header
     }
 
-    pub(crate) fn token(&self) -> &str {
-        core::str::from_utf8(&self.token).unwrap_or_default()
+    pub(super) fn into_header(self) -> HeaderValue {
+        self.header
+    }
+
+    pub(crate) fn token(&self) -> &[u8] {
+        self.header.as_bytes().get(self.start..).unwrap_or_default()
+    }
+}
+
+/// Checks that a header can carry the token, and that it has no scheme before it.
+fn check(token: &[u8]) -> Result<(), TokenError> {
+    if token.is_empty() {
+        return Err(TokenError::Empty);
+    }
+    if token.len() > TOKEN_LIMIT {
+        return Err(TokenError::TooLong { len: token.len(), limit: TOKEN_LIMIT });
+    }
+    // As one maximum, which is vectorised.
+    if token.iter().fold(0, |most, byte| byte.wrapping_sub(b'!').max(most))
+        <= b'~'.wrapping_sub(b'!')
+    {
+        return Ok(());
+    }
+    match token.iter().enumerate().find(|(_, byte)| !byte.is_ascii_graphic()) {
+        Some((at, b' ')) => Err(TokenError::Space { at }),
+        other => Err(TokenError::NotVisibleAscii { at: other.map_or(0, |(at, _)| at) }),
     }
 }
 
@@ -153,11 +182,6 @@ macro_rules! header_token {
             /// visible ASCII.
             pub fn new(token: impl AsRef<[u8]>) -> Result<Self, TokenError> {
                 HeaderSecret::new(BEARER, token.as_ref()).map(Self)
-            }
-
-            /// The header value: scheme and token, marked sensitive.
-            pub(crate) fn header(&self) -> &http::HeaderValue {
-                self.0.header()
             }
 
             /// This token behind another scheme; shares the buffer where it can.
@@ -185,7 +209,7 @@ macro_rules! header_token {
 
             /// Takes the token over and wipes the string, whether it is valid or not.
             fn try_from(token: String) -> Result<Self, TokenError> {
-                Self::new(Wiped::from_vec(token.into_bytes()))
+                Self::new(ZeroizingBuffer::from_vec(token.into_bytes()))
             }
         }
     };

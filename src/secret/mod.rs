@@ -7,11 +7,10 @@
 
 mod api_token;
 mod buffer;
-mod jwt;
 mod session_token;
 
 pub use api_token::ApiToken;
 pub use buffer::TokenError;
 pub use session_token::SessionToken;
 
-pub(crate) use buffer::{BEARER, Wiped};
+pub(crate) use buffer::{BEARER, ZeroizingBuffer};

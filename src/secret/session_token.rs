@@ -1,7 +1,8 @@
 //! The short-lived token that stands for one identity.
 
-use super::buffer::{BEARER, HeaderSecret, TokenError, Wiped, header_token};
-use super::jwt;
+use http::HeaderValue;
+
+use super::buffer::{BEARER, HeaderSecret, TokenError, ZeroizingBuffer, header_token};
 
 /// A session token: what an app presents to the API for the identity it was made for.
 ///
@@ -25,11 +26,15 @@ impl SessionToken {
     /// The token itself. Whatever this is copied to is not wiped.
     #[must_use]
     pub fn expose(&self) -> &str {
-        self.0.token()
+        core::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    /// A JWT's `exp - iat` in milliseconds.
-    pub(crate) fn stated_lifetime(&self) -> Option<i64> {
-        jwt::lifetime(self.expose())
+    /// Returns the header value: scheme and token, marked sensitive.
+    pub(crate) fn header(&self) -> &HeaderValue {
+        self.0.header()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.token()
     }
 }

@@ -70,10 +70,11 @@ impl Active {
         &mut self,
         flight: Flight,
         reply: Reply<'_>,
+        current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> Outcome<Result<Generation, Denial>> {
         cx.core.last.transition_in_place(self, why::RenewalFailed);
-        let (result, successor) = flight.read(reply, cx);
+        let (result, successor) = flight.read(reply, current, cx);
         let result = match result {
             Ok(token) => {
                 self.token = token;
@@ -132,7 +133,7 @@ impl Active {
         at: Stamp,
     ) -> Result<Authorization<'a>, AuthorizeError> {
         let ActiveToken { token, generation, .. } = &self.token;
-        let validity = self.token.remaining(at).validity();
+        let validity = self.token.lifetime.validity(at);
         if validity == Validity::Expired {
             return Err(AuthorizeError::Expired);
         }
@@ -285,7 +286,7 @@ impl Session<Active> {
         let Self { config, core, state } = self;
         let flight = state.take_flight(id, core).ok_or(StaleRequest::new(id))?;
         let cx = &mut Context { core, config, now };
-        match state.receive(flight, reply.into(), cx).into_parts() {
+        match state.receive(flight, reply.into(), None, cx).into_parts() {
             (Ok(generation), credentials) => Ok((generation, credentials)),
             (Err(denial), credentials) => Err(RenewError::Denied(denial, credentials)),
         }

@@ -164,7 +164,7 @@ impl AnySession {
         reply: &http::Response<B>,
         now: Moment,
     ) -> Step {
-        let Some(received) = self.machine.receive(id, reply.into(), &self.config, now) else {
+        let Some(received) = self.machine.receive(id, reply.into(), None, &self.config, now) else {
             return Step::Rejected(StaleRequest::new(id).into());
         };
         let Received { transition, denial, credentials, successor } = received;

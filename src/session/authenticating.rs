@@ -48,10 +48,11 @@ impl Authenticating {
     pub(super) fn receive(
         self,
         reply: Reply<'_>,
+        current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> Outcome<Result<Active, (Unauthenticated, Denial)>> {
         cx.transition(&self, why::Failed, Unauthenticated(()));
-        let (result, successor) = self.flight.read(reply, cx);
+        let (result, successor) = self.flight.read(reply, current, cx);
         let result = match result {
             Ok(token) => Ok(cx.transition(&self, why::Granted, Active { token, flight: None })),
             Err(denial) => Err((cx.transition(&self, why::Denied, Unauthenticated(())), denial)),
@@ -94,7 +95,7 @@ impl Session<Authenticating> {
         }
         let Self { config, mut core, state } = self;
         let cx = &mut Context { core: &mut core, config: &config, now };
-        match state.receive(reply.into(), cx).into_parts() {
+        match state.receive(reply.into(), None, cx).into_parts() {
             (Ok(state), credentials) => Ok((Session { config, core, state }, credentials)),
             (Err((state, denial)), credentials) => {
                 let rejected = Rejected::new(Session { config, core, state }, denial);

@@ -109,23 +109,26 @@ impl Machine {
     }
 
     /// Reads a reply; `None` if it is stale. If the exchange panics, the request has failed: an active session
-    /// keeps its token, another one is unauthenticated.
+    /// keeps its token, another one is unauthenticated. The token has to be for the identity that the request's
+    /// credentials state, or else for the one that the login's `current` ones state.
     pub(crate) fn receive(
         &mut self,
         id: RequestId,
         reply: Reply<'_>,
+        current: Option<&Credentials>,
         config: &Config,
         now: Moment,
     ) -> Option<Received> {
         let (denial, credentials, successor) = if let AnyState::Active(active) = &mut self.state {
             let flight = active.take_flight(id, &self.core)?;
             let cx = &mut Context { core: &mut self.core, config, now };
-            let Outcome { result, credentials, successor } = active.receive(flight, reply, cx);
+            let outcome = active.receive(flight, reply, current, cx);
+            let Outcome { result, credentials, successor } = outcome;
             (result.err(), credentials, successor)
         } else {
             let state = self.take_authenticating(id)?;
             let cx = &mut Context { core: &mut self.core, config, now };
-            let Outcome { result, credentials, successor } = state.receive(reply, cx);
+            let Outcome { result, credentials, successor } = state.receive(reply, current, cx);
             let (state, denial) = match result {
                 Ok(state) => (AnyState::Active(state), None),
                 Err((state, denial)) => (AnyState::Unauthenticated(state), Some(denial)),
@@ -178,9 +181,11 @@ impl Machine {
 
     /// Leaves Active if the token has certainly expired.
     pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
+        // In another state, time brings nothing, and a typed session takes no reading.
+        self.active()?;
         self.core.observe(now);
-        let remaining = self.active()?.token.remaining(self.core.clock.stamp());
-        if remaining.validity() != Validity::Expired {
+        let lifetime = &self.active()?.token.lifetime;
+        if lifetime.validity(self.core.clock.stamp()) != Validity::Expired {
             return None;
         }
         let AnyState::Active(active) = self.take_state() else { return None };

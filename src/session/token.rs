@@ -33,7 +33,7 @@ impl ActiveToken {
     ) -> Result<Self, AdoptError> {
         check_identity(core.identity.as_ref(), grant.identity())?;
         let now = core.clock.stamp();
-        if lifetime.remaining(now).validity() == Validity::Expired {
+        if lifetime.validity(now) == Validity::Expired {
             return Err(AdoptError::Expired);
         }
         let token = grant.token().behind(config.scheme()).map_err(AdoptError::Token)?;

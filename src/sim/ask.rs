@@ -36,7 +36,7 @@ pub(super) fn authorization<B>(request: &Request<B>) -> Option<(Scheme, &str)> {
     is_app.then_some((Scheme::App, token))
 }
 
-/// Returns the identity that the body of a request names. The older dialect takes a form, too.
+/// Returns the identity that the body of a request names. The legacy dialect takes a form, too.
 pub(super) fn identity<B: AsRef<[u8]>>(
     request: &Request<B>,
     scheme: Scheme,

@@ -23,8 +23,8 @@ pub(super) type Serving = (String, Generation, Validity);
 pub(super) enum Way {
     /// From the gateway, with an API token.
     Gateway,
-    /// From the gateway, in the older dialect: no expiry is stated.
-    Older,
+    /// From the gateway, in the legacy dialect: no expiry is stated.
+    Legacy,
     /// From a backend that states for whom.
     Named,
     /// From a backend that doesn't.
@@ -161,7 +161,7 @@ impl Client {
     /// The secret that it logs in with.
     pub(super) fn secret(&self) -> String {
         match self.way {
-            Way::Gateway | Way::Older => format!("api-{}-{}", self.number, self.secret),
+            Way::Gateway | Way::Legacy => format!("api-{}-{}", self.number, self.secret),
             Way::Named | Way::Cookie | Way::Own => {
                 format!("login={}-{}", self.identity(), self.secret)
             }
@@ -184,9 +184,9 @@ impl Client {
                 ApiToken::new(self.secret()).ok()?,
                 identity,
             )),
-            Way::Older => {
+            Way::Legacy => {
                 let token = ApiToken::new(self.secret()).ok()?;
-                Credentials::for_development(Gateway::older(&token, identity).ok()?)
+                Credentials::for_development(Gateway::legacy(&token, identity).ok()?)
             }
             Way::Named => Credentials::backend(self.backend()?.identity(identity)),
             Way::Cookie => Credentials::backend(self.backend()?),
@@ -203,7 +203,7 @@ impl Client {
 
     /// The most that the issuer's `Date` may be off for this way in, in milliseconds.
     pub(super) fn skew(&self) -> u64 {
-        let issuer_writes_date = matches!(self.way, Way::Gateway | Way::Older);
+        let issuer_writes_date = matches!(self.way, Way::Gateway | Way::Legacy);
         crate::time::millis(self.driver.config().skew(issuer_writes_date))
     }
 
@@ -234,7 +234,7 @@ impl Client {
         // A token that was obtained elsewhere has no reply with a `Date`.
         let undated = has(Fault::DateMissing) || self.way == Way::Own;
         let unread = has(Fault::ExpiryMissing) || has(Fault::ExpiryUnreadable);
-        let end = if unread || self.way == Way::Older {
+        let end = if unread || self.way == Way::Legacy {
             End::Unstated
         } else if undated && has(Fault::ExpiredToken) {
             End::Doubted

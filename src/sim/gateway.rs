@@ -128,7 +128,7 @@ pub struct DelayedResponse {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Current,
-    Older,
+    Legacy,
 }
 
 /// A granting reply; the two dialects name their members differently.
@@ -322,7 +322,7 @@ impl Gateway {
                 identity: &identity,
                 ..Grant::default()
             },
-            Dialect::Older => {
+            Dialect::Legacy => {
                 Grant { session_key: Some(&token), identity: &identity, ..Grant::default() }
             }
         };
@@ -353,7 +353,7 @@ impl Gateway {
         };
         let dialect = match scheme {
             Scheme::Bearer => Dialect::Current,
-            Scheme::App => Dialect::Older,
+            Scheme::App => Dialect::Legacy,
         };
         Ok((ask::identity(request, scheme)?, dialect))
     }

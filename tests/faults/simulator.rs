@@ -147,7 +147,7 @@ fn s2_a_world_ends_and_keeps_its_promises_at_the_ends_of_the_range() {
 }
 
 #[test]
-fn s5_the_older_dialect_takes_a_form() {
+fn s5_the_legacy_dialect_takes_a_form() {
     let rows = [
         ("identity=user-17", "user-17"),
         ("identity=us%20er+17%2B", "us er 17+"),

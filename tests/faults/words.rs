@@ -73,9 +73,9 @@ fn a_token_of_javascripts_missing_value_is_malformed() {
     for token in ["Undefined", "undefined1", "nul", "nullnull"] {
         assert!(reading(format!(r#"{{"sessionToken":"{token}"}}"#)).is_ok(), "{token}");
     }
-    let older = Gateway::older(&ApiToken::new("a").unwrap(), Identity::new("user-17").unwrap());
+    let legacy = Gateway::legacy(&ApiToken::new("a").unwrap(), Identity::new("user-17").unwrap());
     let reply = Response::new(r#"{"session_key":"undefined","identity":"user-17"}"#);
-    let denial = older.unwrap().read(&reply).unwrap_err().to_string();
+    let denial = legacy.unwrap().read(&reply).unwrap_err().to_string();
     assert!(denial.contains("`session_key` is the text `undefined`"), "{denial}");
     // Outside a reply it is a token like any other: nothing is known of how it came about.
     assert!(SessionToken::new("undefined").is_ok());

@@ -7,21 +7,21 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use proptest::prelude::RngExt as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
-use crate::cast::Cast;
-use crate::state::{Action, Bounds, State};
+use super::fixtures::Fixtures;
+use super::state::{Action, Bounds, State};
 
 /// How many states were compared with an earlier one.
 pub(crate) fn compare(bounds: Bounds, steps: usize) -> usize {
-    let cast = Cast::new(bounds.attempts);
+    let fixtures = Fixtures::new(bounds.attempts);
     let mut chance = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut futures: HashMap<u64, (u64, String)> = HashMap::new();
     let mut compared = 0;
-    let mut state = State::first(&cast, &bounds);
+    let mut state = State::first(&fixtures, &bounds);
     for _ in 0..steps {
         let mut actions = Vec::new();
         state.actions(&bounds, &mut actions);
         let nexts = actions.into_iter().filter_map(|action| {
-            let next = state.after(action, bounds.beside, &cast)?;
+            let next = state.after(action, bounds.beside, &fixtures)?;
             Some((action, next))
         });
         let nexts: Vec<(Action, State)> = nexts.collect();
@@ -34,7 +34,8 @@ pub(crate) fn compare(bounds: Bounds, steps: usize) -> usize {
             futures.insert(state.key, (future, here));
         }
         // Most ways lead to the beginning, and are seldom taken here.
-        let ends = |n: usize| matches!(nexts[n].0, Action::Start(_) | Action::Stop);
+        let ends =
+            |n: usize| matches!(nexts[n].0, Action::Start(_) | Action::Set(_) | Action::Stop);
         let mut n = chance.random_range(0..nexts.len());
         if ends(n) && chance.random_range(0..10) > 0 {
             n = chance.random_range(0..nexts.len());

@@ -2,33 +2,63 @@
 
 use std::time::Duration;
 
-use videokit_session::Driver;
-use videokit_session::driver::{Blocked, Output, Wake};
-use videokit_session::session::transitions::{Cause, StateName};
-use videokit_session::time::Validity;
-
-use crate::cast::{Answer, Cast, PAUSE, Person, Wish};
-use crate::shadow::{Failed, Owed, Stall, Verdict, hold, may_serve};
-use crate::state::{Action, Answered, Jitter, Said, State};
-use crate::token::Token;
+use super::fixtures::{Answer, Fixtures, Instant, Login, PAUSE, Person, UNIT};
+use super::shadow::{Failed, Owed, Stall, Verdict, check, may_serve};
+use super::state::{Action, Answered, Jitter, Said, State};
+use super::token::Token;
+use crate::Driver;
+use crate::driver::{Blocked, Output, Wake};
+use crate::exchange::Identity;
+use crate::session::TransportFailure;
+use crate::session::transitions::{Cause, StateName};
+use crate::time::Validity;
 
 /// What the rules say to it.
 impl State {
-    pub(crate) fn judge(&mut self, before: &Self, action: Action, answered: Answered) -> Verdict {
-        hold(8, self.driver.queued() <= Driver::MOST_QUEUED, "the queue is too long")?;
+    pub(crate) fn judge(
+        &mut self,
+        before: &Self,
+        action: Action,
+        answered: Answered,
+        fixtures: &Fixtures,
+    ) -> Verdict {
+        check(8, self.driver.queued() <= Driver::MOST_QUEUED, "the queue is too long")?;
         let drawn = answered.pause.is_none_or(|pause| pause <= PAUSE);
-        hold(6, drawn, "the pause is longer than the policy allows")?;
-        self.judge_action(before, action, answered)?;
-        let works = self.driver.blocked()() == self.shadow.blocked()();
-        hold(9, works, "it works on what it can't have, or doesn't on what it could")
+        check(6, drawn, "the pause is longer than the policy allows")?;
+        let mut state = before.driver.state();
+        if action.is_call() && self.shadow.report_panic(self.at.mono + action.pause()) {
+            // A login that had expired is not, once its request has failed.
+            state = if state == StateName::Active { state } else { StateName::Unauthenticated };
+        }
+        self.judge_action(before, state, action, answered)?;
+        let works = self.driver.blocked() == self.shadow.blocked();
+        check(9, works, "it works on what it can't have, or doesn't on what it could")?;
+        let credentials = self.driver.credentials().map(|next| fixtures.name(next));
+        check(3, credentials == self.shadow.credentials, "it has other credentials")?;
+        let identity = self.driver.identity().map(Identity::as_str);
+        check(2, identity == self.shadow.whose().map(Person::name), "it is for somebody else")
     }
 
-    fn judge_action(&mut self, before: &Self, action: Action, answered: Answered) -> Verdict {
+    /// `state` is the driver's when the action began.
+    fn judge_action(
+        &mut self,
+        before: &Self,
+        state: StateName,
+        action: Action,
+        answered: Answered,
+    ) -> Verdict {
         match (action, answered.said) {
+            (_, Said::Panicked) => {
+                self.shadow.panic();
+                self.judge_harmless(before)?;
+                let over = self.driver.in_flight().is_none();
+                check(3, over, "the request goes on over which the exchange panicked")
+            }
             (Action::Poll(jitter), Said::Output(output)) => self.judge_output(*output, jitter),
-            (Action::Start(wish), _) => self.judge_start(wish, before),
+            (Action::Start(login), _) => self.judge_start(login, before, state),
+            (Action::Set(login), _) => self.judge_set(login, before, state),
             (Action::Stop, _) => {
-                self.shadow.end(before.driver.state());
+                self.shadow.end(state);
                 self.judge_end()
             }
             (Action::Online(online), _) => {
@@ -36,15 +66,19 @@ impl State {
                 Ok(())
             }
             (Action::Answer(answer, jitter), Said::Taken(taken)) => {
-                hold(2, taken.is_accepted(), "a reply to the request in flight was not taken")?;
+                check(2, taken.is_accepted(), "a reply to the request in flight was not taken")?;
                 self.judge_answer(answer, jitter, before)
             }
-            (Action::Lose(jitter), Said::Taken(taken)) => {
-                hold(2, taken.is_accepted(), "a failure of the request in flight was not taken")?;
+            (Action::Lose(why, jitter), Said::Taken(taken)) => {
+                check(2, taken.is_accepted(), "a failure of the request in flight was not taken")?;
+                if why != TransportFailure::Unreachable {
+                    let asked = self.shadow.flight.unwrap().asked;
+                    self.shadow.lose(asked);
+                }
                 self.judge_failure(None, jitter, before)
             }
             (Action::LateAnswer(_) | Action::LateLoss, Said::Taken(taken)) => {
-                hold(2, taken.is_stale(), "a stale reply was taken")?;
+                check(2, taken.is_stale(), "a stale reply was taken")?;
                 self.judge_unchanged(before)
             }
             (Action::LateUnauthorized, _) => self.judge_unchanged(before),
@@ -84,84 +118,141 @@ impl State {
         }
     }
 
-    /// A caller that sleeps until then misses nothing, and doesn't wake up for nothing.
+    /// A caller that sleeps until then misses nothing, and doesn't wake up for nothing. Until then, the wait that
+    /// the driver has cached is the one that it would compute.
     fn judge_wake(&self, wake: Wake) -> Verdict {
+        self.judge_cached_wait(wake)?;
         let Wake::In(time, _) = wake else { return Ok(()) };
         let now = self.at.moment();
         let just_before =
             self.driver.fork().poll(now.after(time.saturating_sub(Duration::from_millis(1))));
-        hold(
+        check(
             9,
             matches!(just_before, Output::Wait(_)),
             "there is something to do before it wakes",
         )?;
         let then = self.driver.fork().poll(now.after(time));
-        hold(9, !matches!(then, Output::Wait(_)), "it wakes for nothing")
+        check(9, !matches!(then, Output::Wait(_)), "it wakes for nothing")
+    }
+
+    /// Until the driver has to wake up, and beyond, with the device awake or asleep on the way there.
+    fn judge_cached_wait(&self, wake: Wake) -> Verdict {
+        let wait = if let Wake::In(wait, _) = wake { wait } else { Duration::ZERO };
+        let wait = u64::try_from(wait.as_millis()).unwrap();
+        for ran in [1, UNIT / 2, UNIT, wait.saturating_sub(1), wait, wait + 1, wait + UNIT] {
+            for slept in [0, 1, UNIT] {
+                let Instant { mono, slept: before } = self.at;
+                let then = Instant { mono: mono + ran, slept: before + slept }.moment();
+                let (cached, computed) =
+                    (self.driver.fork().poll(then), self.driver.uncached().poll(then));
+                check(10, cached == computed, "the cached wait is another than the true one")?;
+            }
+        }
+        Ok(())
     }
 
     /// A token that was started with is taken before anything else is done.
-    fn judge_adoption(&mut self, wish: Wish) -> Verdict {
+    fn judge_adoption(&mut self, login: Login) -> Verdict {
         let Some(generation) = self.driver.generation() else {
-            return hold(8, false, "a token was taken, and isn't there");
+            return check(8, false, "a token was taken, and isn't there");
         };
         let shadow = &mut self.shadow;
         shadow.to_adopt = None;
         shadow.give_up_suspicion();
         shadow.drop_token();
-        shadow.token = Some(Token::brought(generation, wish.person()));
+        shadow.token = Some(Token::brought(generation, login.person()));
+        shadow.held = shadow.held.or(login.person());
         Ok(())
     }
 
-    fn judge_start(&mut self, wish: Wish, before: &Self) -> Verdict {
+    fn judge_start(&mut self, login: Login, before: &Self, state: StateName) -> Verdict {
         self.shadow.live(self.at);
         let shadow = &mut self.shadow;
-        let current = shadow.wish.and_then(Wish::person);
-        let same_person = current.is_some() && current == wish.person();
+        let whose = shadow.whose();
+        let same_person = whose.is_some() && whose == login.person();
         let has_token = shadow.to_adopt.is_some() || shadow.token.is_some();
-        match (shadow.wish, wish) {
-            (Some(current @ Wish::Asks(..)), wish) if current == wish => shadow.join(),
-            (Some(current), wish) if current == wish && has_token => {}
-            (Some(_), Wish::Asks(..)) if same_person => shadow.rotate(wish),
-            (Some(Wish::Token(..)), Wish::Token(..)) if same_person => {
-                shadow.wish = Some(wish);
-                shadow.to_adopt = Some(wish);
+        match (shadow.credentials, login.credentials()) {
+            (Some(current), Some(next)) => {
+                if current == next || shadow.login == Some(login) {
+                    shadow.join();
+                } else if same_person && current.0 == next.0 {
+                    shadow.rotate(login);
+                } else {
+                    return self.judge_another(login, state);
+                }
             }
-            _ => {
-                shadow.end(before.driver.state());
-                shadow.wish = Some(wish);
-                let to_adopt = !matches!(wish, Wish::Asks(..));
-                shadow.to_adopt = to_adopt.then_some(wish);
-                return self.judge_end();
+            (None, Some(_)) if shadow.login.is_some() && same_person => shadow.rotate(login),
+            (None, None) if shadow.login == Some(login) && has_token => {}
+            (None, None) if shadow.login.is_some() && same_person => {
+                shadow.login = Some(login);
+                shadow.to_adopt = Some(login);
             }
+            _ => return self.judge_another(login, state),
         }
         let kept = before.driver.generation() == self.driver.generation();
-        hold(3, kept, "a start for the same login cost the token")
+        check(3, kept, "a start for the same login cost the token")
+    }
+
+    fn judge_set(&mut self, login: Login, before: &Self, state: StateName) -> Verdict {
+        self.shadow.live(self.at);
+        let shadow = &mut self.shadow;
+        let differs = matches!((shadow.whose(), login.person()), (Some(a), Some(b)) if a != b);
+        if shadow.login.is_none() || differs {
+            return self.judge_another(login, state);
+        }
+        if shadow.credentials == login.credentials() {
+            shadow.join();
+        } else {
+            shadow.rotate(login);
+        }
+        let kept = before.driver.generation() == self.driver.generation()
+            && before.driver.in_flight() == self.driver.in_flight()
+            && before.driver.epoch() == self.driver.epoch();
+        check(3, kept, "new credentials cost the token, or the request in flight")
+    }
+
+    /// The login ends, and another one begins.
+    fn judge_another(&mut self, login: Login, state: StateName) -> Verdict {
+        self.shadow.end(state);
+        self.shadow.begin(login);
+        self.judge_end()
     }
 
     /// Nothing is left of a login that ended.
     fn judge_end(&self) -> Verdict {
-        hold(7, self.driver.generation().is_none(), "a token is left")?;
-        hold(7, self.driver.state() == StateName::Unauthenticated, "the session goes on")?;
-        hold(7, self.driver.session().in_flight().is_none(), "a request is still waited for")?;
-        let stopped = self.shadow.wish.is_none();
-        hold(7, !stopped || self.driver.blocked()() == Some(Blocked::NotStarted), "a login is left")
+        check(7, self.driver.generation().is_none(), "a token is left")?;
+        check(7, self.driver.state() == StateName::Unauthenticated, "the session goes on")?;
+        check(7, self.driver.in_flight().is_none(), "a request is still waited for")?;
+        let stopped = self.shadow.login.is_none();
+        check(7, !stopped || self.driver.blocked() == Some(Blocked::NotStarted), "a login is left")
     }
 
     fn judge_answer(&mut self, answer: Answer, jitter: Jitter, before: &Self) -> Verdict {
         let now = self.at.mono;
         let up_to_date = self.shadow.is_up_to_date();
-        let asked = self.shadow.flight.unwrap().asked.0;
+        let asked = self.shadow.flight.unwrap().asked;
+        let successor = answer.successor(asked, self.shadow.spent).filter(|_| up_to_date);
         if answer == Answer::Throttle {
-            self.shadow.throttle(asked, now);
+            self.shadow.throttle(asked.0, now);
         }
         let mut flaw = answer.flaw();
-        if let Some(named) = answer.grants(asked) {
-            flaw = Some(Answer::WRONG_IDENTITY);
-            if self.shadow.accepts(asked, named) {
-                return self.judge_grant(answer, named, jitter, up_to_date);
+        if let Some(named) = answer.names(asked.0) {
+            if self.shadow.accepts(asked.0, named) {
+                if answer == Answer::DeadGrant {
+                    self.judge_failure(Some((answer, flaw)), jitter, before)?;
+                } else {
+                    self.judge_grant(answer, named, jitter, up_to_date)?;
+                }
+                successor.into_iter().for_each(|successor| self.shadow.succeed(successor));
+                return Ok(());
             }
+            flaw = Some(Answer::WRONG_IDENTITY);
             let kept = before.driver.generation() == self.driver.generation();
-            hold(2, kept, "a token for somebody else was taken")?;
+            check(2, kept, "a token for somebody else was taken")?;
+        }
+        if flaw.is_some() && !answer.is_portal() {
+            // It may have been a grant, so the credentials may be used up.
+            self.shadow.lose(asked);
         }
         if answer != Answer::Refuse {
             return self.judge_failure(Some((answer, flaw)), jitter, before);
@@ -173,10 +264,10 @@ impl State {
             self.shadow.stall = Some(Stall::Refused);
         }
         self.judge_harmless(before)?;
-        let refused = self.driver.blocked()() == Some(Blocked::Refused);
-        hold(
+        let refused = self.driver.blocked() == Some(Blocked::Refused);
+        check(
             4,
-            refused == (self.shadow.stall == Some(Stall::Refused)),
+            refused == (self.shadow.blocked() == Some(Blocked::Refused)),
             "a refusal was not kept, or made up",
         )
     }
@@ -189,7 +280,7 @@ impl State {
         up_to_date: bool,
     ) -> Verdict {
         let Some(generation) = self.driver.generation() else {
-            return hold(9, false, "a token was granted, and isn't there");
+            return check(9, false, "a token was granted, and isn't there");
         };
         let flight = self.shadow.land().unwrap();
         let cause = match self.shadow.token {
@@ -202,7 +293,7 @@ impl State {
             self.shadow.give_up_suspicion();
         }
         let token = Token::granted(generation, person, flight, answer, after_401);
-        self.shadow.named = self.shadow.named.or(Some(person));
+        self.shadow.held = self.shadow.held.or(Some(person));
         let pause = self.at.mono + jitter.pause();
         let served = self.is_served();
         self.shadow.hold_token(token, served, pause);
@@ -237,10 +328,10 @@ impl State {
         let until = self.at.mono + jitter.pause();
         self.shadow.fail(failed, flaw, up_to_date, until);
         self.judge_harmless(before)?;
-        let refused = self.driver.blocked()() == Some(Blocked::Refused);
-        hold(
+        let refused = self.driver.blocked() == Some(Blocked::Refused);
+        check(
             3,
-            refused == (self.shadow.stall == Some(Stall::Refused)),
+            refused == (self.shadow.blocked() == Some(Blocked::Refused)),
             "a failure was taken for a refusal",
         )
     }
@@ -250,25 +341,28 @@ impl State {
         let now = self.at.moment();
         let kept = before.driver.generation() == self.driver.generation()
             && before.driver.remaining(now) == self.driver.remaining(now);
-        hold(3, kept, "the current token was harmed")?;
-        let login = before.driver.credentials() == self.driver.credentials();
-        hold(3, login, "the login was ended")
+        check(3, kept, "the current token was harmed")?;
+        let login = before.driver.credentials().is_some() == self.driver.credentials().is_some()
+            && before.driver.epoch() == self.driver.epoch();
+        check(3, login, "the login was ended")
     }
 
     fn judge_unchanged(&self, before: &Self) -> Verdict {
-        hold(2, self.acts_like(before), "what is stale changed something")
+        // Every call reports a panic before.
+        let same = self.acts_like(before) || before.shadow.has_panicked();
+        check(2, same, "what is stale changed something")
     }
 
     /// The token that an API request gets, if it gets one.
-    pub(crate) fn judge_token(&self, cast: &Cast) -> Verdict {
+    pub(crate) fn judge_token(&self, fixtures: &Fixtures) -> Verdict {
         let now = self.at.moment();
-        let served = self.driver.authorization(&cast.origin, now);
+        let served = self.driver.authorization(&fixtures.origin, now);
         let validity = self.driver.validity(now);
         let lives = validity.is_some_and(|validity| validity != Validity::Expired);
         let Ok(authorization) = served else {
-            return hold(3, !lives, "a good token doesn't serve");
+            return check(3, !lives, "a good token doesn't serve");
         };
-        hold(7, lives, "a dead token serves")?;
+        check(7, lives, "a dead token serves")?;
         may_serve(&self.shadow, authorization.value().to_str().unwrap())
     }
 }

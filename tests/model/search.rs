@@ -6,16 +6,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
-use videokit_session::driver::Output;
-use videokit_session::session::transitions::TABLE;
 
-use crate::cast::{Answer, Cast};
-use crate::state::{Action, Bounds, State};
+use super::fixtures::{Answer, Fixtures};
+use super::state::{Action, Bounds, State};
+use crate::driver::Output;
+use crate::session::transitions::TABLE;
 
 /// One bound of the search.
 pub(crate) struct Search {
     bounds: Bounds,
-    cast: Cast,
+    fixtures: Fixtures,
     found: Mutex<Found>,
     /// States that an earlier search found no way back from.
     lost: HashSet<u64>,
@@ -49,7 +49,7 @@ struct Marks {
 impl Search {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
-            cast: Cast::new(bounds.attempts),
+            fixtures: Fixtures::new(bounds.attempts),
             bounds,
             found: Mutex::default(),
             lost: HashSet::new(),
@@ -58,7 +58,7 @@ impl Search {
 
     fn note(&self, from: &State, action: Action, to: &State) {
         let mut found = self.found.lock().unwrap();
-        if to.broken.is_some_and(|broken| broken.rule == 10) {
+        if to.violation.is_some_and(|broken| broken.rule == 10) {
             found.odd.get_or_insert_with(|| format!("{action:?} did two things to {from:?}"));
         }
         let (number, next) = (found.number(from), found.number(to));
@@ -75,7 +75,7 @@ impl Search {
             // It leads nowhere.
         } else if is_good {
             found.good.push((number, next));
-        } else if matches!(action, Action::Start(_) | Action::Stop) {
+        } else if matches!(action, Action::Start(_) | Action::Set(_) | Action::Stop) {
             found.starts.push((number, next));
         }
     }
@@ -83,7 +83,7 @@ impl Search {
 
 /// "Always: this rule." One function each, since stateright takes no closures.
 fn holds<const RULE: u8>(_: &Search, state: &State) -> bool {
-    state.broken.is_none_or(|broken| broken.rule != RULE)
+    state.violation.is_none_or(|broken| broken.rule != RULE)
 }
 
 /// "Sometimes: this row of the table."
@@ -113,7 +113,7 @@ const RULES: [(&str, Condition); 11] = [
     (WAY_BACK, comes_back),
 ];
 
-const ROWS: [(&str, Condition); 19] = [
+const ROWS: [(&str, Condition); 17] = [
     ("Unauthenticated -> Authenticating: Started", occurs::<0>),
     ("Unauthenticated -> Active: Adopted", occurs::<1>),
     ("Authenticating -> Active: Granted", occurs::<2>),
@@ -125,14 +125,12 @@ const ROWS: [(&str, Condition); 19] = [
     ("Active: RenewalDenied", occurs::<8>),
     ("Active: RenewalFailed", occurs::<9>),
     ("Active: Replaced", occurs::<10>),
-    ("Active: CredentialsSet", occurs::<11>),
-    ("Active -> Expired: Lapsed", occurs::<12>),
-    ("Active -> Authenticating: LapsedInFlight", occurs::<13>),
-    ("Active -> Unauthenticated: Stopped", occurs::<14>),
-    ("Expired -> Authenticating: Reauthenticated", occurs::<15>),
-    ("Expired -> Active: Adopted", occurs::<16>),
-    ("Expired: CredentialsSet", occurs::<17>),
-    ("Expired -> Unauthenticated: Stopped", occurs::<18>),
+    ("Active -> Expired: Lapsed", occurs::<11>),
+    ("Active -> Authenticating: LapsedInFlight", occurs::<12>),
+    ("Active -> Unauthenticated: Stopped", occurs::<13>),
+    ("Expired -> Authenticating: Reauthenticated", occurs::<14>),
+    ("Expired -> Active: Adopted", occurs::<15>),
+    ("Expired -> Unauthenticated: Stopped", occurs::<16>),
 ];
 
 impl Model for Search {
@@ -140,7 +138,7 @@ impl Model for Search {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        vec![State::first(&self.cast, &self.bounds)]
+        vec![State::first(&self.fixtures, &self.bounds)]
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -148,7 +146,7 @@ impl Model for Search {
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        let next = state.after(action, self.bounds.beside, &self.cast)?;
+        let next = state.after(action, self.bounds.beside, &self.fixtures)?;
         self.note(state, action, &next);
         Some(next)
     }
@@ -284,11 +282,13 @@ impl Found {
 
 /// How it came to that, for a person to read.
 fn story(search: &Search, rule: &str, actions: &[Action]) -> String {
-    let mut state = State::first(&search.cast, &search.bounds);
+    let mut state = State::first(&search.fixtures, &search.bounds);
     let mut story = format!("{rule}, {}\n", search.bounds.name);
     for (n, action) in actions.iter().enumerate() {
-        let Some(next) = state.after(*action, search.bounds.beside, &search.cast) else { break };
-        let at = next.at.mono - crate::cast::Instant::FIRST.mono;
+        let Some(next) = state.after(*action, search.bounds.beside, &search.fixtures) else {
+            break;
+        };
+        let at = next.at.mono - super::fixtures::Instant::FIRST.mono;
         let _ = write!(story, "{:>3}. at {at:>5} ms: {action:?}", n + 1);
         if let Action::Poll(_) = action {
             let _ = match state.driver.fork().poll(state.at.moment()) {
@@ -301,7 +301,7 @@ fn story(search: &Search, rule: &str, actions: &[Action]) -> String {
         story.push('\n');
         state = next;
     }
-    if let Some(broken) = state.broken {
+    if let Some(broken) = state.violation {
         let _ = writeln!(story, "     but {}", broken.how);
     }
     story

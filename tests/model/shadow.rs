@@ -1,30 +1,30 @@
 //! The rules, kept beside a driver: what it owes, and what it may not do. From the text of the rules, by
 //! what a caller sees.
 
+mod outputs;
+
 use std::collections::VecDeque;
 
-use videokit_session::driver::Blocked;
-use videokit_session::session::transitions::{Cause, StateName, TABLE, Transition};
-use videokit_session::session::{Generation, RequestId};
-use videokit_session::{Event, Outgoing};
+pub(crate) use self::outputs::may_serve;
 
-use crate::cast::{
-    BURST, FLOOR, INTERVAL, Instant, Person, SPACING, THRESHOLD, TIMEOUT, Wish, owner,
-};
-use crate::early::{Early, Refused};
-use crate::token::{Flight, Token, new_early};
+use super::early::{Early, Refused};
+use super::fixtures::{BURST, FLOOR, INTERVAL, Instant, Login, Name, Person, SPACING, THRESHOLD};
+use super::token::{Flight, Token, new_early};
+use crate::driver::Blocked;
+use crate::session::transitions::{Cause, StateName};
+use crate::session::{Generation, RequestId};
 
 /// Which rule was broken, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Broken {
+pub(crate) struct Violation {
     pub(crate) rule: u8,
     pub(crate) how: &'static str,
 }
 
-pub(crate) type Verdict = Result<(), Broken>;
+pub(crate) type Verdict = Result<(), Violation>;
 
-pub(crate) fn hold(rule: u8, so: bool, how: &'static str) -> Verdict {
-    if so { Ok(()) } else { Err(Broken { rule, how }) }
+pub(crate) fn check(rule: u8, so: bool, how: &'static str) -> Verdict {
+    if so { Ok(()) } else { Err(Violation { rule, how }) }
 }
 
 /// Why nothing is asked for.
@@ -61,16 +61,32 @@ pub(crate) enum Owed {
     Unauthorized(Generation),
     StillMalformed,
     GaveUp,
+    CredentialsChanged,
+}
+
+/// A request whose exchange has panicked, which the next call reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Panicked {
+    /// The transition that would have announced it, if it was being built.
+    announces: Option<Cause>,
+    up_to_date: bool,
 }
 
 /// What is known about a driver from the outside.
 #[derive(Debug, Clone)]
 pub(crate) struct Shadow {
-    pub(crate) wish: Option<Wish>,
-    /// For whom the first token was that this login's credentials gave.
-    pub(crate) named: Option<Person>,
+    /// What the caller has started with or set last, for this login.
+    pub(crate) login: Option<Login>,
+    /// What the next request is made with: that, or its successor.
+    pub(crate) credentials: Option<Name>,
+    /// For whom the login is, once it has held a token that says so, or that was asked for somebody.
+    pub(crate) held: Option<Person>,
+    /// The last credentials that are usable once and whose reply was lost.
+    pub(crate) spent: Option<Name>,
+    spent_emitted: bool,
+    panicked: Option<Panicked>,
     /// A token that was started with, and is not taken yet.
-    pub(crate) to_adopt: Option<Wish>,
+    pub(crate) to_adopt: Option<Login>,
     pub(crate) stall: Option<Stall>,
     pause: Pause,
     /// The flaw of the last denials, and how many in a row had it, up to one more than are counted.
@@ -80,7 +96,9 @@ pub(crate) struct Shadow {
     late: bool,
     pub(crate) online: bool,
     /// What the request is made with that was announced, and is to go out next.
-    announced: Option<(Person, u8)>,
+    announced: Option<Name>,
+    /// Whose endpoint the login's requests go to.
+    endpoint: Option<Person>,
     pub(crate) flight: Option<Flight>,
     /// The last request that is no longer waited for; its reply may still come.
     pub(crate) stale: Option<RequestId>,
@@ -95,14 +113,18 @@ pub(crate) struct Shadow {
     credit: (u64, u64),
     last_sent: Option<u64>,
     /// Until when each endpoint asked to be left alone.
-    floors: [u64; 3],
+    floors: [u64; 4],
 }
 
 impl Shadow {
     pub(crate) fn new(attempts: Option<u32>, late: bool) -> Self {
         Self {
-            wish: None,
-            named: None,
+            login: None,
+            credentials: None,
+            held: None,
+            spent: None,
+            spent_emitted: false,
+            panicked: None,
             to_adopt: None,
             stall: None,
             pause: Pause::default(),
@@ -111,6 +133,7 @@ impl Shadow {
             late,
             online: true,
             announced: None,
+            endpoint: None,
             flight: None,
             stale: None,
             token: None,
@@ -120,7 +143,7 @@ impl Shadow {
             told: StateName::Unauthenticated,
             credit: (BURST * INTERVAL, Instant::FIRST.mono),
             last_sent: None,
-            floors: [0; 3],
+            floors: [0; 4],
         }
     }
 
@@ -134,8 +157,8 @@ impl Shadow {
         let known = [early.age(), early.known, early.suspected].into_iter().flatten().max();
         let token = self.token.map(|t| {
             let oldest = known.unwrap_or(0).max(t.stated).max(THRESHOLD.1.cast_signed());
-            let age = if t.standing.own { t.age(at).min(oldest) } else { 0 };
-            (t.of, t.standing, age, t.stated, t.told)
+            let age = if t.status.own { t.age(at).min(oldest) } else { 0 };
+            (t.of, t.status, age, t.stated, t.told)
         });
         let flight =
             self.flight.map(|f| (f.asked, now - f.sent, at.slept - f.slept_before, f.slept));
@@ -145,17 +168,17 @@ impl Shadow {
             Owed::Unauthorized(_) => (2, None),
             Owed::GaveUp => (3, None),
             Owed::StillMalformed => (4, None),
+            Owed::CredentialsChanged => (5, None),
         });
         let owed: Vec<_> = owed.collect();
         (
             (
-                self.wish,
-                self.whose(),
+                (self.login, self.credentials, self.held, self.spent, self.spent_emitted),
                 self.to_adopt,
                 self.stall,
                 self.online,
                 pause,
-                self.announced,
+                (self.announced, self.endpoint, self.panicked),
             ),
             (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
             (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
@@ -173,18 +196,26 @@ impl Shadow {
 
     /// Whether a token that is due would be renewed by the driver itself.
     pub(crate) fn is_renewable(&self) -> bool {
-        matches!(self.wish, Some(Wish::Asks(..))) && self.stall.is_none()
+        self.credentials.is_some() && self.blocked().is_none()
     }
 
     /// Why nothing comes by itself, as a driver has to say it.
     pub(crate) fn blocked(&self) -> Option<Blocked> {
-        match (self.wish, self.stall) {
+        match (self.login, self.stall) {
             (None, _) => Some(Blocked::NotStarted),
-            (Some(Wish::Asks(..)), Some(Stall::Refused)) => Some(Blocked::Refused),
-            (Some(Wish::Asks(..)), Some(Stall::GaveUp)) => Some(Blocked::GaveUp),
-            (Some(Wish::Asks(..)), None) => None,
-            (Some(_), _) => self.to_adopt.is_none().then_some(Blocked::NoCredentials),
+            (Some(_), _) if self.credentials.is_none() => {
+                self.to_adopt.is_none().then_some(Blocked::NoCredentials)
+            }
+            (Some(_), _) if self.is_spent() => Some(Blocked::Spent),
+            (Some(_), Some(Stall::Refused)) => Some(Blocked::Refused),
+            (Some(_), Some(Stall::GaveUp)) => Some(Blocked::GaveUp),
+            (Some(_), None) => None,
         }
+    }
+
+    /// Whether the credentials can't be used any more.
+    fn is_spent(&self) -> bool {
+        self.spent.is_some() && self.spent == self.credentials
     }
 
     fn credit(&self, now: u64) -> u64 {
@@ -192,32 +223,30 @@ impl Shadow {
         (credit + now - since).min(BURST * INTERVAL)
     }
 
-    fn asked(&self) -> Option<(Person, u8)> {
-        match self.wish {
-            Some(Wish::Asks(person, secret)) => Some((person, secret)),
-            _ => None,
+    /// For whom the login is, as far as that is known: who its tokens are for, who its credentials state, or who
+    /// is asked for by the request that is announced or in flight.
+    pub(crate) fn whose(&self) -> Option<Person> {
+        let asked = self.announced.or(self.flight.map(|flight| flight.asked));
+        self.held.or(self.stated()).or(asked.and_then(|(person, _)| person.stated()))
+    }
+
+    /// The person that the login's credentials state, or the token that is to be adopted.
+    fn stated(&self) -> Option<Person> {
+        match self.credentials {
+            Some((person, _)) => person.stated(),
+            None => self.to_adopt?.person(),
         }
     }
 
-    /// For whom the login is, as far as that is known.
-    fn whose(&self) -> Option<Person> {
-        match self.wish {
-            Some(Wish::Asks(Person::Whoever, _)) => self.named,
-            wish => wish?.person(),
-        }
-    }
-
-    /// Whether a token for this person is one for whom it was asked for.
+    /// Whether a token for this person is one for whom it was asked for, and for whom the login is.
     pub(crate) fn accepts(&self, asked: Person, named: Person) -> bool {
-        match asked {
-            Person::Whoever => self.named.is_none_or(|first| first == named),
-            person => person == named,
-        }
+        let known = [asked.stated(), self.held, self.credentials.and_then(|next| next.0.stated())];
+        known.into_iter().flatten().all(|known| known == named)
     }
 
     /// Whether the request in flight was made with the credentials of the login.
     pub(crate) fn is_up_to_date(&self) -> bool {
-        self.flight.is_some_and(|flight| Some(flight.asked) == self.asked())
+        self.flight.is_some_and(|flight| Some(flight.asked) == self.credentials)
     }
 }
 
@@ -227,6 +256,7 @@ impl Shadow {
     pub(crate) fn end(&mut self, state: StateName) {
         self.announced = None;
         if let Some(flight) = self.land() {
+            self.lose(flight.asked);
             self.owe(Owed::Abandon(flight.id));
         }
         if state != StateName::Unauthenticated {
@@ -234,37 +264,78 @@ impl Shadow {
         }
         self.drop_token();
         self.early = new_early();
-        self.wish = None;
-        self.named = None;
+        self.login = None;
+        self.credentials = None;
+        self.endpoint = None;
+        self.held = None;
+        self.spent_emitted = false;
         self.to_adopt = None;
         self.start_over();
     }
 
+    /// Another login begins.
+    pub(crate) fn begin(&mut self, login: Login) {
+        self.login = Some(login);
+        self.credentials = login.credentials();
+        self.endpoint = self.credentials.map(|next| next.0);
+        self.to_adopt = self.credentials.is_none().then_some(login);
+    }
+
     /// The same login with another secret, or a token that can be renewed from now on.
-    pub(crate) fn rotate(&mut self, wish: Wish) {
-        self.wish = Some(wish);
+    pub(crate) fn rotate(&mut self, login: Login) {
+        self.login = Some(login);
+        self.credentials = login.credentials();
+        self.spent_emitted = false;
         self.start_over();
         if let Some(token) = &mut self.token {
-            token.standing.after_401 = false;
-            if token.standing.refused == Refused::Reported {
-                token.standing.refused = Refused::Wanted(None);
+            token.status.after_401 = false;
+            if token.status.refused == Refused::Reported {
+                token.status.refused = Refused::Wanted(None);
             }
         }
         self.early.trust();
+        self.move_to(self.credentials.map(|next| next.0));
+    }
+
+    /// A reply brings the successor of the credentials.
+    pub(crate) fn succeed(&mut self, successor: Name) {
+        if self.credentials.replace(successor) != Some(successor) {
+            self.move_to(Some(successor.0));
+            self.owe(Owed::CredentialsChanged);
+        }
+    }
+
+    /// Requests go to this endpoint from now on, if there are any. Of tokens from another one, nothing was learned.
+    fn move_to(&mut self, endpoint: Option<Person>) {
+        let Some(endpoint) = endpoint else { return };
+        if self.endpoint.replace(endpoint).is_some_and(|before| before != endpoint) {
+            self.early = new_early();
+            let refused = self.token.as_mut().map(|token| &mut token.status.refused);
+            if let Some(Refused::Wanted(lesson)) = refused {
+                *lesson = None;
+            }
+        }
+    }
+
+    /// The reply to a request is lost that was made with these credentials.
+    pub(crate) fn lose(&mut self, asked: Name) {
+        if asked.0.is_single_use() {
+            self.spent = Some(asked);
+        }
     }
 
     /// Time has passed for the token: it may show that the renewal before it cured.
     pub(crate) fn live(&mut self, at: Instant) {
         if let Some(token) = self.token {
-            self.early.lived(token.standing, token.age(at));
+            self.early.lived(token.status, token.age(at));
         }
     }
 
     /// The token gives way to another, or is over. Says whether a 401 asked for that.
     pub(crate) fn end_token(&mut self, at: Instant) -> bool {
         let Some(token) = self.token else { return false };
-        self.early.end(token.standing, token.age(at), token.stated);
-        matches!(token.standing.refused, Refused::Wanted(_))
+        self.early.end(token.status, token.age(at), token.stated);
+        matches!(token.status.refused, Refused::Wanted(_))
     }
 
     /// What comes next proves nothing about the token before.
@@ -274,7 +345,7 @@ impl Shadow {
 
     /// Whether the token asks to be replaced by its age, as 401s have taught it.
     pub(crate) fn is_learned_due(&self, at: Instant) -> bool {
-        let Some(token) = self.token.filter(|token| token.standing.own) else { return false };
+        let Some(token) = self.token.filter(|token| token.status.own) else { return false };
         let limit = self.early.age().filter(|age| *age < token.stated);
         let ran = (at.mono - token.sent.0).cast_signed();
         // The margin is one millisecond.
@@ -312,6 +383,40 @@ impl Shadow {
         }
         self.join();
         self.pause = Pause::default();
+    }
+
+    /// The exchange of the request panicked: in flight, or while it was built.
+    pub(crate) fn panic(&mut self) {
+        let (announces, up_to_date) = match self.land() {
+            Some(flight) => {
+                self.lose(flight.asked);
+                (None, Some(flight.asked) == self.credentials)
+            }
+            None => {
+                let cause = match self.told {
+                    StateName::Active => Cause::RenewalSent,
+                    StateName::Expired => Cause::Reauthenticated,
+                    _ => Cause::Started,
+                };
+                (Some(cause), true)
+            }
+        };
+        self.panicked = Some(Panicked { announces, up_to_date });
+    }
+
+    /// Whether the next call has to report such a request.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.panicked.is_some()
+    }
+
+    /// The next call reports the request whose exchange panicked, and a pause begins. Says whether there was one.
+    pub(crate) fn report_panic(&mut self, until: u64) -> bool {
+        let Some(Panicked { announces, up_to_date }) = self.panicked.take() else { return false };
+        self.owed.extend(announces.map(Owed::Event));
+        let active = self.token.is_some();
+        self.owe(Owed::Event(if active { Cause::RenewalFailed } else { Cause::Failed }));
+        self.fail(Failed::Server, None, up_to_date, until);
+        true
     }
 
     /// The request in flight is one no longer.
@@ -373,178 +478,12 @@ impl Shadow {
         let renewable = self.is_renewable();
         let Some(token) = &mut self.token else { return };
         let (age, now) = (token.age(at), at.mono.cast_signed());
-        token.standing.refused = self.early.refuse(token.standing, age, token.stated, now);
-        let answered = renewable && matches!(token.standing.refused, Refused::Wanted(_));
+        token.status.refused = self.early.refuse(token.status, age, token.stated, now);
+        let answered = renewable && matches!(token.status.refused, Refused::Wanted(_));
         if !answered && !token.told.refused {
             token.told.refused = true;
             let generation = token.generation;
             self.owe(Owed::Unauthorized(generation));
         }
     }
-}
-
-/// What came out of the driver.
-impl Shadow {
-    /// A request is announced. `due` says whether the current token asks for one by its age.
-    fn announces(&mut self, cause: Cause, due: bool, now: u64) -> Verdict {
-        self.announced = Some(self.may_send(due, now)?);
-        let wakes = match cause {
-            Cause::RenewalSent => self.token.is_some(),
-            _ => self.token.is_none(),
-        };
-        hold(8, wakes, "it announces another request than follows")
-    }
-
-    /// A request comes out.
-    pub(crate) fn sends(&mut self, outgoing: &Outgoing, at: Instant) -> Verdict {
-        let now = at.mono;
-        hold(8, !self.owes(), "something else was to come first")?;
-        let Some((person, secret)) = self.announced.take() else {
-            return hold(8, false, "a request comes out that was not announced");
-        };
-        hold(1, self.flight.is_none(), "two requests are in flight")?;
-        hold(6, self.online, "there is no network")?;
-        let header = outgoing.request().headers().get("authorization");
-        let mine =
-            header.is_some_and(|value| value.as_bytes().ends_with(format!(":{secret}").as_bytes()));
-        let there = outgoing.request().uri() == person.endpoint();
-        hold(2, mine && there, "it asks for another login")?;
-        self.credit = (self.credit(now) - INTERVAL, now);
-        self.last_sent = Some(now);
-        self.flight = Some(Flight {
-            id: outgoing.id(),
-            asked: (person, secret),
-            sent: now,
-            slept_before: at.slept,
-            slept: false,
-        });
-        Ok(())
-    }
-
-    /// Whether a request is wanted and allowed, and with what.
-    fn may_send(&self, due: bool, now: u64) -> Result<(Person, u8), Broken> {
-        hold(8, !self.owes(), "something else was to come first")?;
-        let none = self.flight.is_none() && self.announced.is_none();
-        hold(1, none, "two requests are in flight")?;
-        hold(1, self.credit(now) >= INTERVAL, "the bucket is empty")?;
-        let spaced = self.last_sent.is_none_or(|last| now >= last + SPACING);
-        hold(1, spaced, "two requests come too close")?;
-        hold(7, self.wish.is_some(), "nobody is logged in")?;
-        let Some((person, secret)) = self.asked() else {
-            return Err(Broken { rule: 2, how: "there is nothing to ask with" });
-        };
-        hold(4, self.stall != Some(Stall::Refused), "the credentials were refused")?;
-        hold(6, self.stall.is_none(), "it had given up")?;
-        hold(6, self.online, "there is no network")?;
-        hold(6, now >= self.floors[person as usize], "the endpoint asked to be left alone")?;
-        hold(6, now >= self.pause.until, "the pause after a failure isn't over")?;
-        hold(5, due || self.recovers(), "nothing asks for a renewal")?;
-        hold(5, self.to_adopt.is_none(), "there is a token to be taken first")?;
-        Ok((person, secret))
-    }
-
-    /// Whether a 401 asks for a renewal.
-    fn recovers(&self) -> bool {
-        self.token.is_some_and(|token| matches!(token.standing.refused, Refused::Wanted(_)))
-    }
-
-    /// A request is given up: as was to come, or since its time is over.
-    pub(crate) fn abandons(&mut self, id: RequestId, pause: u64, now: u64) -> Verdict {
-        if self.owes() {
-            let next = self.owed.pop_front();
-            return hold(7, next == Some(Owed::Abandon(id)), "something else was to come first");
-        }
-        let Some(flight) = self.flight.filter(|flight| flight.id == id) else {
-            return hold(9, false, "no such request is in flight");
-        };
-        hold(9, now >= flight.sent + TIMEOUT, "its time is not over")?;
-        let up_to_date = self.is_up_to_date();
-        self.land();
-        let failed = if self.token.is_some() { Cause::RenewalFailed } else { Cause::Failed };
-        self.owe(Owed::Event(failed));
-        self.fail(Failed::Network, None, up_to_date, pause);
-        Ok(())
-    }
-
-    /// A transition is reported.
-    pub(crate) fn moves(&mut self, transition: Transition, due: bool, at: Instant) -> Verdict {
-        hold(8, TABLE.contains(&transition), "there is no such transition")?;
-        hold(8, transition.from == self.told, "it begins where none ended")?;
-        self.told = transition.to;
-        if let Some(next) = self.owed.pop_front() {
-            return hold(
-                8,
-                next == Owed::Event(transition.cause),
-                "something else was to come first",
-            );
-        }
-        match transition.cause {
-            Cause::Started | Cause::RenewalSent | Cause::Reauthenticated => {
-                self.announces(transition.cause, due, at.mono)
-            }
-            Cause::Lapsed | Cause::LapsedInFlight => {
-                hold(8, self.token.is_some(), "there was no token to lapse")?;
-                self.end_token(at);
-                self.give_up_suspicion();
-                self.drop_token();
-                Ok(())
-            }
-            // The caller of this keeps the account of a token that is taken.
-            Cause::Adopted | Cause::Replaced => {
-                hold(8, self.to_adopt.is_some(), "there was no token to be taken")
-            }
-            Cause::CredentialsSet => {
-                hold(8, self.asked().is_some(), "there were no credentials to be set")
-            }
-            _ => hold(8, false, "nothing had happened"),
-        }
-    }
-
-    /// Another event is reported.
-    pub(crate) fn tells(&mut self, event: &Event, due: bool) -> Verdict {
-        let next = self.owed.pop_front();
-        let current = self.token.as_mut();
-        match event {
-            Event::Unauthorized(of) => {
-                hold(5, next == Some(Owed::Unauthorized(*of)), "no 401 was to be told")
-            }
-            Event::StillMalformed(_) => {
-                hold(8, next == Some(Owed::StillMalformed), "no flaw had stayed")
-            }
-            Event::GaveUp => hold(9, next == Some(Owed::GaveUp), "it had not given up"),
-            Event::TokenNeeded(of) => {
-                let Some(token) = current else {
-                    return hold(8, false, "there is no token that could need another");
-                };
-                let first = !std::mem::replace(&mut token.told.needed, true);
-                let so = next.is_none() && first && due && token.generation == *of;
-                let stuck = matches!(self.wish, Some(Wish::Token(..) | Wish::BareToken));
-                hold(8, so && stuck, "no token was needed")
-            }
-            _ => hold(8, false, "this was not to be told"),
-        }
-    }
-
-    /// It waits: for nothing that could be had now.
-    pub(crate) fn waits(&self, state: StateName, due: bool, now: u64) -> Verdict {
-        let in_time = self.flight.is_none_or(|flight| now < flight.sent + TIMEOUT);
-        hold(9, in_time, "it waits for a reply whose time is over")?;
-        hold(8, !self.owes(), "it waits, and had something to tell")?;
-        hold(8, self.announced.is_none(), "it waits, and had announced a request")?;
-        hold(8, self.told == state, "a transition was not told")?;
-        let rule = if self.recovers() { 5 } else { 9 };
-        hold(
-            rule,
-            self.may_send(due, now).is_err(),
-            "it waits, and a request is wanted and allowed",
-        )
-    }
-}
-
-/// Whose token an API request gets.
-pub(crate) fn may_serve(shadow: &Shadow, header: &str) -> Verdict {
-    let Some(token) = shadow.token else { return hold(7, false, "there is no token to serve") };
-    hold(2, owner(header) == token.of, "it is somebody else's token")?;
-    hold(7, shadow.wish.is_some(), "nobody is logged in")?;
-    hold(2, token.of.is_none() || token.of == shadow.whose(), "it is not for who is logged in")
 }

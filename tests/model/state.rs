@@ -2,34 +2,40 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use ahash::RandomState;
-use videokit_session::Driver;
-use videokit_session::driver::{Canonical, Delivery, Output};
-use videokit_session::session::TransportFailure;
-use videokit_session::session::transitions::Transition;
-use videokit_session::time::Validity;
 
-use crate::cast::{Answer, Beside, Cast, Instant, PAUSE, Person, UNIT, Wish};
-use crate::shadow::{Broken, Shadow, hold};
-use crate::token::Flight;
+use super::canonical::Canonical;
+use super::fixtures::{Answer, Beside, Fixtures, Instant, Login, PAUSE, Person, UNIT, with_panics};
+use super::shadow::{Shadow, Violation, check};
+use super::token::Flight;
+use crate::Driver;
+use crate::driver::{Delivery, Output};
+use crate::session::TransportFailure;
+use crate::session::transitions::Transition;
+use crate::time::Validity;
 
 /// What is done to a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     Poll(Jitter),
+    /// The exchange panics if it is asked for a request.
+    PollPanic,
     /// Until the next instant of the grid.
     Pass,
     /// For a unit: the monotonic clock stands, the wall clock runs.
     Sleep,
-    Start(Wish),
+    Start(Login),
+    /// The credentials are set.
+    Set(Login),
     Stop,
     Online(bool),
     /// The reply to the request in flight.
     Answer(Answer, Jitter),
     /// The request in flight gets none.
-    Lose(Jitter),
+    Lose(TransportFailure, Jitter),
     /// A reply to a request that isn't in flight any more, or once more.
     LateAnswer(Answer),
     LateLoss,
@@ -61,10 +67,14 @@ impl Jitter {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
     pub(crate) name: &'static str,
-    pub(crate) starts: &'static [Wish],
+    pub(crate) starts: &'static [Login],
+    pub(crate) sets: &'static [Login],
     pub(crate) answers: &'static [Answer],
     /// What can still come in reply to a request that is over; if nothing can, nothing else is late.
     pub(crate) late_answers: &'static [Answer],
+    /// How a request fails.
+    pub(crate) losses: &'static [TransportFailure],
+    pub(crate) panics: bool,
     pub(crate) network: bool,
     pub(crate) sleep: bool,
     pub(crate) calls: bool,
@@ -86,6 +96,8 @@ pub(crate) enum Said {
     Output(Box<Output>),
     Taken(Delivery),
     Nothing,
+    /// The exchange panicked, and the driver with it.
+    Panicked,
 }
 
 /// A driver at a point in time, with what is known about it.
@@ -93,7 +105,7 @@ pub(crate) struct State {
     pub(crate) driver: Driver,
     pub(crate) at: Instant,
     pub(crate) shadow: Shadow,
-    pub(crate) broken: Option<Broken>,
+    pub(crate) violation: Option<Violation>,
     /// Of everything that decides what can follow: two states with one key are one state.
     pub(crate) key: u64,
     /// Of the driver's part of that.
@@ -102,24 +114,24 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn first(cast: &Cast, bounds: &Bounds) -> Self {
+    pub(crate) fn first(fixtures: &Fixtures, bounds: &Bounds) -> Self {
         let mut first = Self {
-            driver: cast.driver(),
+            driver: fixtures.driver(),
             at: Instant::FIRST,
             shadow: Shadow::new(bounds.attempts, !bounds.late_answers.is_empty()),
-            broken: None,
+            violation: None,
             key: 0,
             canonical: 0,
             next_transition: OnceLock::new(),
         };
-        first.canonical = hash_of(&first.driver.canonical(first.at.moment()));
+        first.canonical = hash_of(&Canonical::of(&first.driver, fixtures, first.at.moment()));
         first.key = first.hash();
         first
     }
 
     fn hash(&self) -> u64 {
         let shadow = self.shadow.key(self.at);
-        hash_of(&(self.canonical, shadow, self.at.phase(), self.broken))
+        hash_of(&(self.canonical, shadow, self.at.phase(), self.violation))
     }
 
     /// Whether the driver would act from now on as it would have before, in the same moment.
@@ -140,7 +152,7 @@ impl State {
 
     /// Whether the driver has to come back to such a token by itself, once network and answers are good.
     pub(crate) fn must_come_back(&self) -> bool {
-        self.driver.credentials().is_some() && self.driver.blocked()().is_none()
+        self.driver.credentials().is_some() && self.driver.blocked().is_none()
     }
 
     /// The transition that the next poll will tell.
@@ -152,13 +164,16 @@ impl State {
     }
 
     pub(crate) fn actions(&self, bounds: &Bounds, actions: &mut Vec<Action>) {
-        if self.broken.is_some() {
+        if self.violation.is_some() {
             return;
         }
         let overdue = self.shadow.flight.is_some_and(|f| self.at.mono >= f.sent + UNIT);
         actions.push(Action::Poll(Jitter::Least));
-        if overdue {
+        if overdue || self.shadow.has_panicked() {
             actions.push(Action::Poll(Jitter::Most));
+        }
+        if bounds.panics {
+            actions.push(Action::PollPanic);
         }
         // A caller may be late with polling, but not for ever.
         if self.shadow.flight.is_none_or(|f| self.at.mono < f.sent + 2 * UNIT) {
@@ -167,7 +182,8 @@ impl State {
         if bounds.sleep && self.shadow.flight.is_none_or(|flight| !flight.slept) {
             actions.push(Action::Sleep);
         }
-        actions.extend(bounds.starts.iter().map(|wish| Action::Start(*wish)));
+        actions.extend(bounds.starts.iter().map(|login| Action::Start(*login)));
+        actions.extend(bounds.sets.iter().map(|login| Action::Set(*login)));
         actions.push(Action::Stop);
         if bounds.network {
             actions.push(Action::Online(!self.shadow.online));
@@ -178,7 +194,12 @@ impl State {
             for answer in bounds.answers {
                 actions.extend(Jitter::BOTH.map(|jitter| Action::Answer(*answer, jitter)));
             }
-            actions.extend(Jitter::BOTH.map(Action::Lose));
+            for why in bounds.losses {
+                actions.extend(Jitter::BOTH.map(|jitter| Action::Lose(*why, jitter)));
+            }
+            if bounds.panics {
+                actions.push(Action::Answer(Answer::Panic, Jitter::Least));
+            }
         }
         if self.shadow.stale.is_some() {
             actions.extend(bounds.late_answers.iter().map(|answer| Action::LateAnswer(*answer)));
@@ -193,7 +214,12 @@ impl State {
     }
 
     /// The state that follows; `None` if chance had no say, and another action covers it.
-    pub(crate) fn after(&self, action: Action, beside: Beside, cast: &Cast) -> Option<Self> {
+    pub(crate) fn after(
+        &self,
+        action: Action,
+        beside: Beside,
+        fixtures: &Fixtures,
+    ) -> Option<Self> {
         let mut next = self.clone();
         match action {
             Action::Pass => next.at = next.at.next(beside),
@@ -205,27 +231,31 @@ impl State {
             }
             _ => {}
         }
-        let answered = Self::drive(&mut next.driver, &self.shadow, next.at, action, cast);
-        if action.is_drawn_longest() && answered.pause.is_none() {
+        let answered = Self::drive(&mut next.driver, &self.shadow, next.at, action, fixtures);
+        if action.pause() == PAUSE && answered.pause.is_none() {
             return None;
         }
-        let canonical = next.driver.canonical(next.at.moment());
+        if action == Action::PollPanic && answered.said != Said::Panicked {
+            return None;
+        }
+        let canonical = Canonical::of(&next.driver, fixtures, next.at.moment());
         next.canonical = hash_of(&canonical);
-        let same = self.is_repeated(action, next.at, cast, &answered, &canonical);
-        next.broken = hold(10, same, "the same input did another thing")
-            .and_then(|()| next.judge(self, action, answered))
-            .and_then(|()| next.judge_token(cast))
+        let same = self.is_repeated(action, next.at, fixtures, &answered, &canonical);
+        next.violation = check(10, same, "the same input did another thing")
+            .and_then(|()| next.judge(self, action, answered, fixtures))
+            .and_then(|()| next.judge_token(fixtures))
             .err();
         next.key = next.hash();
         Some(next)
     }
 
-    /// Whether a copy of the driver says the same to the same, and is the same then.
+    /// Whether a copy of the driver says the same to the same, and is the same then: with or without the wait that
+    /// the driver has cached.
     fn is_repeated(
         &self,
         action: Action,
         at: Instant,
-        cast: &Cast,
+        fixtures: &Fixtures,
         answered: &Answered,
         canonical: &Canonical,
     ) -> bool {
@@ -233,9 +263,9 @@ impl State {
             // Nothing was asked of it.
             return true;
         }
-        let mut twin = self.driver.fork();
-        let twins = Self::drive(&mut twin, &self.shadow, at, action, cast);
-        twins == *answered && twin.canonical(at.moment()) == *canonical
+        let mut twin = self.driver.uncached();
+        let twins = Self::drive(&mut twin, &self.shadow, at, action, fixtures);
+        twins == *answered && Canonical::of(&twin, fixtures, at.moment()) == *canonical
     }
 
     fn drive(
@@ -243,71 +273,75 @@ impl State {
         shadow: &Shadow,
         at: Instant,
         action: Action,
-        cast: &Cast,
+        fixtures: &Fixtures,
     ) -> Answered {
+        let before = driver.backoffs();
+        let act = || Self::act(driver, shadow, at, action, fixtures);
+        let said = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Said::Panicked);
+        let drawn = action.is_call() && driver.backoffs() == before + 1;
+        let longest = action.pause() == PAUSE;
+        let pause = drawn.then(|| driver.redraw_backoff(longest, at.moment()));
+        Answered { said, pause }
+    }
+
+    fn act(
+        driver: &mut Driver,
+        shadow: &Shadow,
+        at: Instant,
+        action: Action,
+        fixtures: &Fixtures,
+    ) -> Said {
         let now = at.moment();
-        let pauses = driver.pauses();
-        let mut drawn = None;
-        let said = match action {
-            Action::Pass | Action::Sleep => Said::Nothing,
-            Action::Poll(jitter) => {
-                drawn = Some(jitter);
-                Said::Output(Box::new(driver.poll(now)))
+        match action {
+            Action::Pass | Action::Sleep => {}
+            Action::Poll(_) => return Said::Output(Box::new(driver.poll(now))),
+            Action::PollPanic => {
+                return Said::Output(Box::new(with_panics(|| driver.poll(now))));
             }
-            Action::Start(wish) => {
-                driver.start(cast.start(wish), now);
-                Said::Nothing
-            }
-            Action::Stop => {
-                driver.stop(now);
-                Said::Nothing
-            }
-            Action::Online(online) => {
-                driver.set_online(online, now);
-                Said::Nothing
-            }
-            Action::Answer(answer, jitter) => {
-                drawn = Some(jitter);
+            Action::Start(login) => driver.start(fixtures.start(login), now),
+            Action::Set(login) => driver.set_credentials(fixtures.credentials(login), now),
+            Action::Stop => driver.stop(now),
+            Action::Online(online) => driver.set_online(online, now),
+            Action::Answer(answer, _) => {
                 let Flight { id, asked, .. } = shadow.flight.unwrap();
-                Said::Taken(driver.handle_response(id, cast.reply(answer, asked.0), now))
+                let successor = answer.successor(asked, shadow.spent);
+                let reply = fixtures.reply(answer, asked.0, successor);
+                return Said::Taken(driver.handle_response(id, reply, now));
             }
-            Action::Lose(jitter) => {
-                drawn = Some(jitter);
+            Action::Lose(why, _) => {
                 let id = shadow.flight.unwrap().id;
-                Said::Taken(driver.handle_failure(id, TransportFailure::Unreachable, now))
+                return Said::Taken(driver.handle_failure(id, why, now));
             }
             Action::LateAnswer(answer) => {
-                let reply = cast.reply(answer, Person::Ann);
-                Said::Taken(driver.handle_response(shadow.stale.unwrap(), reply, now))
+                let reply = fixtures.reply(answer, Person::Ann, None);
+                return Said::Taken(driver.handle_response(shadow.stale.unwrap(), reply, now));
             }
-            Action::LateLoss => Said::Taken(driver.handle_failure(
-                shadow.stale.unwrap(),
-                TransportFailure::Unreachable,
-                now,
-            )),
+            Action::LateLoss => {
+                let why = TransportFailure::Unreachable;
+                return Said::Taken(driver.handle_failure(shadow.stale.unwrap(), why, now));
+            }
             Action::Unauthorized => {
                 driver.handle_unauthorized(shadow.token.unwrap().generation, now);
-                Said::Nothing
             }
-            Action::LateUnauthorized => {
-                driver.handle_unauthorized(shadow.previous.unwrap(), now);
-                Said::Nothing
-            }
-        };
-        let drawn = drawn.filter(|_| driver.pauses() == pauses + 1);
-        let pause = drawn.map(|jitter| driver.redraw_pause(jitter == Jitter::Most, now));
-        Answered { said, pause }
+            Action::LateUnauthorized => driver.handle_unauthorized(shadow.previous.unwrap(), now),
+        }
+        Said::Nothing
     }
 }
 
 impl Action {
-    /// Whether chance, if it has a say, draws the longest pause. The same action with the shortest covers
-    /// the case in which it has none.
-    fn is_drawn_longest(self) -> bool {
-        matches!(
-            self,
-            Self::Poll(Jitter::Most) | Self::Answer(_, Jitter::Most) | Self::Lose(Jitter::Most)
-        )
+    /// Whether it is a call to the driver.
+    pub(crate) fn is_call(self) -> bool {
+        !matches!(self, Self::Pass | Self::Sleep)
+    }
+
+    /// How long a pause is that begins with it. Where chance has a say, there is the same action with the longest
+    /// pause, and with the shortest, which covers the case in which there is none.
+    pub(crate) fn pause(self) -> u64 {
+        match self {
+            Self::Poll(jitter) | Self::Answer(_, jitter) | Self::Lose(_, jitter) => jitter.pause(),
+            _ => 0,
+        }
     }
 }
 
@@ -321,7 +355,7 @@ impl Clone for State {
             driver: self.driver.fork(),
             at: self.at,
             shadow: self.shadow.clone(),
-            broken: self.broken,
+            violation: self.violation,
             key: self.key,
             canonical: self.canonical,
             next_transition: OnceLock::new(),

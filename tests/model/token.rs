@@ -1,15 +1,15 @@
 //! A request and a token, as the shadow keeps them, and the age of the one that comes of the other.
 
-use videokit_session::session::{Generation, RequestId};
+use crate::session::{Generation, RequestId};
 
-use crate::cast::{Answer, Instant, MOST_BETWEEN_TRIALS, Person, THRESHOLD};
-use crate::early::{Early, Refused, Standing};
+use super::early::{Early, Refused, TokenStatus};
+use super::fixtures::{Answer, Instant, MOST_BETWEEN_TRIALS, Name, Person, THRESHOLD};
 
 /// A request that was sent, and not yet answered or given up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Flight {
     pub(crate) id: RequestId,
-    pub(crate) asked: (Person, u8),
+    pub(crate) asked: Name,
     pub(crate) sent: u64,
     /// For how long the device had slept until then.
     pub(crate) slept_before: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Flight {
 pub(crate) struct Token {
     pub(crate) generation: Generation,
     pub(crate) of: Option<Person>,
-    pub(crate) standing: Standing,
+    pub(crate) status: TokenStatus,
     /// When it was asked for, and for how long the device had slept until then.
     pub(crate) sent: (u64, u64),
     /// The age at which it is scheduled to die by what is stated.
@@ -46,8 +46,8 @@ pub(crate) fn new_early() -> Early {
 impl Token {
     /// One that the caller brought.
     pub(crate) fn brought(generation: Generation, of: Option<Person>) -> Self {
-        let standing = Standing { own: false, after_401: false, refused: Refused::Never };
-        Self { generation, of, standing, sent: (0, 0), stated: 0, told: Told::default() }
+        let status = TokenStatus { own: false, after_401: false, refused: Refused::Never };
+        Self { generation, of, status, sent: (0, 0), stated: 0, told: Told::default() }
     }
 
     /// One that a reply gave to this request.
@@ -58,10 +58,10 @@ impl Token {
         answer: Answer,
         after_401: bool,
     ) -> Self {
-        let standing = Standing { own: true, after_401, refused: Refused::Never };
+        let status = TokenStatus { own: true, after_401, refused: Refused::Never };
         let sent = (flight.sent, flight.slept_before);
         let told = Told::default();
-        Self { generation, of: Some(of), standing, sent, stated: answer.stated(), told }
+        Self { generation, of: Some(of), status, sent, stated: answer.stated(), told }
     }
 
     /// How long ago it was asked for, sleep included.

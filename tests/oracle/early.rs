@@ -14,7 +14,7 @@ pub(crate) enum Refused {
 
 /// Where a token came from, and what the API said of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Standing {
+pub(crate) struct TokenStatus {
     /// Whether the driver asked for it.
     pub(crate) own: bool,
     /// Whether it came from a renewal after a 401.
@@ -66,8 +66,8 @@ impl Early {
     }
 
     /// At which age a token shows that the renewal cured, and what tokens are scheduled by from then on.
-    pub(crate) fn cure(&self, standing: Standing) -> Option<(i64, Option<i64>)> {
-        if self.suspected.is_none() || standing.refused != Refused::Never {
+    pub(crate) fn cure(&self, status: TokenStatus) -> Option<(i64, Option<i64>)> {
+        if self.suspected.is_none() || status.refused != Refused::Never {
             return None;
         }
         let mut cured = *self;
@@ -76,8 +76,8 @@ impl Early {
     }
 
     /// The token has lived so long.
-    pub(crate) fn lived(&mut self, standing: Standing, age: i64) {
-        if self.cure(standing).is_some_and(|(shown_at, _)| shown_at <= age) {
+    pub(crate) fn lived(&mut self, status: TokenStatus, age: i64) {
+        if self.cure(status).is_some_and(|(shown_at, _)| shown_at <= age) {
             self.learn();
         }
     }
@@ -100,7 +100,13 @@ impl Early {
     }
 
     /// A 401 at the time `at`, on a token that would live until the age `stated`. The answer is what follows.
-    pub(crate) fn refuse(&mut self, standing: Standing, age: i64, stated: i64, at: i64) -> Refused {
+    pub(crate) fn refuse(
+        &mut self,
+        status: TokenStatus,
+        age: i64,
+        stated: i64,
+        at: i64,
+    ) -> Refused {
         if let Some(last) = self.last_401 {
             let gap = at - last;
             if self.threshold > self.least && gap >= 4 * self.longest_gap.max(self.threshold) {
@@ -110,19 +116,19 @@ impl Early {
             self.longest_gap = self.longest_gap.max(gap.min(self.cap));
         }
         self.last_401 = Some(at);
-        if let Refused::Wanted(_) = standing.refused {
-            return standing.refused;
+        if let Refused::Wanted(_) = status.refused {
+            return status.refused;
         }
-        if !standing.own {
+        if !status.own {
             return Refused::Wanted(None);
         }
-        let first = standing.refused == Refused::Never;
+        let first = status.refused == Refused::Never;
         let early = self.known.is_some_and(|known| age < known / 2 || age < self.least);
         let as_long = self.suspected.is_some_and(|died| age >= self.least && age * 4 >= died * 3);
         let mut lesson = Some(age).filter(|_| age >= self.least && age < stated);
         let mut explained = false;
         match (first && early, first && as_long) {
-            (true, _) if standing.after_401 && self.suspected.is_none() && lesson.is_some() => {
+            (true, _) if status.after_401 && self.suspected.is_none() && lesson.is_some() => {
                 self.forget();
             }
             (true, _) => {
@@ -137,7 +143,7 @@ impl Early {
             }
             (false, false) => {}
         }
-        let new_to_it = self.threshold == self.least && !standing.after_401;
+        let new_to_it = self.threshold == self.least && !status.after_401;
         if explained || new_to_it || age >= self.threshold {
             return Refused::Wanted(lesson);
         }
@@ -148,12 +154,12 @@ impl Early {
     }
 
     /// The token gives way to another, or is over.
-    pub(crate) fn end(&mut self, standing: Standing, age: i64, stated: i64) {
-        if !standing.own {
+    pub(crate) fn end(&mut self, status: TokenStatus, age: i64, stated: i64) {
+        if !status.own {
             return;
         }
-        self.lived(standing, age);
-        match standing.refused {
+        self.lived(status, age);
+        match status.refused {
             Refused::Never if self.suspected.is_some() => self.learn(),
             Refused::Never => self.held(age, stated),
             Refused::Reported => self.suspected = None,

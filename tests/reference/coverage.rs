@@ -47,6 +47,8 @@ impl Coverage {
             Told::GaveUp => "gave up",
             Told::NotAdopted(_) => "not adopted",
             Told::NotSent => "not sent",
+            Told::CredentialsChanged => "credentials changed",
+            Told::CredentialsSpent => "credentials spent",
             Told::Abandoned(_) => "abandoned",
         });
     }
@@ -69,7 +71,7 @@ impl Coverage {
             assert!(self.transitions.contains(&transition), "{row:?} never happened");
         }
         assert_eq!(self.waits.len(), 7, "only {:?}", self.waits);
-        assert_eq!(self.events.len(), 8, "only {:?}", self.events);
+        assert_eq!(self.events.len(), 10, "only {:?}", self.events);
         // Three in four are long, of those that are not hidden behind something longer.
         for Pauses { short, long } in [&self.after_failures, &self.after_doubtful_tokens] {
             assert!(long > short && *short > 0, "{short} short pauses, {long} long ones");

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
-use videokit_session::driver::Start;
 use videokit_session::exchange::Denial;
 use videokit_session::session::transitions::Cause;
 use videokit_session::session::{Input, RequestId, Step};
 use videokit_session::{Config, Credentials, Driver, Grant, Moment, Outgoing, TransportFailure};
 
-use crate::logins::{Before, Login, User};
+use crate::logins::{credentials, identity};
+use crate::model::Model;
 use crate::model::words::{Ask, Told};
 use crate::sessions::{Pair, Seen};
 use crate::trial::{kind, same};
@@ -21,8 +21,6 @@ use crate::trial::{kind, same};
 pub(crate) struct Calls {
     pub(crate) reply: Option<(RequestId, Response<Bytes>)>,
     pub(crate) grant: Option<Grant>,
-    /// What the driver's credentials were when it announced the last request.
-    pub(crate) announced: Option<Credentials>,
 }
 
 /// They see the clocks less often than the driver does, so they can only follow where that makes no
@@ -32,21 +30,23 @@ pub(crate) struct Followers {
     pub(crate) calls: Calls,
     /// Denials that the driver has yet to tell of.
     denials: VecDeque<Denial>,
+    /// Whether they were stopped in place of a driver that gave up a request before it went out: it knows whose the
+    /// login is, and they don't, until they hold a token again.
+    forgot: bool,
 }
 
 impl Followers {
     pub(crate) fn new(config: &Arc<Config>, seed: u64) -> Self {
         let (calls, denials) = (Calls::default(), VecDeque::new());
-        Self { pair: Pair::new(config, seed), calls, denials }
+        Self { pair: Pair::new(config, seed), calls, denials, forgot: false }
     }
 
-    /// Takes the transitions that the driver's session has just made. `sent` is what it sent, and `ask` what
-    /// the last request was made with.
+    /// Takes the transitions that the driver's session has just made. `sent` is what it sent.
     pub(crate) fn follow(
         &mut self,
         made: &[Told],
         sent: Option<&Outgoing>,
-        ask: Option<&Ask>,
+        model: &Model,
         driver: &Driver,
         now: Moment,
     ) -> Result<(), String> {
@@ -57,22 +57,35 @@ impl Followers {
             else {
                 continue;
             };
-            let input = self.input(*told, cause, ask, driver)?;
+            let input = self.input(*told, cause, model)?;
             let step = self.pair.step(&input, now)?;
             let (transition, outgoing) = match &step {
                 Step::Sent(transition, outgoing) => (transition, Some(outgoing)),
-                Step::Moved(transition) => (transition, None),
-                Step::Denied(transition, denial) => {
+                Step::Moved(transition) | Step::Granted(transition, _) => (transition, None),
+                Step::Denied(transition, denial, _) => {
                     self.denials.push_back(denial.clone());
                     (transition, None)
                 }
                 other => return Err(format!("{input:?} is {told:?} to the driver, and {other:?}")),
             };
+            self.forgot = match cause {
+                Cause::Stopped => model.session_identity().is_some(),
+                Cause::Granted | Cause::Adopted => false,
+                _ => self.forgot,
+            };
             let made = (transition.from, transition.to, transition.cause);
             same("a transition", (from, to, cause), made)?;
             same("the request", sent, outgoing)?;
         }
-        same("the session", Seen::of(driver.session(), now), self.pair.seen(now))
+        if model.session_identity().is_none() && self.pair.is_left_of_a_login() {
+            self.forgot = false;
+            // The login ends, which is no transition of a session that is unauthenticated.
+            let step = self.pair.step(&Input::Stop, now)?;
+            same("a stop", &step, &Step::Unchanged)?;
+        }
+        let whose = model.session_identity().filter(|_| !self.forgot || self.pair.knows_whose());
+        let whose = whose.map(|user| identity(user).as_str().to_owned());
+        same("the session", Seen::of_driver(driver, whose, now), self.pair.seen(now))
     }
 
     /// The driver tells of a denial.
@@ -86,21 +99,12 @@ impl Followers {
     }
 
     /// What makes a session do that.
-    fn input(
-        &self,
-        told: Told,
-        cause: Cause,
-        ask: Option<&Ask>,
-        driver: &Driver,
-    ) -> Result<Input, String> {
-        let credentials = driver.credentials().cloned().ok_or("no credentials");
+    fn input(&self, told: Told, cause: Cause, model: &Model) -> Result<Input, String> {
+        let ask = || model.last_asked().ok_or("nothing was sent");
         Ok(match cause {
-            Cause::Started => Input::Authenticate(
-                ask.and_then(|ask| self.beginning(ask, driver)).ok_or("no credentials")?,
-            ),
-            Cause::Reauthenticated => Input::Reauthenticate,
-            Cause::RenewalSent => Input::Renew,
-            Cause::CredentialsSet => Input::SetCredentials(credentials?),
+            Cause::Started => Input::Authenticate(self.beginning(ask()?, model)),
+            Cause::Reauthenticated => Input::Authenticate(credentials(ask()?)),
+            Cause::RenewalSent => Input::Renew(credentials(ask()?)),
             Cause::Granted | Cause::Renewed | Cause::Denied | Cause::RenewalDenied => {
                 let (id, reply) = self.calls.reply.clone().ok_or("no reply came")?;
                 Input::Reply(id, reply)
@@ -119,18 +123,11 @@ impl Followers {
         })
     }
 
-    /// What a session is to begin with. A driver remembers whom an earlier reply named, and a session that
-    /// begins anew doesn't: it has to be told.
-    fn beginning(&self, ask: &Ask, driver: &Driver) -> Option<Credentials> {
-        let known =
-            driver.identity().and_then(|known| known.as_str().strip_prefix("user-")?.parse().ok());
-        let path = ask.endpoint.as_ref().and_then(|path| path.parse().ok());
-        let (Some(user), Some(path)) = (known, path) else { return self.calls.announced.clone() };
-        let backend = Login::Backend { user: User::Number(user), cookie: ask.secret, path };
-        match backend.start(Before::default()).0 {
-            Start::Exchange(credentials) => Some(credentials),
-            Start::Token(_) => None,
-        }
+    /// What a session is to begin with. One that was stopped for a request that was announced, and not sent, has
+    /// forgotten whose the login is: it has to be told.
+    fn beginning(&self, ask: &Ask, model: &Model) -> Credentials {
+        let known = model.session_identity().filter(|_| self.forgot);
+        credentials(&Ask { identity: known.or(ask.identity), ..ask.clone() })
     }
 
     /// The driver was handed over, and tells no more of what was before.

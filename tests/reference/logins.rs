@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{COOKIE, HeaderValue};
+use http::header::{COOKIE, HeaderName, HeaderValue};
 use videokit_session::driver::Start;
 use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
 use videokit_session::{
@@ -12,7 +12,7 @@ use videokit_session::{
 };
 
 use crate::model::clock::Said;
-use crate::model::words::{Ask, Bearer, Wish};
+use crate::model::words::{Ask, AskKind, Bearer, StartWith};
 use crate::replies::{date, jwt};
 
 /// Few of everything, so that sequences of them join, rotate and replace each other.
@@ -22,6 +22,8 @@ pub(crate) enum Login {
     Gateway { user: u8, secret: u8, scopes: bool },
     /// A backend at one of a few paths. The one at `PATIENT` may change its mind after a 403.
     Backend { user: User, cookie: u8, path: u8 },
+    /// A custom exchange with one of a few secrets that are usable once, at one of a few paths.
+    Rotating { user: User, secret: u8, path: u8, says_where: bool },
     /// An exchange that has no request to offer.
     Broken(u8),
     /// A token.
@@ -96,24 +98,88 @@ impl Exchange for Nothing {
     }
 }
 
+/// How many secrets there are for the same, of those that are usable once.
+pub(crate) const ROTATIONS: u8 = 4;
+
+/// Says which successor a reply brings: whose, if that is stated, and the secret's number.
+pub(crate) const SUCCESSOR: HeaderName = HeaderName::from_static("x-successor");
+
+/// A backend whose secret is usable once, and whose replies bring the next.
+struct Rotating {
+    backend: Backend,
+    path: u8,
+    says_where: bool,
+}
+
+impl Exchange for Rotating {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        Ok(self.backend.request())
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        let grant = Exchange::read(&self.backend, reply)?;
+        let Some(next) = reply.headers().get(SUCCESSOR) else { return Ok(grant) };
+        let (user, secret) = next.to_str().unwrap().split_once(' ').unwrap();
+        let next = rotating(user.parse().ok(), secret.parse().unwrap(), self.path, self.says_where);
+        Ok(grant.with_successor(next.0))
+    }
+
+    fn identity(&self) -> Option<&Identity> {
+        Exchange::identity(&self.backend)
+    }
+
+    fn endpoint(&self) -> Option<&http::Uri> {
+        Exchange::endpoint(&self.backend).filter(|_| self.says_where)
+    }
+
+    fn is_single_use(&self) -> bool {
+        true
+    }
+}
+
+/// What rotating credentials are: users from 0 (`None` is none of them), paths, and whether they say where.
+type Rotation = (Option<u8>, u8, u8, bool);
+
+static ROTATING: LazyLock<Vec<(Rotation, Credentials)>> = LazyLock::new(|| {
+    let mut all = Vec::new();
+    for user in [None, Some(0), Some(1), Some(2), Some(3), Some(4)] {
+        for (secret, path) in (0..ROTATIONS).flat_map(|secret| [(secret, 0), (secret, 1)]) {
+            for says_where in [false, true] {
+                let backend = backend_at(&format!("rotating/{path}"), user, secret);
+                let exchange = Rotating { backend, path, says_where };
+                all.push((
+                    (user, secret, path, says_where),
+                    Credentials::custom(Arc::new(exchange)),
+                ));
+            }
+        }
+    }
+    all
+});
+
 /// Two custom exchanges are the same only if they are one.
 static BROKEN: LazyLock<[Arc<Nothing>; 2]> =
     LazyLock::new(|| [Arc::new(Nothing), Arc::new(Nothing)]);
 
 impl Login {
     /// What the driver is started with, and the same for the model.
-    pub(crate) fn start(self, before: Before<'_>) -> (Start, Wish) {
+    pub(crate) fn start(self, before: Before<'_>) -> (Start, StartWith) {
         match self {
             Self::Gateway { user, secret, scopes } => gateway(user, secret, scopes),
             Self::Backend { user, cookie, path } => {
                 backend(user.number(before.known), cookie, path)
             }
+            Self::Rotating { user, secret, path, says_where } => {
+                let user = user.number(before.known);
+                let (credentials, ask) = rotating(user, secret, path, says_where);
+                (credentials.into(), StartWith::Ask(ask))
+            }
             Self::Broken(number) => {
                 let exchange: Arc<Nothing> = Arc::clone(&BROKEN[usize::from(number % 2)]);
                 let secret = number % 2;
-                let ask =
-                    Ask { endpoint: None, scopes: false, identity: None, secret, gateway: false };
-                (Credentials::custom(exchange).into(), Wish::Ask(ask))
+                let kind = AskKind::Broken;
+                let ask = Ask { endpoint: None, scopes: false, identity: None, secret, kind };
+                (Credentials::custom(exchange).into(), StartWith::Ask(ask))
             }
             Self::Token { user, number, life } => {
                 let identity = user.number(before.known);
@@ -121,11 +187,15 @@ impl Login {
                 adopted(Bearer { text, identity, said })
             }
             Self::Rotated => match before.ask {
-                Some(Ask { identity, secret, endpoint: Some(path), gateway: false, .. }) => {
+                Some(Ask { identity, secret, endpoint: Some(path), kind: AskKind::Backend, .. }) => {
                     backend(*identity, 1 - secret, path.parse().unwrap())
                 }
-                Some(Ask { identity: Some(user), secret, scopes, .. }) => {
+                Some(Ask { identity: Some(user), secret, scopes, kind: AskKind::Gateway, .. }) => {
                     gateway(*user, 1 - secret, *scopes)
+                }
+                Some(ask @ Ask { secret, kind: AskKind::Rotating { .. }, .. }) => {
+                    let (credentials, ask) = same_with(ask, (secret + 1) % ROTATIONS);
+                    (credentials.into(), StartWith::Ask(ask))
                 }
                 _ => gateway(before.known.unwrap_or(0), 0, false),
             },
@@ -161,31 +231,64 @@ impl Stated {
     }
 }
 
-fn gateway(user: u8, secret: u8, scopes: bool) -> (Start, Wish) {
+fn gateway(user: u8, secret: u8, scopes: bool) -> (Start, StartWith) {
     let gateway = Gateway::new(ApiToken::new(format!("api-{secret}")).unwrap(), identity(user));
     let asked = scopes.then_some(Scope::VIDEOS_READ).into_iter().collect();
     let credentials = Credentials::for_development(gateway.scopes(asked));
     let endpoint = Some("gateway".to_owned());
-    let ask = Ask { endpoint, scopes, identity: Some(user), secret, gateway: true };
-    (credentials.into(), Wish::Ask(ask))
+    let kind = AskKind::Gateway;
+    let ask = Ask { endpoint, scopes, identity: Some(user), secret, kind };
+    (credentials.into(), StartWith::Ask(ask))
 }
 
-fn backend(user: Option<u8>, cookie: u8, path: u8) -> (Start, Wish) {
-    let endpoint = Endpoint::https(format!("https://app.example/{path}")).unwrap();
-    let value = HeaderValue::try_from(format!("login={cookie}")).unwrap();
-    let mut backend = Backend::new(endpoint).header(COOKIE, value);
-    if let Some(user) = user {
-        backend = backend.identity(identity(user));
-    }
+fn backend(user: Option<u8>, cookie: u8, path: u8) -> (Start, StartWith) {
+    let mut backend = backend_at(&path.to_string(), user, cookie);
     if path == PATIENT {
         backend = backend.retry_on(http::StatusCode::FORBIDDEN);
     }
     let endpoint = Some(path.to_string());
-    let ask = Ask { endpoint, scopes: false, identity: user, secret: cookie, gateway: false };
-    (Credentials::backend(backend).into(), Wish::Ask(ask))
+    let kind = AskKind::Backend;
+    let ask = Ask { endpoint, scopes: false, identity: user, secret: cookie, kind };
+    (Credentials::backend(backend).into(), StartWith::Ask(ask))
 }
 
-fn adopted(bearer: Bearer) -> (Start, Wish) {
+fn backend_at(path: &str, user: Option<u8>, cookie: u8) -> Backend {
+    let endpoint = Endpoint::https(format!("https://app.example/{path}")).unwrap();
+    let value = HeaderValue::try_from(format!("login={cookie}")).unwrap();
+    let backend = Backend::new(endpoint).header(COOKIE, value);
+    user.map(identity).into_iter().fold(backend, Backend::identity)
+}
+
+/// Credentials that are usable once.
+fn rotating(user: Option<u8>, secret: u8, path: u8, says_where: bool) -> (Credentials, Ask) {
+    let known = ROTATING.iter().find(|(known, _)| *known == (user, secret, path, says_where));
+    let kind = AskKind::Rotating { says_where };
+    let endpoint = Some(format!("rotating/{path}"));
+    let ask = Ask { endpoint, scopes: false, identity: user, secret, kind };
+    (known.expect("there are only these").1.clone(), ask)
+}
+
+/// The credentials that these words stand for.
+pub(crate) fn credentials(ask: &Ask) -> Credentials {
+    let Ask { endpoint, scopes, identity, secret, kind } = ask;
+    let (start, _) = match kind {
+        AskKind::Gateway => gateway(identity.expect("it states one"), *secret, *scopes),
+        AskKind::Backend => backend(*identity, *secret, endpoint.as_ref().unwrap().parse().unwrap()),
+        AskKind::Rotating { .. } => return same_with(ask, *secret).0,
+        AskKind::Broken => Login::Broken(*secret).start(Before::default()),
+    };
+    let Start::Exchange(credentials) = start else { unreachable!("these are no token") };
+    credentials
+}
+
+/// Credentials that are usable once, with another secret.
+pub(crate) fn same_with(ask: &Ask, secret: u8) -> (Credentials, Ask) {
+    let path = u8::from(ask.endpoint.as_deref() == Some("rotating/1"));
+    let says_where = matches!(ask.kind, AskKind::Rotating { says_where: true });
+    rotating(ask.identity, secret, path, says_where)
+}
+
+fn adopted(bearer: Bearer) -> (Start, StartWith) {
     let mut grant = Grant::new(SessionToken::new(bearer.text.as_str()).unwrap());
     if let Some(user) = bearer.identity {
         grant = grant.with_identity(identity(user));
@@ -196,5 +299,5 @@ fn adopted(bearer: Bearer) -> (Start, Wish) {
     if let Some(lifetime) = bearer.said.lifetime {
         grant = grant.with_lifetime(Duration::from_millis(lifetime.unsigned_abs()));
     }
-    (grant.into(), Wish::Token(bearer))
+    (grant.into(), StartWith::Token(bearer))
 }

@@ -20,9 +20,9 @@ use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use self::clock::{Came, Elapsed, Life, Readings, Trust};
-use self::early::{Early, Refused, Standing};
+use self::early::{Early, Refused, TokenStatus};
 use self::jitter::Between;
-use self::words::{Answer, Ask, Bearer, Kind, Reply, Settings, Told, What, Wish};
+use self::words::{Answer, Ask, AskKind, Bearer, Kind, Reply, Settings, StartWith, Told, What};
 
 /// The most tokens that pass between two trials of a longer age.
 const MOST_BETWEEN_TRIALS: u32 = 64;
@@ -42,26 +42,24 @@ struct Token {
     life: Life,
     /// Renewal is due when `lo` has fallen to it: for each learned age that it was scheduled by.
     margins: BTreeMap<Option<i64>, Between>,
-    standing: Standing,
+    status: TokenStatus,
     /// Whether the caller was told that the API refuses it.
     told: bool,
     /// Whether the caller was told that another is needed.
     needed: bool,
 }
 
-/// Who is to be logged in, with what.
+/// The current login.
 #[derive(Debug, Clone, Default)]
 struct Login {
-    /// `None` for a token that the caller brought.
+    /// What the next request is made with; `None` for a token that the caller brought.
     ask: Option<Ask>,
-    /// Whether the session has yet to be given that.
-    new_ask: bool,
-    /// What it was given last.
+    /// What the caller has started with, or set, last.
     given: Option<Ask>,
     /// A token to be adopted.
     adopt: Option<Bearer>,
-    /// Whose login it is, once somebody said so.
-    identity: Option<u8>,
+    /// Whether the caller was told that the credentials are used up.
+    told_spent: bool,
 }
 
 /// What failed.
@@ -97,6 +95,10 @@ pub(crate) struct Model {
     /// The same for all endpoints that are not among those.
     others: i64,
     login: Option<Login>,
+    /// Whose login it is, once a token was held that says so, or that was asked for somebody. Until it ends.
+    held: Option<u8>,
+    /// The last credentials that are usable once, and whose reply was lost.
+    used_up: Option<Ask>,
     token: Option<Token>,
     early: Early,
     /// Whether the last token expired, and nothing came of it yet.
@@ -136,6 +138,8 @@ impl Model {
             floors: BTreeMap::new(),
             others: i64::MIN,
             login: None,
+            held: None,
+            used_up: None,
             token: None,
             early: Early::new(set.threshold, MOST_BETWEEN_TRIALS),
             expired: false,
@@ -161,46 +165,85 @@ impl Model {
         self.readings.take(mono, wall);
     }
 
-    pub(crate) fn start(&mut self, wish: Wish) {
-        if self.is_same(&wish) {
-            if self.stall == Some(Blocked::GaveUp) {
-                self.stall = None;
-                (self.failures, self.tries) = (0, 0);
+    pub(crate) fn start(&mut self, start: StartWith) {
+        if self.is_same(&start) {
+            self.try_again();
+        } else if !self.is_for_the_same(&start) {
+            self.begin(start);
+        } else {
+            match start {
+                StartWith::Ask(ask) => self.rotate(ask),
+                StartWith::Token(token) => self.with_login().adopt = Some(token),
             }
-            return;
         }
-        if !self.is_for_the_same(&wish) {
-            self.stop();
-            self.login = Some(Login::default());
-            self.epoch += 1;
+    }
+
+    /// Credentials that join the login because the caller says so.
+    pub(crate) fn set_credentials(&mut self, ask: Ask) {
+        let differ = ask.identity.zip(self.identity()).is_some_and(|(stated, known)| stated != known);
+        if self.login.is_none() || differ {
+            self.begin(StartWith::Ask(ask));
+        } else if self.next_ask() == Some(&ask) {
+            self.try_again();
+        } else {
+            self.rotate(ask);
         }
-        let login = self.login.get_or_insert_default();
-        match wish {
-            Wish::Ask(ask) => {
-                login.identity = ask.identity.or(login.identity);
-                login.ask = Some(ask);
-                login.new_ask = true;
-                self.forget_failures();
-                self.stall = None;
-                let age = self.token_age();
-                if let (Some(token), Some((age, _))) = (&mut self.token, age) {
-                    self.early.lived(token.standing, age);
-                    token.standing.after_401 = false;
-                    if token.standing.refused == Refused::Reported {
-                        token.standing.refused = Refused::Wanted(None);
-                    }
-                }
-                self.early.trust();
+    }
+
+    /// Another login begins.
+    fn begin(&mut self, start: StartWith) {
+        self.stop();
+        self.epoch += 1;
+        let (ask, adopt) = match start {
+            StartWith::Ask(ask) => (Some(ask), None),
+            StartWith::Token(token) => (None, Some(token)),
+        };
+        self.login = Some(Login { given: ask.clone(), ask, adopt, told_spent: false });
+    }
+
+    /// The same login once more.
+    fn try_again(&mut self) {
+        if self.stall == Some(Blocked::GaveUp) {
+            self.stall = None;
+            (self.failures, self.tries) = (0, 0);
+        }
+    }
+
+    /// The login goes on with other credentials of the caller's.
+    fn rotate(&mut self, ask: Ask) {
+        self.forget_failures();
+        self.stall = None;
+        let age = self.token_age();
+        if let (Some(token), Some((age, _))) = (&mut self.token, age) {
+            self.early.lived(token.status, age);
+            token.status.after_401 = false;
+            if token.status.refused == Refused::Reported {
+                token.status.refused = Refused::Wanted(None);
             }
-            Wish::Token(token) => {
-                login.identity = token.identity.or(login.identity);
-                login.adopt = Some(token);
+        }
+        self.early.trust();
+        let login = self.with_login();
+        login.given = Some(ask.clone());
+        login.told_spent = false;
+        self.go_on_with(ask);
+    }
+
+    /// Requests are made with these credentials from now on. At another endpoint, nothing is known of tokens.
+    fn go_on_with(&mut self, ask: Ask) {
+        let (before, there) = (self.next_endpoint().cloned(), ask.endpoint.clone());
+        self.with_login().ask = Some(ask);
+        if before.zip(there).is_some_and(|(before, there)| before != there) {
+            self.early = Early::new(self.set.threshold, MOST_BETWEEN_TRIALS);
+            let refused = self.token.as_mut().map(|token| &mut token.status.refused);
+            if let Some(Refused::Wanted(lesson)) = refused {
+                *lesson = None;
             }
         }
     }
 
     pub(crate) fn stop(&mut self) {
         if let Some(flight) = self.flight {
+            self.lose(self.sends[flight].ask.clone());
             self.bump("abandoned");
             self.tell(Told::Abandoned(flight));
         }
@@ -209,6 +252,7 @@ impl Model {
         self.expired = false;
         self.flight = None;
         self.login = None;
+        self.held = None;
         self.early = Early::new(self.set.threshold, MOST_BETWEEN_TRIALS);
         self.stall = None;
         self.forget_failures();
@@ -258,15 +302,15 @@ impl Model {
     }
 
     pub(crate) fn unauthorized(&mut self, generation: u64) {
-        let renewable = self.has_ask() && self.stall.is_none();
+        let renewable = self.has_ask() && self.blocked().is_none();
         let (age, now) = (self.token_age(), self.now());
         let Some(token) = self.token.as_mut().filter(|token| token.generation == generation) else {
             return;
         };
         let (age, stated) = age.expect("there is a token");
-        self.early.lived(token.standing, age);
-        token.standing.refused = self.early.refuse(token.standing, age, stated, now);
-        let answered = matches!(token.standing.refused, Refused::Wanted(_)) && renewable;
+        self.early.lived(token.status, age);
+        token.status.refused = self.early.refuse(token.status, age, stated, now);
+        let answered = matches!(token.status.refused, Refused::Wanted(_)) && renewable;
         if !answered && !token.told {
             token.told = true;
             self.tell(Told::Unauthorized(generation));
@@ -277,53 +321,89 @@ impl Model {
     pub(crate) fn reply(&mut self, to: Option<usize>, reply: Reply) -> bool {
         let Some(sent) = self.land(to) else { return false };
         match reply {
-            Reply::Grant(bearer) => {
-                let trust = self.trust(sent.ask.gateway);
-                let (now, wall) = (self.readings.now(), self.readings.wall());
-                let life = Life::new(bearer.said, trust, sent.at, now, wall, Came::InReply);
-                let differ = |known: u8| bearer.identity.is_some_and(|named| named != known);
-                // What the credentials state is looked at first, and what a token was for last.
-                let what = if sent.ask.identity.is_some_and(differ) {
-                    Some(What::Identity { stated: true })
-                } else if self.is_dead(life) {
-                    Some(What::Dead)
-                } else {
-                    let differs = self.identity().is_some_and(differ);
-                    differs.then_some(What::Identity { stated: false })
-                };
-                match what {
-                    Some(what) => self.denied(&sent, Kind::Malformed(what), false, None),
-                    None => self.granted(&sent, bearer, life),
+            Reply::Grant(bearer, successor) => self.grant(&sent, bearer, successor),
+            Reply::Denial { kind, permanent, wait, garbled } => {
+                if garbled {
+                    self.lose(sent.ask.clone());
                 }
+                self.denied(&sent, kind, permanent, wait);
             }
-            Reply::Denial { kind, permanent, wait } => self.denied(&sent, kind, permanent, wait),
         }
         true
+    }
+
+    fn grant(&mut self, sent: &Sent, bearer: Bearer, successor: Option<Ask>) {
+        let trust = self.trust(sent.ask.kind == AskKind::Gateway);
+        let (now, wall) = (self.readings.now(), self.readings.wall());
+        let life = Life::new(bearer.said, trust, sent.at, now, wall, Came::InReply);
+        let differ = |known: u8| bearer.identity.is_some_and(|named| named != known);
+        let stated = sent.ask.identity.or(self.next_ask().and_then(|ask| ask.identity));
+        // It has to be for whom the credentials state, and for whom an earlier token was.
+        let what = if stated.is_some_and(differ) {
+            Some(What::Identity { stated: true })
+        } else if self.held.is_some_and(differ) {
+            Some(What::Identity { stated: false })
+        } else {
+            self.is_dead(life).then_some(What::Dead)
+        };
+        let own = self.is_own(sent);
+        let whose = self.held.or(stated).or(bearer.identity);
+        match what {
+            Some(what) => {
+                self.denied(sent, Kind::Malformed(what), false, None);
+                if matches!(what, What::Identity { .. }) {
+                    self.lose(sent.ask.clone());
+                    return;
+                }
+            }
+            None => {
+                self.held = whose;
+                self.granted(sent, bearer, life);
+            }
+        }
+        let fits = |next: &Ask| next.identity.is_none() || next.identity == whose || whose.is_none();
+        if let Some(next) = successor.filter(fits).filter(|_| own) {
+            if self.next_ask() != Some(&next) {
+                self.go_on_with(next);
+                self.tell(Told::CredentialsChanged);
+            }
+        }
     }
 
     /// The request of this number got no reply. Says whether that was news.
     pub(crate) fn fail(&mut self, to: Option<usize>, why: TransportFailure) -> bool {
         let Some(sent) = self.land(to) else { return false };
         self.bump("unanswered");
+        if why != TransportFailure::Unreachable {
+            self.lose(sent.ask.clone());
+        }
         self.failed(&sent, why);
         true
     }
 
+    /// The reply to a request with these credentials is lost. The service may have used them up.
+    fn lose(&mut self, ask: Ask) {
+        if ask.is_single_use() {
+            self.used_up = Some(ask);
+        }
+    }
+
     /// Another driver takes the session over: what this one added is lost, and the budget starts empty.
     pub(crate) fn hand_over(&mut self) {
-        let known =
-            |login: Login| Login { ask: login.given.clone(), new_ask: false, adopt: None, ..login };
         self.announced = None;
-        let anybody = self.state() != StateName::Unauthenticated;
+        let asked = self.flight.map(|flight| self.sends[flight].ask.clone());
+        let anybody = self.state() != StateName::Unauthenticated || self.held.is_some();
+        let login = Login { given: asked.clone(), ask: asked, ..Login::default() };
         let token = self.token.take();
-        let standing = Standing { own: false, after_401: false, refused: Refused::Never };
-        let fresh = |token| Token { standing, told: false, needed: false, ..token };
+        let status = TokenStatus { own: false, after_401: false, refused: Refused::Never };
+        let fresh = |token| Token { status, told: false, needed: false, ..token };
         let empty = vec![self.now(); usize::try_from(self.set.burst).expect("few")];
         *self = Self {
             readings: self.readings.clone(),
             spent: if self.sends.is_empty() { Vec::new() } else { empty },
             sends: std::mem::take(&mut self.sends),
-            login: self.login.take().filter(|_| anybody).map(known),
+            login: anybody.then_some(login),
+            held: self.held,
             token: token.map(fresh),
             expired: self.expired,
             flight: self.flight,
@@ -362,8 +442,8 @@ impl Model {
     fn end_token(&mut self) -> bool {
         let Some((age, stated)) = self.token_age() else { return false };
         let Some(token) = &self.token else { return false };
-        self.early.end(token.standing, age, stated);
-        matches!(token.standing.refused, Refused::Wanted(_))
+        self.early.end(token.status, age, stated);
+        matches!(token.status.refused, Refused::Wanted(_))
     }
 
     pub(crate) fn now(&self) -> i64 {
@@ -377,13 +457,6 @@ impl Model {
     /// Where the next request goes.
     fn next_endpoint(&self) -> Option<&String> {
         self.next_ask()?.endpoint.as_ref()
-    }
-
-    /// The session is given what the login is with.
-    fn give(&mut self) {
-        let login = self.with_login();
-        login.given = login.ask.clone();
-        login.new_ask = false;
     }
 
     fn with_login(&mut self) -> &mut Login {
@@ -411,11 +484,6 @@ impl Model {
     /// credentials says nothing about newer ones.
     fn is_own(&self, sent: &Sent) -> bool {
         self.next_ask() == Some(&sent.ask)
-    }
-
-    /// Whether the session remembers credentials in this state, so that it has to be given new ones.
-    fn remembers(&self) -> bool {
-        matches!(self.state(), StateName::Active | StateName::Expired)
     }
 
     fn either(&self, with_token: Cause, without: Cause) -> Cause {

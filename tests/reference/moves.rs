@@ -7,7 +7,7 @@ use videokit_session::session::{Input, RequestId, Step};
 use videokit_session::{Moment, TransportFailure};
 
 use crate::logins::{Before, Login};
-use crate::model::words::{Ask, Wish};
+use crate::model::words::{Ask, StartWith};
 use crate::replies::{Asked, Say};
 use crate::sessions::Pair;
 use crate::steps::{self, Logins, Setup, To};
@@ -18,10 +18,8 @@ use crate::trial::{T0, config};
 pub(crate) enum Move {
     /// With credentials, or with a token where those are meant: then nothing.
     Authenticate(Login),
-    SetCredentials(Login),
+    Renew(Login),
     Adopt(Login),
-    Reauthenticate,
-    Renew,
     Reply(To, Say),
     Fail(To, TransportFailure),
     Advance,
@@ -33,11 +31,11 @@ pub(crate) enum Move {
 
 pub(crate) fn any() -> impl Strategy<Value = Move> {
     prop_oneof![
-        8 => steps::login(Logins::Any).prop_map(Move::Authenticate),
-        2 => steps::login(Logins::Any).prop_map(Move::SetCredentials),
+        10 => prop_oneof![steps::login(Logins::Any), steps::login(Logins::Rotating)]
+            .prop_map(Move::Authenticate),
         3 => steps::login(Logins::Any).prop_map(Move::Adopt),
-        4 => Just(Move::Reauthenticate),
-        8 => Just(Move::Renew),
+        8 => prop_oneof![steps::login(Logins::Any), steps::login(Logins::Rotating)]
+            .prop_map(Move::Renew),
         16 => (steps::to(), steps::say(60, Logins::Any)).prop_map(|(to, say)| Move::Reply(to, say)),
         3 => (steps::to(), steps::failure()).prop_map(|(to, why)| Move::Fail(to, why)),
         8 => Just(Move::Advance),
@@ -55,8 +53,6 @@ pub(crate) struct Game {
     wall: i64,
     sent: Vec<(RequestId, Option<Ask>)>,
     foreign: RequestId,
-    /// What the next request is made with.
-    ask: Option<Ask>,
     tokens: u32,
 }
 
@@ -68,7 +64,6 @@ impl Game {
             wall: T0,
             sent: Vec::new(),
             foreign: crate::trial::foreign(&setup.settings, setup.seed),
-            ask: None,
             tokens: 0,
         }
     }
@@ -76,10 +71,10 @@ impl Game {
     pub(crate) fn play(&mut self, play: Move) -> Result<(), String> {
         let before = Before { wall: self.wall, ..Before::default() };
         let (input, ask) = match play {
-            Move::Authenticate(login) | Move::SetCredentials(login) => match login.start(before) {
-                (Start::Exchange(credentials), Wish::Ask(ask)) => {
-                    let sets = matches!(play, Move::SetCredentials(_));
-                    let input = if sets { Input::SetCredentials } else { Input::Authenticate };
+            Move::Authenticate(login) | Move::Renew(login) => match login.start(before) {
+                (Start::Exchange(credentials), StartWith::Ask(ask)) => {
+                    let renews = matches!(play, Move::Renew(_));
+                    let input = if renews { Input::Renew } else { Input::Authenticate };
                     (input(credentials), Some(ask))
                 }
                 _ => return Ok(()),
@@ -88,13 +83,11 @@ impl Game {
                 Start::Token(grant) => (Input::Adopt(grant), None),
                 Start::Exchange(_) => return Ok(()),
             },
-            Move::Reauthenticate => (Input::Reauthenticate, None),
-            Move::Renew => (Input::Renew, None),
             Move::Reply(to, say) => {
                 let (id, asked) = self.addressee(to);
                 self.tokens += 1;
                 let text = format!("token-{}", self.tokens);
-                let (response, _) = say.reply(&Asked(asked.as_ref()), &text, self.wall);
+                let (response, _) = say.reply(&Asked { with: asked.as_ref(), used_up: None }, &text, self.wall);
                 (Input::Reply(id, response), None)
             }
             Move::Fail(to, why) => (Input::Failure(self.addressee(to).0, why), None),
@@ -111,11 +104,8 @@ impl Game {
     fn give(&mut self, input: &Input, ask: Option<Ask>) -> Result<(), String> {
         let now = Moment::from_millis(u64::try_from(self.mono).unwrap_or(0), self.wall);
         let step = self.pair.step(input, now)?;
-        if ask.is_some() && !matches!(step, Step::Rejected(_)) {
-            self.ask = ask;
-        }
         if let Step::Sent(_, outgoing) = step {
-            self.sent.push((outgoing.id(), self.ask.clone()));
+            self.sent.push((outgoing.id(), ask));
         }
         Ok(())
     }

@@ -7,14 +7,14 @@ use http::header::{AGE, DATE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 
-use crate::logins::PATIENT;
+use crate::logins::{PATIENT, ROTATIONS, SUCCESSOR, same_with};
 use crate::model::clock::Said;
-use crate::model::words::{Ask, Bearer, Kind, Reply, What};
+use crate::model::words::{Ask, AskKind, Bearer, Kind, Reply, What};
 
 /// What a server says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Say {
-    Grant(Life, Whose),
+    Grant(Life, Whose, Next),
     /// A status, with or without `Retry-After`.
     Status(u16, RetryAfter),
     /// A 200 with an `error` member.
@@ -52,6 +52,16 @@ pub(crate) enum Whose {
     Another,
 }
 
+/// What a grant brings for the next request, if the credentials are usable once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another secret.
+    Secret,
+    /// One that states another user.
+    OfAnother,
+    Nothing,
+}
+
 /// `Retry-After`, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RetryAfter {
@@ -79,21 +89,34 @@ pub(crate) fn jwt(text: &str, seconds: i32) -> String {
     format!("e30.{}.{text}", URL_SAFE_NO_PAD.encode(claims))
 }
 
-/// Who made the request that is answered: nobody, where there was none.
-pub(crate) struct Asked<'a>(pub(crate) Option<&'a Ask>);
+/// What the request that is answered was made with: nothing, where there was none.
+pub(crate) struct Asked<'a> {
+    pub(crate) with: Option<&'a Ask>,
+    /// What no service brings any more.
+    pub(crate) used_up: Option<&'a Ask>,
+}
 
 impl Asked<'_> {
     fn gateway(&self) -> bool {
-        self.0.is_some_and(|ask| ask.gateway)
+        self.with.is_some_and(|ask| ask.kind == AskKind::Gateway)
     }
 
     fn user(&self, whose: Whose) -> Option<u8> {
-        let asked = self.0.map_or(0, |ask| ask.identity.unwrap_or(ask.secret));
+        let asked = self.with.map_or(0, |ask| ask.identity.unwrap_or(ask.behind()));
         match whose {
             Whose::Asked => Some(asked),
             Whose::Another => Some(asked + 1),
             Whose::Nobody => None,
         }
+    }
+
+    fn successor(&self, next: Next) -> Option<Ask> {
+        let ask = self.with.filter(|ask| ask.is_single_use() && next != Next::Nothing)?;
+        let of_another = (next == Next::OfAnother).then(|| ask.identity.map_or(2, |user| 1 - user.min(1)));
+        let ask = Ask { identity: of_another.or(ask.identity), ..ask.clone() };
+        let secrets = (1..ROTATIONS).map(|by| (ask.secret + by) % ROTATIONS);
+        let mut asks = secrets.map(|secret| same_with(&ask, secret).1);
+        asks.find(|next| Some(next) != self.used_up)
     }
 }
 
@@ -101,7 +124,9 @@ impl Say {
     /// The response at the server's time, and what it comes down to. `text` is the token, if it is one.
     pub(crate) fn reply(self, asked: &Asked<'_>, text: &str, now: i64) -> (Response<Bytes>, Reply) {
         match self {
-            Self::Grant(life, whose) => life.reply(asked, asked.user(whose), text, now),
+            Self::Grant(life, whose, next) => {
+                life.reply(asked, asked.user(whose), asked.successor(next), text, now)
+            }
             Self::Status(status, wait) => denial(asked, status, wait, now),
             Self::ErrorMember => said(r#"{"error":"no","sessionToken":"x"}"#, Kind::Refused, now),
             Self::Page(status) => page(asked, status, now),
@@ -125,7 +150,9 @@ fn response(status: u16, body: String, now: i64) -> Response<Bytes> {
 
 /// A denial that a body makes.
 fn said(body: &str, kind: Kind, now: i64) -> (Response<Bytes>, Reply) {
-    let reply = Reply::Denial { kind, permanent: kind == Kind::Refused, wait: None };
+    // Whatever the service meant to say, but for a portal's page.
+    let garbled = !matches!(kind, Kind::Refused | Kind::Malformed(What::Markup));
+    let reply = Reply::Denial { kind, permanent: kind == Kind::Refused, wait: None, garbled };
     (response(200, body.to_owned(), now), reply)
 }
 
@@ -158,9 +185,10 @@ fn denial(asked: &Asked<'_>, status: u16, wait: RetryAfter, now: i64) -> (Respon
         300..400 => Kind::Redirect,
         _ => Kind::Malformed(What::Status),
     };
-    let path = asked.0.and_then(|ask| ask.endpoint.as_deref());
+    let path = asked.with.and_then(|ask| ask.endpoint.as_deref());
     let patient = status == 403 && path == Some(PATIENT.to_string().as_str());
-    (response, Reply::Denial { kind, permanent: kind == Kind::Refused && !patient, wait })
+    let permanent = kind == Kind::Refused && !patient;
+    (response, Reply::Denial { kind, permanent, wait, garbled: status == 204 })
 }
 
 /// A page in place of what a server says: it makes a refusal none, but for a 401.
@@ -181,6 +209,7 @@ impl Life {
         self,
         asked: &Asked<'_>,
         user: Option<u8>,
+        successor: Option<Ask>,
         text: &str,
         now: i64,
     ) -> (Response<Bytes>, Reply) {
@@ -217,14 +246,19 @@ impl Life {
         if said.age > 0 {
             response.headers_mut().insert(AGE, (said.age / 1_000).into());
         }
+        if let Some(Ask { identity, secret, .. }) = &successor {
+            let user = identity.map_or("nobody".to_owned(), |user| user.to_string());
+            let next = HeaderValue::try_from(format!("{user} {secret}")).unwrap();
+            response.headers_mut().insert(SUCCESSOR, next);
+        }
         // The gateway has to say for whom it is.
         let reply = if asked.gateway() && user.is_none() {
             {
                 let kind = Kind::Malformed(What::Missing("identity"));
-                Reply::Denial { kind, permanent: false, wait: None }
+                Reply::Denial { kind, permanent: false, wait: None, garbled: true }
             }
         } else {
-            Reply::Grant(Bearer { text, identity: user, said })
+            Reply::Grant(Bearer { text, identity: user, said }, successor)
         };
         (response, reply)
     }

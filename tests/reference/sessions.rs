@@ -6,10 +6,10 @@ use std::sync::Arc;
 use videokit_session::exchange::Denial;
 use videokit_session::session::transitions::{StateName, Transition};
 use videokit_session::session::{
-    Active, Advance, Authenticating, Expired, Generation, Input, ReceiveError, RenewError, Rejected,
-    Rejection, RequestId, State, Step, Unauthenticated,
+    Active, Advance, Authenticating, Expired, Generation, Input, ReceiveError, Rejected, Rejection,
+    RenewError, RequestId, State, Step, Unauthenticated,
 };
-use videokit_session::{AnySession, Config, Moment, Outgoing, Session};
+use videokit_session::{AnySession, Config, Credentials, Driver, Moment, Outgoing, Session};
 
 use crate::trial::same;
 
@@ -27,7 +27,6 @@ pub(crate) struct Seen {
     state: StateName,
     in_flight: Option<RequestId>,
     identity: Option<String>,
-    has_credentials: bool,
     token: Option<(Generation, String)>,
     left: Option<(i64, Option<i64>)>,
 }
@@ -47,8 +46,7 @@ impl Pair {
     pub(crate) fn step(&mut self, input: &Input, now: Moment) -> Result<Step, String> {
         let state = self.any.state();
         let (hand, done) = self.hand.take().expect("it was put back").step(input.clone(), now);
-        let (any, step) = self.any.take().step(input.clone(), now);
-        self.any = any;
+        let step = self.any.step(input.clone(), now);
         let seen = hand.seen(now);
         self.hand = Some(hand);
         match (done, input, &step) {
@@ -75,21 +73,48 @@ impl Pair {
     pub(crate) fn in_flight(&self) -> Option<RequestId> {
         self.any.in_flight()
     }
+
+    /// Whether it is unauthenticated, and knows whose the last token was.
+    pub(crate) fn is_left_of_a_login(&self) -> bool {
+        self.any.state() == StateName::Unauthenticated && self.knows_whose()
+    }
+
+    /// Whether it is known who is logged in.
+    pub(crate) fn knows_whose(&self) -> bool {
+        self.any.identity().is_some()
+    }
 }
 
 impl Seen {
     pub(crate) fn of(any: &AnySession, now: Moment) -> Self {
-        let active = match any {
-            AnySession::Active(session) => Some(session),
-            _ => None,
-        };
+        let serves = any.authorization(&any.config().origins()[0], now).ok();
+        let left = any.remaining(now);
         Self {
             state: any.state(),
             in_flight: any.in_flight(),
             identity: any.identity().map(|identity| identity.as_str().to_owned()),
-            has_credentials: any.credentials().is_some(),
-            token: active.and_then(|session| token(session, now)),
-            left: active.map(|session| left(session, now)),
+            token: serves.map(|serves| {
+                let text = serves.value().to_str().unwrap();
+                (serves.authorized().generation, text.to_owned())
+            }),
+            left: left.map(|left| (left.at_least_millis(), left.at_most_millis())),
+        }
+    }
+
+    /// What a driver's session looks like from outside. `identity` is what it knows of that.
+    pub(crate) fn of_driver(driver: &Driver, identity: Option<String>, now: Moment) -> Self {
+        let serves = driver.authorization(&driver.config().origins()[0], now).ok();
+        let left = driver.remaining(now);
+        let last = driver.last_transition();
+        Self {
+            state: last.map_or(StateName::Unauthenticated, |last| last.to),
+            in_flight: driver.in_flight(),
+            identity,
+            token: serves.map(|serves| {
+                let text = serves.value().to_str().unwrap();
+                (serves.authorized().generation, text.to_owned())
+            }),
+            left: left.map(|left| (left.at_least_millis(), left.at_most_millis())),
         }
     }
 }
@@ -106,25 +131,19 @@ fn left(session: &Session<Active>, now: Moment) -> (i64, Option<i64>) {
 
 impl Hand {
     fn seen(&self, now: Moment) -> Seen {
-        let (state, in_flight, identity, has_credentials) = match self {
-            Self::Unauthenticated(session) => (session.state(), None, None, false),
+        let (state, in_flight, identity) = match self {
+            Self::Unauthenticated(session) => (session.state(), None, session.identity()),
             Self::Authenticating(session) => {
-                (session.state(), Some(session.in_flight()), session.identity(), true)
+                (session.state(), Some(session.in_flight()), session.identity())
             }
-            Self::Active(session) => {
-                let has_credentials = session.credentials().is_some();
-                (session.state(), session.in_flight(), session.identity(), has_credentials)
-            }
-            Self::Expired(session) => {
-                (session.state(), None, session.identity(), session.credentials().is_some())
-            }
+            Self::Active(session) => (session.state(), session.in_flight(), session.identity()),
+            Self::Expired(session) => (session.state(), None, session.identity()),
         };
         let active = if let Self::Active(session) = self { Some(session) } else { None };
         Seen {
             state,
             in_flight,
             identity: identity.map(|identity| identity.as_str().to_owned()),
-            has_credentials,
             token: active.and_then(|session| token(session, now)),
             left: active.map(|session| left(session, now)),
         }
@@ -160,8 +179,13 @@ fn moved<S: State>(session: Session<S>, hand: fn(Session<S>) -> Hand) -> Done {
     (hand(session), Some(step))
 }
 
-fn denied<S: State>(session: Session<S>, denial: Denial, hand: fn(Session<S>) -> Hand) -> Done {
-    let step = Step::Denied(last(&session), denial);
+fn denied<S: State>(
+    session: Session<S>,
+    denial: Denial,
+    credentials: Credentials,
+    hand: fn(Session<S>) -> Hand,
+) -> Done {
+    let step = Step::Denied(last(&session), denial, credentials);
     (hand(session), Some(step))
 }
 
@@ -172,7 +196,7 @@ fn failed<S: State, E: Into<Rejection>>(why: Rejected<S, E>, hand: fn(Session<S>
 
 fn unauthenticated(session: Session<Unauthenticated>, input: Input, now: Moment) -> Done {
     match input {
-        Input::Authenticate(credentials) => match session.authenticate(credentials, now) {
+        Input::Authenticate(credentials) => match session.authenticate(&credentials, now) {
             Ok(pair) => sent(pair, Hand::Authenticating),
             Err(why) => failed(why, Hand::Unauthenticated),
         },
@@ -180,8 +204,9 @@ fn unauthenticated(session: Session<Unauthenticated>, input: Input, now: Moment)
             Ok(session) => moved(session, Hand::Active),
             Err(why) => failed(why, Hand::Unauthenticated),
         },
-        // Nothing to do.
-        Input::Advance | Input::Stop => (Hand::Unauthenticated(session), Some(Step::Unchanged)),
+        // No transition.
+        Input::Stop => (Hand::Unauthenticated(session.stop()), Some(Step::Unchanged)),
+        Input::Advance => (Hand::Unauthenticated(session), Some(Step::Unchanged)),
         _ => (Hand::Unauthenticated(session), None),
     }
 }
@@ -189,11 +214,14 @@ fn unauthenticated(session: Session<Unauthenticated>, input: Input, now: Moment)
 fn authenticating(session: Session<Authenticating>, input: Input, now: Moment) -> Done {
     match input {
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok(session) => moved(session, Hand::Active),
+            Ok((session, credentials)) => {
+                let step = Step::Granted(last(&session), credentials);
+                (Hand::Active(session), Some(step))
+            }
             Err(ReceiveError::Stale(why)) => failed(why, Hand::Authenticating),
-            Err(ReceiveError::Denied(why)) => {
+            Err(ReceiveError::Denied(why, credentials)) => {
                 let (session, denial) = why.into_parts();
-                denied(session, denial, Hand::Unauthenticated)
+                denied(session, denial, credentials, Hand::Unauthenticated)
             }
         },
         Input::Failure(id, why) => match session.fail(id, why, now) {
@@ -216,20 +244,23 @@ fn active(mut session: Session<Active>, input: Input, now: Moment) -> Done {
             };
         }
         Input::Stop => return moved(session.stop(), Hand::Unauthenticated),
-        Input::Renew => match session.renew(now) {
+        Input::Renew(credentials) => match session.renew(&credentials, now) {
             Ok(outgoing) => return sent((session, outgoing), Hand::Active),
             Err(why) => Err(why.into()),
         },
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok(_) => Ok(()),
+            Ok((generation, credentials)) => {
+                assert_eq!(generation, session.generation());
+                let step = Step::Granted(last(&session), credentials);
+                return (Hand::Active(session), Some(step));
+            }
             Err(RenewError::Stale(why)) => Err(why.into()),
-            Err(RenewError::Denied(denial)) => return denied(session, denial, Hand::Active),
+            Err(RenewError::Denied(denial, credentials)) => {
+                return denied(session, denial, credentials, Hand::Active);
+            }
         },
         Input::Failure(id, why) => session.fail(id, why, now).map_err(Rejection::from),
         Input::Adopt(grant) => session.replace(grant, now).map(|_| ()).map_err(Rejection::from),
-        Input::SetCredentials(credentials) => {
-            session.set_credentials(credentials).map_err(Rejection::from)
-        }
         _ => return (Hand::Active(session), None),
     };
     match done {
@@ -238,19 +269,15 @@ fn active(mut session: Session<Active>, input: Input, now: Moment) -> Done {
     }
 }
 
-fn expired(mut session: Session<Expired>, input: Input, now: Moment) -> Done {
+fn expired(session: Session<Expired>, input: Input, now: Moment) -> Done {
     match input {
-        Input::Reauthenticate => match session.reauthenticate(now) {
+        Input::Authenticate(credentials) => match session.authenticate(&credentials, now) {
             Ok(pair) => sent(pair, Hand::Authenticating),
             Err(why) => failed(why, Hand::Expired),
         },
         Input::Adopt(grant) => match session.adopt(grant, now) {
             Ok(session) => moved(session, Hand::Active),
             Err(why) => failed(why, Hand::Expired),
-        },
-        Input::SetCredentials(credentials) => match session.set_credentials(credentials) {
-            Ok(()) => moved(session, Hand::Expired),
-            Err(why) => (Hand::Expired(session), Some(Step::Rejected(why.into()))),
         },
         Input::Stop => moved(session.stop(), Hand::Unauthenticated),
         Input::Advance => (Hand::Expired(session), Some(Step::Unchanged)),

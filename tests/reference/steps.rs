@@ -8,9 +8,9 @@ use proptest::sample::select;
 use proptest_state_machine::ReferenceStateMachine;
 use videokit_session::TransportFailure;
 
-use crate::logins::{Login, Stated, User};
+use crate::logins::{Login, ROTATIONS, Stated, User};
 use crate::model::words::Settings;
-use crate::replies::{Life, RetryAfter, Say, Whose};
+use crate::replies::{Life, Next, RetryAfter, Say, Whose};
 
 /// One call, or time that passes between calls. Times in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,6 +19,7 @@ pub(crate) enum Step {
     /// Polls until it waits.
     Drain,
     Start(Login),
+    SetCredentials(Login),
     Stop,
     Online(bool),
     Reply(To, Say),
@@ -36,8 +37,8 @@ pub(crate) enum Step {
     MonoBack(u32),
     /// The monotonic clock leaps by more than is believed of one reading: 35,000 years.
     Leap,
-    /// Another driver takes the session over.
-    HandOver,
+    /// Another driver takes the session over, and is given the credentials again, or is not.
+    HandOver { restores: bool },
 }
 
 /// Which request a reply or a failure names.
@@ -102,6 +103,8 @@ enum Mix {
     Refusals,
     /// A token service that is broken, or a portal before it.
     Broken,
+    /// Credentials that change with each token, and replies that are lost.
+    Rotation,
 }
 
 /// What would be sensible next.
@@ -136,6 +139,7 @@ impl ReferenceStateMachine for Sequence {
             2 => Just(Mix::Servers),
             2 => Just(Mix::Refusals),
             1 => Just(Mix::Broken),
+            3 => Just(Mix::Rotation),
         ];
         (any::<u64>(), settings(), mix, any::<bool>())
             .prop_map(|(seed, settings, mix, steady)| {
@@ -158,6 +162,7 @@ impl ReferenceStateMachine for Sequence {
             Mix::Servers => 3,
             Mix::Refusals => 4,
             Mix::Broken => 5,
+            Mix::Rotation => 6,
         };
         let phase = match setup.phase {
             _ if setup.offline => 0,
@@ -173,9 +178,13 @@ impl ReferenceStateMachine for Sequence {
         let stays = matches!(setup.phase, Phase::Idle | Phase::Stuck);
         let phase = match step {
             Step::Stop => Phase::Idle,
-            Step::Start(Login::Gateway { .. } | Login::Backend { .. } | Login::Rotated) => {
-                Phase::Stirred
-            }
+            Step::Start(
+                Login::Gateway { .. }
+                | Login::Backend { .. }
+                | Login::Rotating { .. }
+                | Login::Rotated,
+            ) => Phase::Stirred,
+            Step::SetCredentials(_) => Phase::Stirred,
             Step::Start(_) | Step::Reply(To::Last, Say::Status(400..=404, _)) => Phase::Stuck,
             _ if stays => setup.phase,
             Step::Poll | Step::Drain => Phase::Polled,
@@ -191,6 +200,7 @@ impl ReferenceStateMachine for Sequence {
 struct Weights {
     poll: u32,
     start: u32,
+    set: u32,
     stop: u32,
     offline: u32,
     online: u32,
@@ -213,6 +223,8 @@ pub(crate) enum Logins {
     Rotated,
     /// At services whose replies are mostly malformed.
     Broken,
+    /// Mostly with secrets that are usable once.
+    Rotating,
 }
 
 /// By mix, and within that by phase.
@@ -220,6 +232,7 @@ fn weights() -> impl Iterator<Item = Weights> {
     let life = Weights {
         poll: 300,
         start: 4,
+        set: 3,
         stop: 1,
         offline: 6,
         online: 2,
@@ -230,12 +243,13 @@ fn weights() -> impl Iterator<Item = Weights> {
         grants: 80,
         logins: Logins::Any,
     };
-    let logins = Weights { start: 200, stop: 10, ..life };
+    let logins = Weights { start: 200, set: 60, stop: 10, ..life };
     let storm = Weights { start: 10, stop: 3, offline: 20, unauthorized: 15, grants: 25, ..life };
     let servers = Weights { logins: Logins::Backends, start: 250, grants: 10, ..life };
     let refusals = Weights { logins: Logins::Rotated, start: 60, unauthorized: 250, ..life };
     let broken = Weights { logins: Logins::Broken, grants: 2, back: 400, ..life };
-    [life, logins, storm, servers, refusals, broken].into_iter().flat_map(|mix| {
+    let rotation = Weights { logins: Logins::Rotating, start: 20, set: 60, grants: 60, ..life };
+    [life, logins, storm, servers, refusals, broken, rotation].into_iter().flat_map(|mix| {
         [
             Weights { online: 150, back: 80, ..mix },
             Weights { start: 1_500, back: 20, time: 100, ..mix },
@@ -294,7 +308,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 
 /// Any step, with these weights. Shrinks to a poll.
 fn step(weights: Weights, steady: bool) -> BoxedStrategy<Step> {
-    let Weights { poll, start, stop, offline, online, back, unauthorized, time, hostile, .. } =
+    let Weights { poll, start, set, stop, offline, online, back, unauthorized, time, hostile, .. } =
         weights;
     let Weights { grants, logins, .. } = weights;
     let servers = logins == Logins::Backends;
@@ -302,6 +316,7 @@ fn step(weights: Weights, steady: bool) -> BoxedStrategy<Step> {
     prop_oneof![
         poll => prop_oneof![1 => Just(Step::Poll), 3 => Just(Step::Drain)],
         start => login(logins).prop_map(Step::Start),
+        set => login(logins).prop_map(Step::SetCredentials),
         stop => Just(Step::Stop),
         offline => Just(Step::Online(false)),
         online => Just(Step::Online(true)),
@@ -311,7 +326,7 @@ fn step(weights: Weights, steady: bool) -> BoxedStrategy<Step> {
         ],
         unauthorized => refused,
         time => if servers { short_time().boxed() } else { honest_time().boxed() },
-        2 => Just(Step::HandOver),
+        2 => any::<bool>().prop_map(|restores| Step::HandOver { restores }),
         hostile => if steady { long_sleep().boxed() } else { hostile_time().boxed() },
     ]
     .boxed()
@@ -384,7 +399,7 @@ pub(crate) fn say(grants: u32, logins: Logins) -> BoxedStrategy<Say> {
         let said = &[Say::NoToken, Say::NoToken, Say::NoToken, Say::NoToken, Say::Portal][..];
         let portal = Say::Status(302, RetryAfter::Nothing);
         return prop_oneof![
-            grants => Just(Say::Grant(Life::Ms(600_000), Whose::Asked)),
+            grants => Just(Say::Grant(Life::Ms(600_000), Whose::Asked, Next::Secret)),
             90 => select(said),
             5 => Just(portal),
             5 => Just(Say::CutOff),
@@ -394,6 +409,11 @@ pub(crate) fn say(grants: u32, logins: Logins) -> BoxedStrategy<Say> {
     let servers = logins == Logins::Backends;
     let whose =
         prop_oneof![12 => Just(Whose::Asked), 1 => Just(Whose::Nobody), 1 => Just(Whose::Another)];
+    let next = prop_oneof![
+        12 => Just(Next::Secret),
+        1 => Just(Next::OfAnother),
+        2 => Just(Next::Nothing),
+    ];
     let statuses =
         &[400_u16, 401, 403, 404, 302, 307, 407, 408, 421, 425, 500, 503, 503, 429, 429, 204, 102]
             [..];
@@ -404,7 +424,7 @@ pub(crate) fn say(grants: u32, logins: Logins) -> BoxedStrategy<Say> {
     let pages = [401, 403, 404, 407].map(Say::Page);
     let said = [&bodies[..], &pages].concat();
     prop_oneof![
-        grants => (life(), whose).prop_map(|(life, whose)| Say::Grant(life, whose)),
+        grants => (life(), whose, next).prop_map(|(life, whose, next)| Say::Grant(life, whose, next)),
         (100 - grants) * 4 / 5 => if servers { busy().boxed() } else { any.boxed() },
         (100 - grants) / 5 => select(said),
     ]
@@ -453,6 +473,8 @@ pub(crate) fn login(logins: Logins) -> BoxedStrategy<Login> {
         return backend(0..7).boxed();
     }
     let rotated = if logins == Logins::Rotated { 100 } else { 5 };
+    let rotating = if logins == Logins::Rotating { 60 } else { 3 };
+    let usable_once = (user(), 0..ROTATIONS, 0_u8..2, any::<bool>());
     let stated = prop_oneof![
         4 => Just(Stated::Unknown),
         2 => (-300_i32..2_000).prop_map(Stated::Expires),
@@ -466,6 +488,9 @@ pub(crate) fn login(logins: Logins) -> BoxedStrategy<Login> {
         8 => (0_u8..2, 0_u8..2, prop::bool::weighted(0.1))
             .prop_map(|(user, secret, scopes)| Login::Gateway { user, secret, scopes }),
         7 => backend(0..2),
+        rotating => usable_once.prop_map(|(user, secret, path, says_where)| {
+            Login::Rotating { user, secret, path, says_where }
+        }),
         1 => (0_u8..2).prop_map(Login::Broken),
         4 => (user(), 0_u8..3, stated)
             .prop_map(|(user, number, life)| Login::Token { user, number, life }),

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, COOKIE};
-use videokit_session::driver::{Counters, AuthorizeError, Policy, Start};
+use videokit_session::driver::{AuthorizeError, Counters, Policy, Start};
 use videokit_session::exchange::{DenialKind, Flaw, IdentitySource};
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::session::{AdoptError, Generation, RequestId};
 use videokit_session::{AllowedOrigin, Config, Driver, Event, Moment, Outgoing, Output, Wake};
 
 use crate::coverage::Coverage;
 use crate::follow::Followers;
-use crate::logins::{Before, Login, User, identity};
+use crate::logins::{Before, Login, User, credentials, identity};
 use crate::model::Model;
-use crate::model::words::{Answer, Ask, Kind, Settings, Told, What};
+use crate::model::words::{Answer, Ask, AskKind, Kind, Settings, StartWith, Told, What};
 use crate::replies::Asked;
 use crate::steps::{Mark, Setup, Step, To};
 
@@ -126,6 +126,7 @@ impl Trial {
             Step::Poll => drop(self.poll()?),
             Step::Drain => self.drain()?,
             Step::Start(login) => self.start(login)?,
+            Step::SetCredentials(login) => self.set_credentials(login)?,
             Step::Stop => {
                 self.call(Driver::stop)?;
                 self.model.stop();
@@ -148,7 +149,7 @@ impl Trial {
                     self.model.unauthorized(generation.number());
                 }
             }
-            Step::HandOver => self.hand_over(),
+            Step::HandOver { restores } => self.hand_over(restores)?,
             time => self.pass(time),
         }
         self.follow(None)?;
@@ -195,9 +196,6 @@ impl Trial {
             Output::Wait(Wake::OnInput) => Answer::Wait(None),
         };
         self.model.poll(answer).map_err(|wrong| format!("a poll answers {answer:?}: {wrong}"))?;
-        if let (Some(followers), Output::Event(Event::Moved(_))) = (&mut self.followers, &output) {
-            followers.calls.announced = self.driver.credentials().cloned();
-        }
         let sent = if let Output::Send(outgoing) = &output { Some(outgoing) } else { None };
         sent.map_or(Ok(()), |outgoing| self.check(outgoing))?;
         self.follow(sent)?;
@@ -227,15 +225,15 @@ impl Trial {
         let news = self.model.news();
         let now = self.now();
         let Some(followers) = &mut self.followers else { return Ok(()) };
-        followers.follow(&news, sent, self.model.last_asked(), &self.driver, now)
+        followers.follow(&news, sent, &self.model, &self.driver, now)
     }
 
     /// A request is for the current login, and made with its latest secret.
     fn check(&self, outgoing: &Outgoing) -> Checked {
-        let Ask { endpoint, secret, gateway, .. } =
+        let Ask { endpoint, secret, kind, .. } =
             self.model.last_asked().ok_or("nothing was sent")?;
-        let header =
-            outgoing.request().headers().get(if *gateway { AUTHORIZATION } else { COOKIE });
+        let gateway = *kind == AskKind::Gateway;
+        let header = outgoing.request().headers().get(if gateway { AUTHORIZATION } else { COOKIE });
         let header = header.and_then(|value| value.to_str().ok());
         let (uri, sent) = match endpoint.as_deref() {
             Some(path) if !gateway => {
@@ -256,23 +254,40 @@ impl Trial {
         let now = self.model.elapsed_at(self.mono, self.wall);
         let current = self.model.serves(now).ok().map(|(bearer, _)| bearer);
         let known = self.model.identity();
-        let (start, wish) =
-            login.start(Before { ask: self.model.next_ask(), current, known, wall: self.wall });
+        let before = Before { ask: self.model.next_ask(), current, known, wall: self.wall };
+        let (start, told) = login.start(before);
         if let (Some(followers), Start::Token(grant)) = (&mut self.followers, &start) {
             followers.calls.grant = Some(grant.clone());
         }
         self.call(|driver, now| driver.start(start.clone(), now))?;
-        self.model.start(wish);
+        self.model.start(told);
+        Ok(())
+    }
+
+    /// The credentials of a login, if it has any.
+    fn set_credentials(&mut self, login: Login) -> Checked {
+        let known = self.model.identity();
+        let before = Before { ask: self.model.next_ask(), known, ..Before::default() };
+        let (Start::Exchange(credentials), StartWith::Ask(ask)) = login.start(before) else {
+            return Ok(());
+        };
+        self.call(|driver, now| driver.set_credentials(credentials.clone(), now))?;
+        self.model.set_credentials(ask);
         Ok(())
     }
 
     fn reply(&mut self, to: To, say: crate::replies::Say) -> Checked {
         let (number, id) = self.addressee(to);
         self.tokens += 1;
-        let asked = Asked(number.map(|number| self.model.asked(number)));
+        let with = number.map(|number| self.model.asked(number));
+        let asked = Asked { with, used_up: self.model.used_up() };
         let (response, reply) = say.reply(&asked, &format!("token-{}", self.tokens), self.truth);
         if let Some(followers) = &mut self.followers {
             followers.calls.reply = Some((id, response.clone()));
+        }
+        if number.is_some_and(|number| self.model.knows_better(number)) {
+            // A session is not told whose the login is since then.
+            self.followers = None;
         }
         let taken =
             self.call(|driver, now| driver.handle_response(id, &response, now).is_accepted())?;
@@ -280,17 +295,25 @@ impl Trial {
     }
 
     /// Makes a session of the driver, and another driver of that.
-    fn hand_over(&mut self) {
+    fn hand_over(&mut self, restores: bool) -> Checked {
+        let credentials = self.driver.credentials().cloned().filter(|_| restores);
+        let ask = self.model.next_ask().cloned();
         for driver in [&mut self.driver, &mut self.twin] {
-            let (policy, none) = (*driver.policy(), Driver::new(Arc::clone(driver.config()), 0));
+            let policy = driver.policy().clone();
+            let none = Driver::new(Arc::clone(driver.config()), 0);
             let session = std::mem::replace(driver, none).into_session();
             *driver = Driver::from_session(session, policy);
         }
         self.model.hand_over();
-        self.inherited = u64::from(self.driver.session().in_flight().is_some());
+        self.inherited = u64::from(self.driver.in_flight().is_some());
         if let Some(followers) = &mut self.followers {
             followers.hand_over();
         }
+        if let (Some(credentials), Some(ask)) = (credentials, ask) {
+            self.call(|driver, now| driver.set_credentials(credentials.clone(), now))?;
+            self.model.set_credentials(ask);
+        }
+        Ok(())
     }
 
     /// The number and the id of a request.
@@ -329,12 +352,16 @@ impl Trial {
         let (driver, model) = (&self.driver, &self.model);
         let now = model.elapsed_at(self.mono, self.wall);
         same("state", driver.state(), model.state())?;
-        same("blocked", driver.blocked()(), model.blocked()())?;
+        same("blocked", driver.blocked(), model.blocked())?;
         same("generation", driver.generation().map(Generation::number), model.generation())?;
         same("identity", driver.identity().cloned(), model.identity().map(identity))?;
         same("epoch", driver.epoch(), model.epoch())?;
         same("queued", driver.queued(), model.queued())?;
         same("counters", counted(&driver.counters()), COUNTERS.map(|what| model.counted(what)))?;
+        let credentials = model.next_ask().map(credentials);
+        if driver.credentials() != credentials.as_ref() {
+            return Err(format!("the next request is not made with {:?}", model.next_ask()));
+        }
         let remaining = driver.remaining(self.now());
         let remaining = remaining.map(|left| (left.at_least_millis(), left.at_most_millis()));
         same("remaining", remaining, model.remaining(now))?;
@@ -346,7 +373,7 @@ impl Trial {
                 Ok((text, serves.authorized().generation.number()))
             }
             Err(AuthorizeError::Wait) => Err(None),
-            Err(AuthorizeError::Start.blocked())) => Err(Some.blocked())),
+            Err(AuthorizeError::Start(blocked)) => Err(Some(blocked)),
             Err(other) => return Err(format!("not authorized: {other:?}")),
         };
         let expected =
@@ -359,7 +386,7 @@ impl Trial {
     fn add_up(&self) -> Checked {
         let [requests, authentications, renewals, _adopted, ended @ .., _stale] =
             counted(&self.driver.counters());
-        let in_flight = u64::from(self.driver.session().in_flight().is_some());
+        let in_flight = u64::from(self.driver.in_flight().is_some());
         let ended: u64 = ended.iter().sum();
         same(
             "requests and their ends",
@@ -387,18 +414,18 @@ const COUNTERS: [&str; 12] = [
 
 fn counted(counters: &Counters) -> [u64; 12] {
     [
-        counters.requests,
-        counters.authentications,
-        counters.renewals,
-        counters.adoptions,
-        counters.refused,
-        counters.throttled,
-        counters.transient,
-        counters.redirected,
-        counters.malformed,
-        counters.unanswered,
-        counters.abandoned,
-        counters.stale,
+        counters.requests.into(),
+        counters.authentications.into(),
+        counters.renewals.into(),
+        counters.adoptions.into(),
+        counters.refused.into(),
+        counters.throttled.into(),
+        counters.transient.into(),
+        counters.redirected.into(),
+        counters.malformed.into(),
+        counters.unanswered.into(),
+        counters.abandoned.into(),
+        counters.stale.into(),
     ]
 }
 
@@ -447,8 +474,11 @@ fn told(event: &Event) -> Told {
         Event::Unauthorized(generation) => Told::Unauthorized(generation.number()),
         Event::StillMalformed(flaw) => Told::StillMalformed(what(*flaw)),
         Event::GaveUp => Told::GaveUp,
-        Event::NotAdopted(denial) => Told::NotAdopted(kind(denial.kind())),
+        Event::NotAdopted(AdoptError::Expired) => Told::NotAdopted(What::Dead),
+        Event::NotAdopted(_) => Told::NotAdopted(What::Other),
         Event::NotSent(_) => Told::NotSent,
+        Event::CredentialsChanged => Told::CredentialsChanged,
+        Event::CredentialsSpent => Told::CredentialsSpent,
         other => panic!("an event that is new to the model: {other:?}"),
     }
 }

@@ -62,12 +62,12 @@ fn grants() -> Vec<Row> {
     let whole = body(r#","expiresAt":"2026-11-24T05:00:00Z""#);
     let spaced = "\r\n\t { \"identity\" : \"user-17\" ,\n \"sessionToken\" : \"tok-1\" } \n";
     let escaped_names = r#"{"session\u0054oken":"tok-1","\u0069dentity":"user-17"}"#;
-    let older = r#"{"session_key":"tok-1","identity":"user-17"}"#;
+    let legacy = r#"{"session_key":"tok-1","identity":"user-17"}"#;
     let silent = r#"{"sessionToken":"tok-1"}"#;
     let expiry = |len| format!(r#","expiresAt":"{}""#, "9".repeat(len));
     let (longest, long) = (expiry(64), expiry(65));
     let digits = format!(",\"x\":{}", "9".repeat(9_999));
-    let older_whole =
+    let legacy_whole =
         r#"{"session_key":"tok-1","identity":"user-17","expiresAt":"now","scopes":["a"]}"#;
     let decomposed = "{\"sessionToken\":\"tok-1\",\"identity\":\"zoe\u{308}\"}";
     let composed = "{\"sessionToken\":\"tok-1\",\"identity\":\"zo\u{eb}\"}";
@@ -109,9 +109,9 @@ fn grants() -> Vec<Row> {
         ok("scope escaped", body(r#","scopes":["\u0061"]"#), granted().scopes("a")),
         ok("scope with half a pair", body(r#","scopes":["\ud800"]"#), granted()),
         ok("html content type", body(""), granted()).header("content-type", "text/html"),
-        ok("older", older, granted()).asked(Asked::Older),
-        ok("older, three fields", older_whole, granted().expires_at("now").scopes("a"))
-            .asked(Asked::Older),
+        ok("legacy", legacy, granted()).asked(Asked::Legacy),
+        ok("legacy, three fields", legacy_whole, granted().expires_at("now").scopes("a"))
+            .asked(Asked::Legacy),
         row("backend, created", 201, silent, grant("tok-1", "")).asked(Asked::Backend),
         ok("backend, the one asked for", &whole, granted().expires_at("2026-11-24T05:00:00Z"))
             .asked(Asked::BackendFor),
@@ -129,9 +129,9 @@ fn grants() -> Vec<Row> {
 
 fn tokens() -> Vec<Row> {
     let no_token = r#"{"identity":"user-17"}"#;
-    let older = r#"{"sessionToken":"tok-1","identity":"user-17"}"#;
-    let older_null = r#"{"session_key":null,"identity":"user-17"}"#;
-    let older_twice = r#"{"session_key":"a","identity":"user-17","session_key":"a"}"#;
+    let legacy = r#"{"sessionToken":"tok-1","identity":"user-17"}"#;
+    let legacy_null = r#"{"session_key":null,"identity":"user-17"}"#;
+    let legacy_twice = r#"{"session_key":"a","identity":"user-17","session_key":"a"}"#;
     let other_case = r#"{"SessionToken":"tok-1","identity":"user-17"}"#;
     let is =
         |json, found| ok(format!("token {json}"), token(json), mistyped("sessionToken", found));
@@ -139,7 +139,7 @@ fn tokens() -> Vec<Row> {
     let twice = |name, body: String| ok(name, body, duplicate("sessionToken"));
     vec![
         ok("token missing", no_token, missing("sessionToken")),
-        ok("older token missing", older, missing("session_key")).asked(Asked::Older),
+        ok("legacy token missing", legacy, missing("session_key")).asked(Asked::Legacy),
         is("null", JsonType::Null),
         is("17", JsonType::Number),
         is("-1.5e3", JsonType::Number),
@@ -147,8 +147,8 @@ fn tokens() -> Vec<Row> {
         is("[\"tok-1\"]", JsonType::Array),
         is("{\"t\":\"tok-1\"}", JsonType::Object),
         ok("token in another case", other_case, missing("sessionToken")),
-        ok("older token of null", older_null, mistyped("session_key", JsonType::Null))
-            .asked(Asked::Older),
+        ok("legacy token of null", legacy_null, mistyped("session_key", JsonType::Null))
+            .asked(Asked::Legacy),
         ok(
             "token of null, to a backend",
             r#"{"sessionToken":null}"#,
@@ -169,7 +169,7 @@ fn tokens() -> Vec<Row> {
         twice("token twice", body(r#","sessionToken":"tok-1""#)),
         twice("token twice, escaped", body(r#","sessionToke\u006e":"x""#)),
         twice("token twice, null first", null_first.to_owned()),
-        ok("older token twice", older_twice, duplicate("session_key")).asked(Asked::Older),
+        ok("legacy token twice", legacy_twice, duplicate("session_key")).asked(Asked::Legacy),
     ]
 }
 
@@ -252,7 +252,8 @@ fn identities() -> Vec<Row> {
             .asked(Asked::Backend),
         is("null, to a backend that asks", "null", grant("tok-1", "")).asked(Asked::BackendFor),
         is("in another case, to a backend", "\"USER-17\"", wrong()).asked(Asked::BackendFor),
-        ok("older, no identity", r#"{"session_key":"t"}"#, missing("identity")).asked(Asked::Older),
+        ok("legacy, no identity", r#"{"session_key":"t"}"#, missing("identity"))
+            .asked(Asked::Legacy),
         is("in another case", "\"User-17\"", wrong()),
         is("with a space", "\"user-17 \"", wrong()),
         is("with a NUL", r#""user-17\u0000""#, wrong()),
@@ -260,8 +261,8 @@ fn identities() -> Vec<Row> {
         is("in wide letters", "\"ｕser-17\"", wrong()),
         is("escaped", r#""us\u0065r-17""#, granted()),
         is("of a stranger, to a backend", "\"eve\"", wrong()).asked(Asked::BackendFor),
-        ok("older, another identity", r#"{"session_key":"t","identity":"eve"}"#, wrong())
-            .asked(Asked::Older),
+        ok("legacy, another identity", r#"{"session_key":"t","identity":"eve"}"#, wrong())
+            .asked(Asked::Legacy),
         ok("identity twice", body(r#","identity":"eve""#), duplicate("identity")),
         ok(
             "expiry a number",
@@ -320,7 +321,7 @@ fn errors() -> Vec<Row> {
         ok("error twice, null first", body(r#","error":null,"error":"x""#), duplicate("error")),
         ok("error alone", r#"{"error":"x"}"#, refused("x")),
         row("error alone, created", 201, r#"{"error":"x"}"#, refused("x")),
-        ok("error alone, older", r#"{"error":"x"}"#, refused("x")).asked(Asked::Older),
+        ok("error alone, legacy", r#"{"error":"x"}"#, refused("x")).asked(Asked::Legacy),
         ok("error alone, backend", r#"{"error":"x"}"#, refused("x")).asked(Asked::Backend),
         ok("error twice", r#"{"error":"x","error":"y"}"#, duplicate("error")),
         ok("error nested", body(r#","x":{"error":"y"}"#), granted()),

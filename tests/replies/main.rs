@@ -17,7 +17,7 @@ use videokit_session::{ApiToken, Backend, Gateway, Grant, Identity};
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Asked {
     Gateway,
-    Older,
+    Legacy,
     Backend,
     BackendFor,
     /// The gateway, for an identity with an accent in one character.
@@ -159,7 +159,7 @@ fn read(asked: Asked, response: &Response<Vec<u8>>) -> Result<Grant, Denial> {
         .retry_on(StatusCode::PAYMENT_REQUIRED);
     match asked {
         Asked::Gateway => Gateway::new(token, identity()).read(response),
-        Asked::Older => Gateway::older(&token, identity()).unwrap().read(response),
+        Asked::Legacy => Gateway::legacy(&token, identity()).unwrap().read(response),
         Asked::Backend => backend.read(response),
         Asked::BackendFor => backend.identity(identity()).read(response),
         Asked::Accented => Gateway::new(token, Identity::new("zo\u{eb}").unwrap()).read(response),

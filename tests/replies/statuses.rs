@@ -57,7 +57,7 @@ fn classes() -> Vec<Row> {
     let large = format!("\u{feff}\r\n{page}{}", " ".repeat(64 * 1_024));
     rows.push(row("page with 403, too large", 403, large, flaw(Flaw::Markup)));
     rows.push(row("page with 403, in Latin-1", 403, b"<p>\xe9", flaw(Flaw::Markup)));
-    rows.push(row("page with 403, older", 403, page, flaw(Flaw::Markup)).asked(Asked::Older));
+    rows.push(row("page with 403, legacy", 403, page, flaw(Flaw::Markup)).asked(Asked::Legacy));
     rows.push(row("page with 402, backend", 402, page, flaw(Flaw::Markup)).asked(Asked::Backend));
     rows.push(row("page behind text with 403", 403, "x<html>", denial(DenialKind::Refused)));
     rows.push(row("page in JSON with 403", 403, "\"<p>\"", denial(DenialKind::Refused)));
@@ -125,12 +125,13 @@ fn messages() -> Vec<Row> {
         row("no content", 204, "", flaw(Flaw::Status)),
         row("no content, to a backend", 204, "", flaw(Flaw::Status)).asked(Asked::Backend),
         row("not modified", 304, "", denial(DenialKind::Redirect)).asked(Asked::Backend),
-        row("unauthorized without words", 401, "", denial(DenialKind::Refused)).asked(Asked::Older),
+        row("unauthorized without words", 401, "", denial(DenialKind::Refused))
+            .asked(Asked::Legacy),
         row("not UTF-8 with 400", 400, b"{\"error\":\"\xff\"}", denial(DenialKind::Refused)),
         row("a backend's own trouble", 502, "", denial(DenialKind::Transient))
             .asked(Asked::Backend),
-        row("an older refusal", 401, ERROR, denial(DenialKind::Refused).saying("x"))
-            .asked(Asked::Older),
+        row("a legacy refusal", 401, ERROR, denial(DenialKind::Refused).saying("x"))
+            .asked(Asked::Legacy),
     ]
 }
 

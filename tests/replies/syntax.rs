@@ -76,8 +76,8 @@ fn unquoted() -> Vec<Row> {
         is("seed's reply, single quotes", "{\"sessionToken\": 'tok-1'}"),
         row("seed's reply, created", 201, r#"{"sessionToken": tok-1"#, flawed("sessionToken")),
         is("seed's reply, to a backend", r#"{"sessionToken": tok-1"#).asked(Asked::Backend),
-        ok("seed's reply, older", r#"{"session_key": tok-1"#, flawed("session_key"))
-            .asked(Asked::Older),
+        ok("seed's reply, legacy", r#"{"session_key": tok-1"#, flawed("session_key"))
+            .asked(Asked::Legacy),
     ]
 }
 
@@ -98,8 +98,8 @@ fn not_text() -> Vec<Row> {
         ok("gzip", b"\x1f\x8b\x08\x00\x00", not_utf8(1)),
         ok("page after a byte order mark", "\u{feff}\n<html>", markup()),
         ok("page to a backend", "<html>", markup()).asked(Asked::Backend),
-        row("XML to the older gateway", 201, "<?xml version=\"1.0\"?><error>x</error>", markup())
-            .asked(Asked::Older),
+        row("XML to the legacy gateway", 201, "<?xml version=\"1.0\"?><error>x</error>", markup())
+            .asked(Asked::Legacy),
     ]
 }
 

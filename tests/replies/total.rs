@@ -12,7 +12,7 @@ use videokit_session::exchange::{DenialKind, Flaw};
 
 const ALL: [Asked; 7] = [
     Asked::Gateway,
-    Asked::Older,
+    Asked::Legacy,
     Asked::Backend,
     Asked::BackendFor,
     Asked::Accented,
@@ -96,7 +96,7 @@ proptest! {
                 let text = std::str::from_utf8(response.body()).unwrap();
                 let text = text.strip_prefix('\u{feff}').unwrap_or(text);
                 if let Ok(json) = serde_json::from_str::<Value>(text) {
-                    let member = if asked == Asked::Older { "session_key" } else { "sessionToken" };
+                    let member = if asked == Asked::Legacy { "session_key" } else { "sessionToken" };
                     prop_assert_eq!(json[member].as_str(), Some(grant.token().expose()));
                     prop_assert_eq!(json["identity"].as_str(), grant.identity().map(Identity::as_str));
                     prop_assert!(is_no_error(&json["error"]), "{}", json["error"]);
@@ -104,7 +104,7 @@ proptest! {
                 prop_assert!(grant.token().expose().bytes().all(|b| b.is_ascii_graphic()));
                 let named = grant.identity().map(ToString::to_string);
                 match asked {
-                    Asked::Gateway | Asked::Older | Asked::Roomy => {
+                    Asked::Gateway | Asked::Legacy | Asked::Roomy => {
                         prop_assert_eq!(named.as_deref(), Some("user-17"));
                     }
                     Asked::Accented => prop_assert_eq!(named.as_deref(), Some("zo\u{eb}")),
@@ -175,7 +175,7 @@ fn every_cut_of_a_granting_reply_says_what_is_missing() {
 #[test]
 fn every_status_but_two_denies_a_granting_body() {
     let body = br#"{"sessionToken":"tok-1","session_key":"tok-1","identity":"user-17"}"#;
-    for asked in [Asked::Gateway, Asked::Older, Asked::Backend, Asked::BackendFor] {
+    for asked in [Asked::Gateway, Asked::Legacy, Asked::Backend, Asked::BackendFor] {
         for status in 100..1_000_u16 {
             let response = Response::builder().status(status).body(body.to_vec()).unwrap();
             let granted = read(asked, &response).is_ok();

@@ -147,7 +147,7 @@ impl Watch {
 
     fn refuse(&mut self, turn: &Turn<'_>, generation: Generation, age: i64, now: i64) -> Checked {
         let (before, after) = (&turn.before, &turn.after);
-        let renewable = before.blocked().is_none() && turn.world.driver().credentials().is_some();
+        let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
         let mut expected = false;
         if let Some(token) = self.token.as_mut().filter(|token| token.generation == generation) {
             token.standing.refused = self.early.refuse(token.standing, age, STATED, now);

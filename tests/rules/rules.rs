@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use videokit_session::driver::{Blocked, Policy};
+use videokit_session::driver::{Policy, Stalled};
 use videokit_session::session::transitions::{Cause, StateName, TABLE};
 use videokit_session::sim::strategies::{self, script};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step, To};
@@ -135,10 +135,10 @@ proptest! {
                 prop_assert_eq!(turn.after.epoch, turn.before.epoch);
             }
             let refuses = matches!(turn.step, Step::Answer(_, Answer::Deny(400..=404, _)));
-            if turn.after.blocked() == Some(Blocked::Refused) && turn.before.blocked().is_none() {
+            if turn.after.stalled == Some(Stalled::Refused) && turn.before.stalled.is_none() {
                 prop_assert!(refuses, "{:?} was taken for a refusal", turn.step);
             }
-            let ended = turn.after.blocked() == Some(Blocked::NotStarted) && turn.before.blocked().is_none();
+            let ended = turn.after.stalled == Some(Stalled::NotStarted) && turn.before.stalled.is_none();
             let died_on_arrival = turn.seen.iter().any(|seen| matches!(seen, Seen::Event(Event::NotAdopted(_))));
             if ended && !died_on_arrival {
                 prop_assert_eq!(turn.step, Step::Stop, "a login ended");
@@ -227,7 +227,7 @@ proptest! {
             if turn.step == Step::Stop {
                 prop_assert_eq!(turn.after.state, StateName::Unauthenticated);
                 prop_assert_eq!(&turn.after.token, &None);
-                prop_assert_eq!(turn.after.blocked(), Some(Blocked::NotStarted));
+                prop_assert_eq!(turn.after.stalled, Some(Stalled::NotStarted));
                 prop_assert_eq!(turn.world.driver().identity(), None);
             }
             Ok(())
@@ -288,7 +288,7 @@ proptest! {
             }
             let named = world.driver().identity().map(Identity::as_str);
             let mistaken = named.is_some_and(|named| named.ends_with("-else"));
-            if world.driver().blocked().is_some() || mistaken {
+            if world.driver().stalled().is_some() || mistaken {
                 // It says so, or somebody else was named first: a secret that nobody had is what helps.
                 let user = match named {
                     Some("user-0") => 0,

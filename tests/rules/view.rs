@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
-use videokit_session::driver::{Blocked, Counters};
+use videokit_session::driver::{Counters, Stalled};
 use videokit_session::session::transitions::{Cause, StateName, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Harness, Seen, Step};
@@ -21,7 +21,7 @@ pub(crate) struct View {
     pub(crate) token: Option<String>,
     pub(crate) generation: Option<Generation>,
     pub(crate) identity: Option<Identity>,
-    pub(crate) blocked: Option<Blocked>,
+    pub(crate) stalled: Option<Stalled>,
     pub(crate) counters: Counters,
     pub(crate) queued: usize,
     pub(crate) epoch: u64,
@@ -49,7 +49,7 @@ pub(crate) fn view(world: &World) -> View {
         token: token(world),
         generation: driver.generation(),
         identity: driver.identity().cloned(),
-        blocked: driver.blocked()(),
+        stalled: driver.stalled(),
         counters: driver.counters(),
         queued: driver.queued(),
         epoch: driver.epoch(),

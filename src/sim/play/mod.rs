@@ -265,7 +265,7 @@ fn app(number: usize, chance: &mut Chance, world: &World) -> Option<App> {
     let origin = AllowedOrigin::https("https://api.example").ok()?;
     let config = Arc::new(Config::builder(origin).build().ok()?);
     let way = match chance.below(5) {
-        0 => Way::Older,
+        0 => Way::Legacy,
         1 => Way::Named,
         2 => Way::Cookie,
         3 => Way::Own,

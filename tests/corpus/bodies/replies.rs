@@ -33,7 +33,7 @@ const PLAIN_LIMIT: usize = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Gateway,
-    Older,
+    Legacy,
     Backend,
     BackendFor,
     Plain,
@@ -56,7 +56,7 @@ pub(crate) fn check(data: &[u8]) {
 
 fn parse(data: &[u8]) -> Option<(Asked, Response<Bytes>)> {
     let (&[asked, low, high], mut rest) = data.split_first_chunk()?;
-    let all = [Asked::Gateway, Asked::Older, Asked::Backend, Asked::BackendFor, Asked::Plain];
+    let all = [Asked::Gateway, Asked::Legacy, Asked::Backend, Asked::BackendFor, Asked::Plain];
     let asked = all[usize::from(asked) % all.len()];
     let mut response = Response::new(Bytes::new());
     *response.status_mut() =
@@ -86,7 +86,7 @@ fn credentials(asked: Asked) -> Credentials {
         .retry_on(StatusCode::PAYMENT_REQUIRED);
     match asked {
         Asked::Gateway => Credentials::for_development(Gateway::new(token, user)),
-        Asked::Older => Credentials::for_development(Gateway::older(&token, user).unwrap()),
+        Asked::Legacy => Credentials::for_development(Gateway::legacy(&token, user).unwrap()),
         Asked::Backend => Credentials::backend(backend),
         Asked::BackendFor => Credentials::backend(backend.identity(user)),
         Asked::Plain => Credentials::custom(Arc::new(Plain)),
@@ -118,7 +118,7 @@ fn check_grant(asked: Asked, response: &Response<Bytes>, grant: &Grant) {
     assert!(token.bytes().all(|byte| byte.is_ascii_graphic()), "{token:?}");
     let named = grant.identity().map(Identity::as_str);
     match asked {
-        Asked::Gateway | Asked::Older => assert_eq!(named, Some(USER)),
+        Asked::Gateway | Asked::Legacy => assert_eq!(named, Some(USER)),
         Asked::BackendFor => assert!(named.is_none_or(|named| named == USER), "{named:?}"),
         Asked::Plain => assert_eq!(response.body(), token),
         Asked::Backend => {}
@@ -145,7 +145,7 @@ fn check_denial(asked: Asked, response: &Response<Bytes>, denial: &Denial) {
     assert_eq!(denial.status(), Some(response.status()));
     let kind = denial.kind();
     assert!(kind_fits(status, response.body(), kind), "{status} as {kind:?}");
-    let passing = asked != Asked::Gateway && asked != Asked::Older && status == 402;
+    let passing = asked != Asked::Gateway && asked != Asked::Legacy && status == 402;
     assert!(passing || denial.is_permanent() == (kind == DenialKind::Refused), "{denial:?}");
     if let DenialKind::Malformed(
         Flaw::Unquoted { member }
@@ -273,7 +273,7 @@ fn expected(asked: Asked, response: &Response<Bytes>) -> Option<Option<(String, 
 
 #[expect(clippy::option_option, reason = "what is unclear is not what is denied")]
 fn granted(asked: Asked, members: &Members<'_>) -> Option<Option<(String, Option<String>)>> {
-    let name = if asked == Asked::Older { "session_key" } else { "sessionToken" };
+    let name = if asked == Asked::Legacy { "session_key" } else { "sessionToken" };
     let known = [name, "identity", "expiresAt", "scopes", "error"];
     if known.iter().any(|name| members.named(name).count() > 1) {
         return Some(None);

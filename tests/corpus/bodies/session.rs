@@ -10,7 +10,7 @@ use videokit_session::driver::{Policy, Start};
 use videokit_session::exchange::{Denial, Flaw};
 use videokit_session::session::transitions::TABLE;
 use videokit_session::session::{
-    Advance, Input, NotSent, ReceiveError, Rejection, RenewError, RequestId, Step,
+    Advance, Input, NotActive, NotRenewed, NotSent, Rejection, RequestId, Step,
 };
 use videokit_session::sim::{Answer, Login, SECRET, To};
 use videokit_session::{
@@ -344,8 +344,8 @@ fn authenticating(session: Session<Authenticating>, input: Input, now: Moment) -
     match input {
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
             Ok(session) => (ByHand::Active(session), Said::Moved),
-            Err(ReceiveError::Stale(rejected)) => stay(rejected.into_session(), Said::Stale),
-            Err(ReceiveError::Denied(rejected)) => {
+            Err(NotActive::Stale(rejected)) => stay(rejected.into_session(), Said::Stale),
+            Err(NotActive::Denied(rejected)) => {
                 let (session, denial) = rejected.into_parts();
                 (ByHand::Unauthenticated(session), Said::Denied(denial))
             }
@@ -368,8 +368,8 @@ fn active(mut session: Session<Active>, input: Input, now: Moment) -> (ByHand, S
                 assert_eq!(generation, session.generation());
                 Said::Moved
             }
-            Err(RenewError::Stale(_)) => Said::Stale,
-            Err(RenewError::Denied(denial)) => Said::Denied(denial),
+            Err(NotRenewed::Stale(_)) => Said::Stale,
+            Err(NotRenewed::Denied(denial)) => Said::Denied(denial),
         },
         Input::Failure(id, why) => session.fail(id, why, now).map_or(Said::Stale, |()| Said::Moved),
         Input::Adopt(grant) => {

@@ -52,8 +52,6 @@ impl Model {
         }
         let (before, announces) = (self.state(), self.sending());
         self.announced = self.next_ask().cloned();
-        // Those that come from here on have yet to be given.
-        self.with_login().new_ask = false;
         same("the announcement", (from, to, cause), (before, self.state(), announces))
     }
 
@@ -69,14 +67,11 @@ impl Model {
     /// The driver sent a request.
     pub(super) fn sends(&mut self, number: usize) -> Result<(), String> {
         let ask = self.announced.take().ok_or("it sends what it did not announce")?;
-        self.sends.push(Sent { at: self.readings.now(), ask: ask.clone() });
+        self.sends.push(Sent { at: self.readings.now(), ask });
         self.spent.push(self.now());
         let (before, cause) = (self.state(), self.sending());
         self.flight = Some(number);
         self.expired = false;
-        if before == StateName::Unauthenticated {
-            self.with_login().given = Some(ask);
-        }
         self.news.push(Told::Moved(before, self.state(), cause));
         self.bump("requests");
         Ok(())
@@ -129,7 +124,7 @@ impl Model {
         if login.ask.is_none() {
             return self.token.as_ref().filter(|token| !token.needed).map(|_| vec![due]);
         }
-        if self.flight.is_some() || self.stall.is_some() || !self.online {
+        if self.flight.is_some() || self.blocked().is_some() || !self.online {
             return None;
         }
         let floor = self.floor(self.next_endpoint());
@@ -148,7 +143,7 @@ impl Model {
         let at_once = Between::exactly(i64::MIN);
         let until = match &self.token {
             Some(token) if !self.has_ask() => self.due_by(token, None),
-            Some(token) if !matches!(token.standing.refused, Refused::Wanted(_)) => {
+            Some(token) if !matches!(token.status.refused, Refused::Wanted(_)) => {
                 let due = self.due_by(token, self.limit(token));
                 match self.cure(token) {
                     Some((shown_at, age)) => {
@@ -166,12 +161,12 @@ impl Model {
 
     /// The age that a token is scheduled by, where that is less than what is stated.
     fn limit(&self, token: &Token) -> Option<i64> {
-        self.early.age().filter(|age| token.standing.own && *age < token.life.stated())
+        self.early.age().filter(|age| token.status.own && *age < token.life.stated())
     }
 
     /// When, in ticks, a token shows that the renewal before it cured, and what it is scheduled by then.
     fn cure(&self, token: &Token) -> Option<(i64, Option<i64>)> {
-        let (shown_at, age) = self.early.cure(token.standing).filter(|_| token.standing.own)?;
+        let (shown_at, age) = self.early.cure(token.status).filter(|_| token.status.own)?;
         let left = shown_at - token.life.age(self.readings.now());
         Some((self.now() + left, age.filter(|age| *age < token.life.stated())))
     }

@@ -6,8 +6,8 @@ use videokit_session::session::transitions::{Cause, StateName};
 
 use super::Model;
 use super::clock::{Came, Life};
-use super::early::{Refused, Standing};
-use super::words::{Answer, Kind, Told, What};
+use super::early::{Refused, TokenStatus};
+use super::words::{Answer, Told, What};
 
 /// What follows by itself.
 impl Model {
@@ -18,9 +18,10 @@ impl Model {
         let told = matches!(answer, Answer::Told(Told::TokenNeeded(_)));
         if self.login.as_ref().is_some_and(|login| login.adopt.is_some()) {
             self.adopt();
-        } else if self.login.as_ref().is_some_and(|login| login.new_ask) && self.remembers() {
-            self.moved(Cause::CredentialsSet, self.state());
-            self.give();
+        } else if self.blocked() == Some(Blocked::Spent) && !self.login.as_ref().is_some_and(|login| login.told_spent)
+        {
+            self.with_login().told_spent = true;
+            self.tell(Told::CredentialsSpent);
         } else if !self.has_ask() && (told || self.is_surely_due()) {
             self.meet_limits()?;
             let token = self.token.as_mut().ok_or("no token is needed in place of none")?;
@@ -34,6 +35,7 @@ impl Model {
             self.bump("abandoned");
             self.tell(Told::Abandoned(flight));
             let sent = self.sends[flight].clone();
+            self.lose(sent.ask.clone());
             self.failed(&sent, TransportFailure::TimedOut);
         } else if answer == Answer::Told(Told::NotSent) {
             if self.next_endpoint().is_some() {
@@ -73,8 +75,9 @@ impl Model {
             Came::Adopted,
         );
         if self.is_dead(life) {
-            self.tell(Told::NotAdopted(Kind::Malformed(What::Dead)));
-            let nothing = self.state() == StateName::Unauthenticated && !self.has_ask();
+            self.tell(Told::NotAdopted(What::Dead));
+            let unauthenticated = self.state() == StateName::Unauthenticated;
+            let nothing = unauthenticated && self.held.is_none() && !self.has_ask();
             self.login = self.login.take().filter(|_| !nothing);
             return;
         }
@@ -82,9 +85,10 @@ impl Model {
         self.moved(cause, StateName::Active);
         self.bump("adoptions");
         if let (Some(token), Some((age, _))) = (&self.token, self.token_age()) {
-            self.early.lived(token.standing, age);
+            self.early.lived(token.status, age);
         }
         self.early.give_up_suspicion();
-        self.hold(bearer, life, Standing { own: false, after_401: false, refused: Refused::Never });
+        self.held = self.held.or(bearer.identity);
+        self.hold(bearer, life, TokenStatus { own: false, after_401: false, refused: Refused::Never });
     }
 }

@@ -1,20 +1,20 @@
-//! How a wish relates to the current login.
+//! How a start compares with the current login.
 
 use super::Model;
-use super::words::Wish;
+use super::words::StartWith;
 
-/// How a wish relates to the current login: the table at `Driver::start`.
+/// The table at `Driver::start`.
 impl Model {
-    pub(super) fn is_same(&self, wish: &Wish) -> bool {
+    pub(super) fn is_same(&self, start: &StartWith) -> bool {
         let Some(login) = &self.login else { return false };
-        match wish {
-            Wish::Ask(ask) => login.ask.as_ref() == Some(ask),
+        match start {
+            StartWith::Ask(ask) => [&login.ask, &login.given].contains(&&Some(ask.clone())),
             // A login with credentials is not one with a token, even if it has this very one.
-            Wish::Token(_) if login.ask.is_some() => false,
-            Wish::Token(bearer) => match (&login.adopt, &self.token) {
+            StartWith::Token(_) if login.ask.is_some() => false,
+            StartWith::Token(bearer) => match (&login.adopt, &self.token) {
                 (Some(adopt), _) => adopt == bearer,
                 (None, Some(token)) => {
-                    let known = bearer.identity.is_none() || bearer.identity == login.identity;
+                    let known = bearer.identity.is_none() || bearer.identity == self.held;
                     known && token.bearer.text == bearer.text
                 }
                 _ => false,
@@ -22,17 +22,21 @@ impl Model {
         }
     }
 
-    pub(super) fn is_for_the_same(&self, wish: &Wish) -> bool {
+    pub(super) fn is_for_the_same(&self, start: &StartWith) -> bool {
         let Some(login) = &self.login else { return false };
-        let stated = match wish {
-            Wish::Ask(ask) => ask.identity,
-            Wish::Token(bearer) => bearer.identity,
+        let stated = match start {
+            StartWith::Ask(ask) => ask.identity,
+            StartWith::Token(bearer) => bearer.identity,
         };
-        let alike = match (wish, &login.ask) {
-            (Wish::Ask(new), Some(old)) => new.endpoint == old.endpoint && new.scopes == old.scopes,
-            (Wish::Token(_), Some(_)) => false,
+        let alike = match (start, &login.ask) {
+            (StartWith::Ask(new), Some(old)) => {
+                // One without a request has no endpoint to differ from.
+                let endpoints = old.endpoint.as_ref().zip(new.endpoint.as_ref());
+                endpoints.is_none_or(|(old, new)| old == new) && new.scopes() == old.scopes()
+            }
+            (StartWith::Token(_), Some(_)) => false,
             (_, None) => true,
         };
-        stated.is_some() && stated == login.identity && alike
+        stated.is_some() && stated == self.identity() && alike
     }
 }

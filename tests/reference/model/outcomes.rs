@@ -7,7 +7,7 @@ use videokit_session::driver::Blocked;
 use videokit_session::session::transitions::{Cause, StateName};
 
 use super::clock::Life;
-use super::early::{Refused, Standing};
+use super::early::{Refused, TokenStatus};
 use super::jitter::Between;
 use super::words::{Bearer, Kind, Told, What};
 use super::{Failed, Model, Pause, Sent, Token};
@@ -30,12 +30,11 @@ impl Model {
         };
         self.bump(counter);
         self.landed(cause, StateName::Active, Told::Moved);
-        self.with_login().identity = self.identity().or(bearer.identity);
         let after_401 = self.end_token() && self.is_own(sent);
         if !after_401 {
             self.early.give_up_suspicion();
         }
-        self.hold(bearer, life, Standing { own: true, after_401, refused: Refused::Never });
+        self.hold(bearer, life, TokenStatus { own: true, after_401, refused: Refused::Never });
         self.tries = 0;
         if life.at(self.readings.now()).0 > 0 {
             self.forget_failures();
@@ -160,7 +159,7 @@ impl Model {
         self.paused.extend(self.pause.take());
     }
 
-    pub(super) fn hold(&mut self, bearer: Bearer, life: Life, standing: Standing) {
+    pub(super) fn hold(&mut self, bearer: Bearer, life: Life, status: TokenStatus) {
         self.generations += 1;
         self.expired = false;
         self.token = Some(Token {
@@ -168,7 +167,7 @@ impl Model {
             bearer,
             life,
             margins: BTreeMap::new(),
-            standing,
+            status,
             told: false,
             needed: false,
         });

@@ -21,6 +21,7 @@ impl Model {
     pub(crate) fn blocked(&self) -> Option<Blocked> {
         let Some(login) = &self.login else { return Some(Blocked::NotStarted) };
         match (&login.ask, &login.adopt) {
+            (Some(ask), _) if self.used_up.as_ref() == Some(ask) => Some(Blocked::Spent),
             (Some(_), _) => self.stall,
             // Adopting it is what comes next.
             (None, Some(_)) => None,
@@ -34,7 +35,7 @@ impl Model {
         match &self.token {
             Some(token) if !dead(token.life) => Ok((&token.bearer, token.generation)),
             _ if self.login.as_ref().is_some_and(|login| login.adopt.is_some()) => Err(None),
-            _ => Err(self.blocked()()),
+            _ => Err(self.blocked()),
         }
     }
 
@@ -67,8 +68,38 @@ impl Model {
         self.token.as_ref().map(|token| token.generation)
     }
 
+    /// Whose login it is, as far as that is known: who its tokens are for, who the credentials or a token to be
+    /// adopted state, or who the request under way asks for.
     pub(crate) fn identity(&self) -> Option<u8> {
-        self.login.as_ref()?.identity
+        let login = self.login.as_ref()?;
+        let stated = match (&login.ask, &login.adopt) {
+            (Some(ask), _) => ask.identity,
+            (None, adopt) => adopt.as_ref().and_then(|bearer| bearer.identity),
+        };
+        let flight = self.flight.map(|flight| &self.sends[flight].ask);
+        let under_way = self.announced.as_ref().or(flight).and_then(|ask| ask.identity);
+        self.held.or(stated).or(under_way)
+    }
+
+    /// The same, as the session knows it.
+    pub(crate) fn session_identity(&self) -> Option<u8> {
+        let first = self.flight.filter(|_| self.token.is_none());
+        self.held.or_else(|| self.sends[first?].ask.identity)
+    }
+
+    /// Whether the request of this number is in flight for somebody that its credentials don't state, and newer ones
+    /// do.
+    pub(crate) fn knows_better(&self, number: usize) -> bool {
+        let states = |ask: &Ask| ask.identity.is_some();
+        self.flight == Some(number)
+            && !states(&self.sends[number].ask)
+            && self.held.is_none()
+            && self.next_ask().is_some_and(states)
+    }
+
+    /// What is used up, and may not be sent again.
+    pub(crate) fn used_up(&self) -> Option<&Ask> {
+        self.used_up.as_ref()
     }
 
     pub(crate) fn epoch(&self) -> u64 {

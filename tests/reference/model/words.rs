@@ -34,7 +34,39 @@ pub(crate) struct Ask {
     pub(crate) scopes: bool,
     pub(crate) identity: Option<u8>,
     pub(crate) secret: u8,
-    pub(crate) gateway: bool,
+    pub(crate) kind: AskKind,
+}
+
+/// What kind of credentials they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AskKind {
+    Gateway,
+    Backend,
+    /// A custom exchange, whose secret is usable once.
+    Rotating {
+        /// Whether it says where it asks, without a request.
+        says_where: bool,
+    },
+    /// A custom exchange without a request.
+    Broken,
+}
+
+impl Ask {
+    pub(crate) fn is_single_use(&self) -> bool {
+        matches!(self.kind, AskKind::Rotating { .. })
+    }
+
+    /// Which scopes are asked for: with scopes or without, if it has any.
+    pub(crate) fn scopes(&self) -> Option<bool> {
+        (self.kind == AskKind::Gateway).then_some(self.scopes)
+    }
+
+    /// Who is behind them, where they don't say so.
+    pub(crate) fn behind(&self) -> u8 {
+        // One secret follows another, and the user stays.
+        if self.is_single_use() { 0 } else { self.secret }
+    }
+
 }
 
 /// A token, with what was said about it.
@@ -46,7 +78,7 @@ pub(crate) struct Bearer {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wish {
+pub(crate) enum StartWith {
     Ask(Ask),
     Token(Bearer),
 }
@@ -54,8 +86,15 @@ pub(crate) enum Wish {
 /// What a reply comes down to, whoever it is to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reply {
-    Grant(Bearer),
-    Denial { kind: Kind, permanent: bool, wait: Option<i64> },
+    /// A token, and the credentials that take the place of those that the request was made with.
+    Grant(Bearer, Option<Ask>),
+    Denial {
+        kind: Kind,
+        permanent: bool,
+        wait: Option<i64>,
+        /// Whether it may have been meant for a grant: a reply of status 2xx that can't be read.
+        garbled: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,8 +132,10 @@ pub(crate) enum Told {
     Unauthorized(u64),
     StillMalformed(What),
     GaveUp,
-    NotAdopted(Kind),
+    NotAdopted(What),
     NotSent,
+    CredentialsChanged,
+    CredentialsSpent,
     /// The request of this number.
     Abandoned(usize),
 }

@@ -7,7 +7,7 @@ mod watch;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
-use videokit_session::driver::{Blocked, Policy};
+use videokit_session::driver::{Policy, Stalled};
 use videokit_session::session::transitions::StateName;
 use videokit_session::sim::{Answer, Harness, Login, Seen, Step, To};
 use videokit_session::{AllowedOrigin, Config, Driver, Identity, Output, TransportFailure, Wake};
@@ -116,7 +116,7 @@ fn check_way_back(world: &mut World, setup: &Setup) {
         }
         let named = world.driver().identity().map(Identity::as_str);
         let mistaken = named.is_some_and(|named| named.ends_with("-else"));
-        if world.driver().blocked().is_some() || mistaken {
+        if world.driver().stalled().is_some() || mistaken {
             let user = u8::from(named == Some("user-1"));
             world.apply(Step::Start(Login::App { user, secret: 9 }));
             continue;
@@ -157,6 +157,6 @@ fn check_stop(mut world: World) {
             assert_eq!(output, Output::Wait(Wake::OnInput), "rule 7: after {later} ms");
         }
     }
-    let View { token, blocked, identity, .. } = view(&world);
-    assert_eq!((token, blocked, identity), (None, Some(Blocked::NotStarted), None), "rule 7");
+    let View { token, stalled, identity, .. } = view(&world);
+    assert_eq!((token, stalled, identity), (None, Some(Stalled::NotStarted), None), "rule 7");
 }

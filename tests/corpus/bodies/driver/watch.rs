@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use videokit_session::driver::{Blocked, Policy, WakeReason};
+use videokit_session::driver::{Policy, Stalled, WakeReason};
 use videokit_session::session::transitions::{InputName, StateName, TABLE, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step};
@@ -121,7 +121,7 @@ impl Watch {
             assert!(count <= most, "rule 1: {count} requests within {window:?}");
         }
         assert!(turn.world.driver().is_online(), "it sends, and there is no network");
-        assert_eq!(turn.before.blocked(), None, "it sends, and is.blocked()");
+        assert_eq!(turn.before.stalled, None, "it sends, and is stalled");
         let sent = find(turn, id);
         if let Some(refused) = self.refused.take() {
             let again = refused.uri == sent.uri && refused.secret == sent.secret;
@@ -189,7 +189,7 @@ impl Watch {
     fn rule_5_before(&mut self, turn: &Turn<'_>) {
         let [Seen::Unauthorized(generation)] = *turn.seen else { return };
         let (before, after) = (turn.before, turn.after);
-        let renewable = before.blocked().is_none() && turn.world.driver().credentials().is_some();
+        let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
         let queued = after.queued - before.queued;
         let tells = queued == 1;
         if before.generation == Some(generation) {
@@ -225,7 +225,7 @@ impl Watch {
         let Some(generation) = turn.after.generation else { return };
         let answered = self.unauthorized.contains(&generation) && !self.told.contains(&generation);
         let driver = turn.world.driver();
-        let renewable = turn.after.blocked().is_none() && driver.credentials().is_some();
+        let renewable = turn.after.stalled.is_none() && driver.credentials().is_some();
         let held_back = match turn.world.wake() {
             Some(Wake::In(_, why)) => matches!(
                 why,
@@ -296,14 +296,14 @@ fn rule_3(turn: &Turn<'_>) {
         assert_eq!(after.token, before.token, "rule 3: {:?} took the token", turn.step);
         assert_eq!(after.epoch, before.epoch, "rule 3");
     }
-    let stalls = |why| after.blocked() == Some(why) && before.blocked().is_none();
-    if stalls(Blocked::Refused) {
+    let stalls = |why| after.stalled == Some(why) && before.stalled.is_none();
+    if stalls(Stalled::Refused) {
         let refuses =
             matches!(turn.step, Step::Answer(_, Answer::Deny(status, _)) if is_refusal(status));
         assert!(refuses, "rule 3: {:?} was taken for a refusal", turn.step);
     }
     let dead = |seen: &Seen| matches!(seen, Seen::Event(Event::NotAdopted(_)));
-    if stalls(Blocked::NotStarted) && !turn.seen.iter().any(dead) {
+    if stalls(Stalled::NotStarted) && !turn.seen.iter().any(dead) {
         assert_eq!(turn.step, Step::Stop, "rule 3: a login ended");
     }
 }
@@ -313,14 +313,14 @@ fn rule_7(turn: &Turn<'_>) {
         let after = turn.after;
         assert_eq!(after.state, StateName::Unauthenticated, "rule 7");
         assert_eq!((&after.token, &after.identity), (&None, &None), "rule 7");
-        assert_eq!(after.blocked(), Some(Blocked::NotStarted), "rule 7");
+        assert_eq!(after.stalled, Some(Stalled::NotStarted), "rule 7");
     }
 }
 
 /// Each call queues what it changed, and nothing else.
 fn rule_8_queue(turn: &Turn<'_>) {
     let (before, after) = (turn.before, turn.after);
-    let gave_up = after.blocked() == Some(Blocked::GaveUp) && before.blocked() != after.blocked();
+    let gave_up = after.stalled == Some(Stalled::GaveUp) && before.stalled != after.stalled;
     let taken = |seen: &&Seen| matches!(seen, Seen::Reported { taken: true, .. });
     let moved = match turn.step {
         Step::Stop | Step::Start(_) => usize::from(before.state != after.state),

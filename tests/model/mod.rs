@@ -6,7 +6,7 @@
 //! occur. A broken rule ends the search with the shortest way to it.
 //!
 //! What is a state? All that decides a driver's future, with times relative to now
-//! ([`Driver::canonical`](videokit_session::Driver)), the shadow, and where on the grid it is. That drivers
+//! ([`Driver::canonical`](crate::Driver)), the shadow, and where on the grid it is. That drivers
 //! which are one state by this act alike ever after is a test of its own, `futures`.
 //!
 //! What the bounds leave out:
@@ -26,9 +26,11 @@
 //!
 //! `cargo test --release --test model -- --ignored --nocapture` searches deeper.
 
-mod cast;
+mod canonical;
+
 #[path = "../oracle/early.rs"]
 mod early;
+mod fixtures;
 mod futures;
 mod judge;
 mod search;
@@ -39,24 +41,30 @@ mod token;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use cast::{Answer, Beside, Lives, Person, Wish};
-use search::{Exhausted, exhaust};
-use state::Bounds;
-use videokit_session::session::transitions::TABLE;
+use self::fixtures::{Answer, Beside, Lives, Login, Person};
+use self::search::{Exhausted, exhaust};
+use self::state::Bounds;
+use crate::session::TransportFailure;
+use crate::session::transitions::TABLE;
 
-const ANN: Wish = Wish::Asks(Person::Ann, 0);
-const ANN_ROTATED: Wish = Wish::Asks(Person::Ann, 1);
-const BEN: Wish = Wish::Asks(Person::Ben, 0);
-const WHOEVER: Wish = Wish::Asks(Person::Whoever, 0);
-const ANOTHER: Wish = Wish::Asks(Person::Whoever, 1);
-const ANNS_TOKEN: Wish = Wish::Token(Person::Ann, Lives::On);
-const ANNS_SHORT_TOKEN: Wish = Wish::Token(Person::Ann, Lives::TwoUnits);
+const ANN: Login = Login::With(Person::Ann, 0);
+const ANN_ROTATED: Login = Login::With(Person::Ann, 1);
+const BEN: Login = Login::With(Person::Ben, 0);
+const WHOEVER: Login = Login::With(Person::Whoever, 0);
+const ANOTHER: Login = Login::With(Person::Whoever, 1);
+const ROTATING: Login = Login::With(Person::Rotating, 0);
+const ROTATED: Login = Login::With(Person::Rotating, 1);
+const ANNS_TOKEN: Login = Login::Token(Person::Ann, Lives::On);
+const ANNS_SHORT_TOKEN: Login = Login::Token(Person::Ann, Lives::TwoUnits);
 
 const NOTHING: Bounds = Bounds {
     name: "",
     starts: &[],
+    sets: &[],
     answers: &[],
     late_answers: &[Answer::Grant, Answer::Refuse],
+    losses: &[TransportFailure::Unreachable],
+    panics: false,
     network: false,
     sleep: false,
     calls: false,
@@ -67,7 +75,7 @@ const NOTHING: Bounds = Bounds {
 /// Everything but 401s at once, on the grid alone.
 const ALL: Bounds = Bounds {
     name: "everything but 401s, on the grid",
-    starts: &[ANN, ANN_ROTATED, BEN, ANNS_TOKEN, ANNS_SHORT_TOKEN, Wish::BareToken],
+    starts: &[ANN, ANN_ROTATED, BEN, ANNS_TOKEN, ANNS_SHORT_TOKEN, Login::BareToken],
     // Other failures are as good as a dead grant, and other late replies as a late grant.
     answers: &[
         Answer::Grant,
@@ -105,8 +113,36 @@ const REFUSED: Bounds = Bounds {
     ..NOTHING
 };
 
+/// Credentials that change with each token and are usable once, with replies that are lost.
+const SINGLE_USE: Bounds = Bounds {
+    name: "credentials that are usable once, on the grid",
+    starts: &[ROTATING],
+    sets: &[ROTATING, ROTATED],
+    answers: &[
+        Answer::Grant,
+        Answer::DeadGrant,
+        Answer::UndatedGrant,
+        Answer::OthersGrant,
+        Answer::CutOff,
+    ],
+    late_answers: &[Answer::Grant],
+    losses: &[TransportFailure::Unreachable, TransportFailure::Interrupted],
+    panics: true,
+    ..NOTHING
+};
+
+/// Credentials of every kind that are set.
+const SET: Bounds = Bounds {
+    name: "credentials that are set, on the grid",
+    starts: &[ANN, WHOEVER, Login::BareToken],
+    sets: &[ANN_ROTATED, BEN, WHOEVER],
+    answers: &[Answer::Grant, Answer::OthersGrant, Answer::Throttle],
+    late_answers: &[],
+    ..NOTHING
+};
+
 /// In the test command, in a minute on two cores.
-const SMALL: [Bounds; 6] = [
+const SMALL: [Bounds; 8] = [
     Bounds {
         name: "one login, beside the grid too",
         starts: &[ANN],
@@ -128,6 +164,8 @@ const SMALL: [Bounds; 6] = [
         answers: &[Answer::Grant, Answer::OthersGrant, Answer::Fail],
         ..NOTHING
     },
+    SET,
+    SINGLE_USE,
     LEARNING,
     REFUSED,
     ALL,
@@ -169,7 +207,7 @@ const DEEP: [Bounds; 7] = [
     },
     Bounds {
         name: "tokens of one's own, beside the grid too",
-        starts: &[ANN, ANNS_TOKEN, ANNS_SHORT_TOKEN, Wish::BareToken],
+        starts: &[ANN, ANNS_TOKEN, ANNS_SHORT_TOKEN, Login::BareToken],
         answers: &[Answer::Grant, Answer::Redirect],
         beside: Beside::Too,
         ..NOTHING

@@ -1,13 +1,18 @@
 //! Who can be logged in, what the gateway can answer, and the grid of instants on which it all happens.
 
-use std::sync::Arc;
+use std::cell::Cell;
+use std::panic::resume_unwind;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::Response;
-use http::header::{AUTHORIZATION, DATE, HeaderValue, LOCATION, RETRY_AFTER};
-use videokit_session::driver::{Policy, Start};
-use videokit_session::exchange::Endpoint;
-use videokit_session::{
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{Request, Response};
+
+use crate::driver::{Policy, Start};
+use crate::exchange::{BuildError, Denial, Endpoint, Exchange, Reply};
+use crate::session::Active;
+use crate::{
     AllowedOrigin, ApiToken, Backend, Config, Credentials, Driver, Gateway, Grant, Identity,
     Moment, SessionToken,
 };
@@ -49,20 +54,26 @@ pub(crate) const FLOOR: u64 = 2 * UNIT;
 pub(crate) const THRESHOLD: (u64, u64) = (UNIT, 2 * UNIT);
 pub(crate) const MOST_BETWEEN_TRIALS: u32 = 2;
 
-/// Two people, and whoever a backend takes a caller for; each has an endpoint of their own.
+/// Who credentials are for; each has an endpoint of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Person {
     Ann,
     Ben,
     /// The credentials don't say it. The first reply does, for the whole login.
     Whoever,
+    /// Likewise, and the credentials are usable once: most replies bring their successor. They don't say where
+    /// they are sent, either.
+    Rotating,
 }
+
+/// Credentials: for whom, and which secret.
+pub(crate) type Name = (Person, u8);
 
 /// What a caller can start with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Wish {
-    /// Credentials for somebody; Ann has two secrets.
-    Asks(Person, u8),
+pub(crate) enum Login {
+    /// Credentials for somebody, with this secret.
+    With(Person, u8),
     /// A token that says whose it is: one that lives on, and one whose end is near.
     Token(Person, Lives),
     /// A token that doesn't.
@@ -100,15 +111,24 @@ pub(crate) enum Answer {
     Portal,
     /// To another place.
     Redirect,
+    /// A grant that breaks off.
+    CutOff,
+    /// Something over which the exchange panics. Only rotating credentials meet it.
+    Panic,
 }
 
-impl Wish {
-    /// For whom it is, as far as it says so.
+impl Login {
+    /// Returns the person that it states.
     pub(crate) fn person(self) -> Option<Person> {
         match self {
-            Self::Asks(Person::Whoever, _) | Self::BareToken => None,
-            Self::Asks(person, _) | Self::Token(person, _) => Some(person),
+            Self::With(person, _) => person.stated(),
+            Self::Token(person, _) => Some(person),
+            Self::BareToken => None,
         }
+    }
+
+    pub(crate) fn credentials(self) -> Option<Name> {
+        if let Self::With(person, secret) = self { Some((person, secret)) } else { None }
     }
 }
 
@@ -116,6 +136,7 @@ impl Answer {
     /// The flaw of a token for somebody else.
     pub(crate) const WRONG_IDENTITY: u8 = 1;
 
+    /// Those of a service that doesn't rotate.
     pub(crate) const ALL: &[Self] = &[
         Self::Grant,
         Self::ShortGrant,
@@ -129,17 +150,18 @@ impl Answer {
         Self::Redirect,
     ];
 
-    /// Which flaw it has, where it is malformed: a number.
+    /// Returns the number of its flaw, where it is malformed.
     pub(crate) fn flaw(self) -> Option<u8> {
         match self {
             Self::DeadGrant => Some(0),
             Self::OthersGrant => Some(Self::WRONG_IDENTITY),
             Self::Portal => Some(2),
+            Self::CutOff => Some(3),
             _ => None,
         }
     }
 
-    /// Whether a captive portal answers like that.
+    /// Returns whether a captive portal answers like that.
     pub(crate) fn is_portal(self) -> bool {
         matches!(self, Self::Portal | Self::Redirect)
     }
@@ -154,34 +176,58 @@ impl Answer {
         }
     }
 
-    /// For whom it has a token that lives, if it has one.
-    pub(crate) fn grants(self, asked: Person) -> Option<Person> {
+    /// Returns the person that it has a token for, if it has one.
+    pub(crate) fn names(self, asked: Person) -> Option<Person> {
         match self {
-            Self::Grant | Self::ShortGrant | Self::UndatedGrant => Some(asked.taken_for()),
+            Self::Grant | Self::ShortGrant | Self::UndatedGrant | Self::DeadGrant => {
+                Some(asked.taken_for())
+            }
             Self::OthersGrant => Some(asked.other()),
             _ => None,
         }
+    }
+
+    /// Returns the successor that it brings to these credentials: none that is used up.
+    pub(crate) fn successor(self, asked: Name, spent: Option<Name>) -> Option<Name> {
+        let others = (0..ROTATIONS).map(|secret| (Person::Rotating, secret));
+        let mut fresh = others.filter(|other| *other != asked && Some(*other) != spent);
+        fresh.next().filter(|_| self.rotates() && asked.0 == Person::Rotating)
+    }
+
+    /// Of replies with a token, one has no successor.
+    fn rotates(self) -> bool {
+        matches!(self, Self::Grant | Self::ShortGrant | Self::DeadGrant | Self::OthersGrant)
     }
 }
 
 impl Person {
     pub(crate) fn other(self) -> Self {
         match self {
-            Self::Ann | Self::Whoever => Self::Ben,
+            Self::Ann | Self::Whoever | Self::Rotating => Self::Ben,
             Self::Ben => Self::Ann,
         }
     }
 
-    /// Whom a server takes them for.
-    fn taken_for(self) -> Self {
-        if self == Self::Whoever { Self::Ann } else { self }
+    /// Returns the person, if credentials for them state it.
+    pub(crate) fn stated(self) -> Option<Self> {
+        matches!(self, Self::Ann | Self::Ben).then_some(self)
     }
 
-    fn name(self) -> &'static str {
+    /// Returns the person that a server takes them for.
+    fn taken_for(self) -> Self {
+        self.stated().unwrap_or(Self::Ann)
+    }
+
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Ann | Self::Whoever => "ann",
+            Self::Ann | Self::Whoever | Self::Rotating => "ann",
             Self::Ben => "ben",
         }
+    }
+
+    /// Returns whether their credentials are usable once.
+    pub(crate) fn is_single_use(self) -> bool {
+        self == Self::Rotating
     }
 
     pub(crate) fn endpoint(self) -> &'static str {
@@ -189,6 +235,7 @@ impl Person {
             Self::Ann => "https://gateway.example/v1/sessions",
             Self::Ben => "https://gateway.example/proxy/sessions",
             Self::Whoever => "https://backend.example/token",
+            Self::Rotating => "https://rotating.example/token",
         }
     }
 
@@ -203,15 +250,15 @@ pub(crate) fn owner(header: &str) -> Option<Person> {
 }
 
 /// Everything that is made once: requests and replies are compared, copied and parsed millions of times.
-pub(crate) struct Cast {
+pub(crate) struct Fixtures {
     config: Arc<Config>,
     policy: Policy,
     pub(crate) origin: AllowedOrigin,
-    starts: Vec<(Wish, Start)>,
-    replies: Vec<((Answer, Person), Response<String>)>,
+    starts: Vec<(Login, Start)>,
+    replies: Vec<((Answer, Person, Option<Name>), Response<String>)>,
 }
 
-impl Cast {
+impl Fixtures {
     pub(crate) fn new(attempts: Option<u32>) -> Self {
         let ms = Duration::from_millis;
         let origin = AllowedOrigin::https("https://api.example").unwrap();
@@ -230,23 +277,30 @@ impl Cast {
             .spacing(ms(SPACING))
             .backoff(ms(PAUSE), ms(PAUSE))
             .retry_after_cap(ms(FLOOR))
-            .age_threshold(ms(THRESHOLD.0), ms(THRESHOLD.1))
-            .most_tokens_before_trial(MOST_BETWEEN_TRIALS)
-            // Longer pauses would only make more states.
-            .broken_cap(ms(PAUSE));
+            .age_threshold(ms(THRESHOLD.0), ms(THRESHOLD.1));
         let policy = match attempts {
             Some(attempts) => policy.attempts(attempts),
             None => policy,
         };
-        let people = [Person::Ann, Person::Ben, Person::Whoever];
-        let all = Answer::ALL.iter().flat_map(|answer| people.map(|person| (*answer, person)));
+        let mut policy = policy.build().unwrap();
+        policy.most_tokens_before_trial = MOST_BETWEEN_TRIALS;
+        // Longer pauses would only make more states.
+        policy.broken_cap = PAUSE;
+        let people = [Person::Ann, Person::Ben, Person::Whoever, Person::Rotating];
+        let all = [Answer::ALL, &[Answer::CutOff, Answer::Panic]].concat();
+        let all = all.into_iter().flat_map(|answer| people.map(|person| (answer, person)));
         Self {
             config: Arc::new(config),
-            policy: policy.build().unwrap(),
+            policy,
             origin,
             starts: starts(),
             replies: all
-                .map(|(answer, person)| ((answer, person), reply(answer, person)))
+                .flat_map(|(answer, person)| {
+                    let successors = (0..ROTATIONS).map(|secret| Some((Person::Rotating, secret)));
+                    successors.chain([None]).map(move |successor| {
+                        ((answer, person, successor), reply(answer, person, successor))
+                    })
+                })
                 .collect(),
         }
     }
@@ -255,28 +309,126 @@ impl Cast {
         Driver::with_policy(Arc::clone(&self.config), self.policy, 1)
     }
 
-    pub(crate) fn start(&self, wish: Wish) -> Start {
-        self.starts.iter().find(|start| start.0 == wish).unwrap().1.clone()
+    pub(crate) fn start(&self, login: Login) -> Start {
+        self.starts.iter().find(|start| start.0 == login).unwrap().1.clone()
     }
 
-    /// The answer to a request of this person's.
-    pub(crate) fn reply(&self, answer: Answer, asked: Person) -> &Response<String> {
-        &self.replies.iter().find(|reply| reply.0 == (answer, asked)).unwrap().1
+    pub(crate) fn credentials(&self, login: Login) -> Credentials {
+        let Start::Exchange(credentials) = self.start(login) else {
+            panic!("{login:?} is a token")
+        };
+        credentials
+    }
+
+    /// Returns the name of credentials.
+    pub(crate) fn name(&self, credentials: &Credentials) -> Name {
+        let same = |start: &Start| matches!(start, Start::Exchange(known) if known == credentials);
+        let known = self.starts.iter().find(|(_, start)| same(start));
+        known.and_then(|(login, _)| login.credentials()).expect("no others are made")
+    }
+
+    /// Returns which of the tokens to start with this is.
+    pub(crate) fn name_of_grant(&self, grant: &Grant) -> Login {
+        let same = |start: &Start| matches!(start, Start::Token(known) if known == grant);
+        self.starts.iter().find(|(_, start)| same(start)).expect("no others are made").0
+    }
+
+    /// Returns which of the tokens to start with is in use, if it is one of them.
+    pub(crate) fn name_of_token(&self, active: &Active) -> Option<Login> {
+        let same =
+            |start: &Start| matches!(start, Start::Token(known) if active.token.is_from(known));
+        self.starts.iter().find(|(_, start)| same(start)).map(|(login, _)| *login)
+    }
+
+    /// The answer to a request of this person's, with a successor of its credentials.
+    pub(crate) fn reply(
+        &self,
+        answer: Answer,
+        asked: Person,
+        successor: Option<Name>,
+    ) -> &Response<String> {
+        &self.replies.iter().find(|reply| reply.0 == (answer, asked, successor)).unwrap().1
     }
 }
 
-fn starts() -> Vec<(Wish, Start)> {
-    let asks = |person: Person, secret: u8| {
-        let token = ApiToken::new(format!("app:{secret}")).unwrap();
-        let endpoint = Endpoint::https(person.endpoint()).unwrap();
-        let gateway = Gateway::new(token, person.identity()).endpoint(endpoint);
-        (Wish::Asks(person, secret), Credentials::for_development(gateway).into())
-    };
-    let asks_as_whoever = |secret: u8| {
-        let endpoint = Endpoint::https(Person::Whoever.endpoint()).unwrap();
-        let header = HeaderValue::try_from(format!("Login whoever:{secret}")).unwrap();
-        let backend = Backend::new(endpoint).header(AUTHORIZATION, header);
-        (Wish::Asks(Person::Whoever, secret), Credentials::backend(backend).into())
+/// How many secrets a service rotates.
+const ROTATIONS: u8 = 3;
+
+/// Says which successor a reply brings, and that the exchange panics over it.
+const SUCCESSOR: HeaderName = HeaderName::from_static("x-successor");
+const PANIC: HeaderName = HeaderName::from_static("x-panic");
+
+thread_local! {
+    /// Whether an exchange panics that is asked for a request.
+    static PANICS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls with exchanges that panic when they are asked for a request.
+pub(crate) fn with_panics<R>(call: impl FnOnce() -> R) -> R {
+    struct Until;
+
+    impl Drop for Until {
+        fn drop(&mut self) {
+            PANICS.set(false);
+        }
+    }
+
+    let _until = Until;
+    PANICS.set(true);
+    call()
+}
+
+/// An exchange whose secret is usable once.
+struct Rotating(Backend);
+
+static ROTATING: LazyLock<Vec<Credentials>> = LazyLock::new(|| {
+    let backends = (0..ROTATIONS).map(|secret| backend(Person::Rotating, secret));
+    backends.map(|backend| Credentials::custom(Arc::new(Rotating(backend)))).collect()
+});
+
+impl Exchange for Rotating {
+    fn request(&self) -> Result<Request<Bytes>, BuildError> {
+        if PANICS.get() {
+            // Without a message for each of many thousand.
+            resume_unwind(Box::new("no request"));
+        }
+        Ok(self.0.request())
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        if reply.headers().contains_key(PANIC) {
+            resume_unwind(Box::new("no reply"));
+        }
+        let grant = Exchange::read(&self.0, reply)?;
+        let Some(secret) = reply.headers().get(SUCCESSOR) else { return Ok(grant) };
+        let secret: usize = secret.to_str().unwrap().parse().unwrap();
+        Ok(grant.with_successor(ROTATING[secret].clone()))
+    }
+
+    fn is_single_use(&self) -> bool {
+        true
+    }
+}
+
+fn backend(person: Person, secret: u8) -> Backend {
+    let endpoint = Endpoint::https(person.endpoint()).unwrap();
+    let header = HeaderValue::try_from(format!("Login {person:?}:{secret}")).unwrap();
+    Backend::new(endpoint).header(AUTHORIZATION, header)
+}
+
+fn starts() -> Vec<(Login, Start)> {
+    let with = |person: Person, secret: u8| {
+        let credentials = match person {
+            Person::Ann | Person::Ben => {
+                let token = ApiToken::new(format!("app:{secret}")).unwrap();
+                let endpoint = Endpoint::https(person.endpoint()).unwrap();
+                let gateway = Gateway::new(token, person.identity()).endpoint(endpoint);
+                Credentials::for_development(gateway)
+            }
+            Person::Whoever => Credentials::backend(backend(person, secret)),
+            Person::Rotating => ROTATING[usize::from(secret)].clone(),
+        };
+        (Login::With(person, secret), credentials.into())
     };
     let token = |text: &str| Grant::new(SessionToken::new(text).unwrap());
     let own = |person: Person, lives| {
@@ -286,21 +438,24 @@ fn starts() -> Vec<(Wish, Start)> {
             Lives::TwoUnits => format!("e30.eyJleHAiOjEsImlhdCI6MH0.{}", person.name()),
         };
         let grant = token(text.as_str()).with_identity(person.identity());
-        (Wish::Token(person, lives), grant.into())
+        (Login::Token(person, lives), grant.into())
     };
     vec![
-        asks(Person::Ann, 0),
-        asks(Person::Ann, 1),
-        asks(Person::Ben, 0),
-        asks_as_whoever(0),
-        asks_as_whoever(1),
+        with(Person::Ann, 0),
+        with(Person::Ann, 1),
+        with(Person::Ben, 0),
+        with(Person::Whoever, 0),
+        with(Person::Whoever, 1),
+        with(Person::Rotating, 0),
+        with(Person::Rotating, 1),
+        with(Person::Rotating, 2),
         own(Person::Ann, Lives::On),
         own(Person::Ann, Lives::TwoUnits),
-        (Wish::BareToken, token("bare").into()),
+        (Login::BareToken, token("bare").into()),
     ]
 }
 
-fn reply(answer: Answer, asked: Person) -> Response<String> {
+fn reply(answer: Answer, asked: Person, successor: Option<Name>) -> Response<String> {
     let lifetime = i64::try_from(LIFETIME).unwrap();
     let short = ONE_UNIT_AT_MOST - i64::try_from(SKEW).unwrap();
     let (status, body) = match answer {
@@ -314,6 +469,8 @@ fn reply(answer: Answer, asked: Person) -> Response<String> {
         Answer::Refuse => (401, String::new()),
         Answer::Portal => (200, "<html>Welcome</html>".to_owned()),
         Answer::Redirect => (307, String::new()),
+        Answer::CutOff => (200, grant(asked, Some(lifetime)).replace('}', "")),
+        Answer::Panic => (200, grant(asked, Some(lifetime))),
     };
     let mut reply =
         Response::builder().status(status).header(DATE, "Tue, 24 Nov 2026 04:00:00 GMT");
@@ -322,6 +479,12 @@ fn reply(answer: Answer, asked: Person) -> Response<String> {
     }
     if answer == Answer::Redirect {
         reply = reply.header(LOCATION, "https://elsewhere.example/");
+    }
+    if let Some((_, secret)) = successor {
+        reply = reply.header(SUCCESSOR, u16::from(secret));
+    }
+    if answer == Answer::Panic {
+        reply = reply.header(PANIC, "1");
     }
     reply.body(body).unwrap()
 }

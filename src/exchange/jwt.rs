@@ -1,0 +1,218 @@
+//! The lifetime that a token states if it happens to be a JWT. No token has to be one (wire facts: a token's
+//! shape is not known), and what it states only ever shortens its life.
+
+use memchr::{memchr, memrchr};
+
+use super::json;
+use crate::secret::ZeroizingBuffer;
+
+/// Returns `exp - iat` in milliseconds, if the token is a JWT that has both.
+///
+/// They are the registered claims of RFC 7519 about time. Each is a `NumericDate`, which may have a fraction,
+/// and has to be there once. A claim whose name is written with escapes is another claim.
+pub(crate) fn lifetime(token: &[u8]) -> Option<i64> {
+    let json = decode(claims(token)?)?;
+    let (mut exp, mut iat) = (None, None);
+    let is_simple = json::is_simple(json.as_ref());
+    json::for_each_member(json.as_ref(), is_simple, |name, value| {
+        let slot = match name.as_json() {
+            b"\"exp\"" => &mut exp,
+            b"\"iat\"" => &mut iat,
+            _ => return Some(()),
+        };
+        slot.replace(value.as_json()).is_none().then_some(())
+    })?;
+    let millis = (number(exp?)? - number(iat?)?) * 1_000.0;
+    if !millis.is_finite() {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::as_conversions,
+        reason = "saturates, and a hint may be absurd"
+    )]
+    let millis = millis as i64;
+    Some(millis)
+}
+
+/// Reads a number. The usual one is a whole second of this century.
+fn number(json: &[u8]) -> Option<f64> {
+    let whole = json.iter().try_fold(0_u32, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    });
+    whole.map(f64::from).or_else(|| core::str::from_utf8(json).ok()?.parse().ok())
+}
+
+/// Returns the second of three parts. The first two are JSON objects, so both begin with `{`: `e` in base64.
+fn claims(token: &[u8]) -> Option<&[u8]> {
+    if !token.starts_with(b"e") {
+        return None;
+    }
+    let (first, last) = (memchr(b'.', token)?, memrchr(b'.', token)?);
+    // Another dot between them is not base64.
+    token.get(first.checked_add(1)?..last).filter(|claims| claims.starts_with(b"e"))
+}
+
+/// Decodes base64url without padding (RFC 4648, section 5).
+fn decode(text: &[u8]) -> Option<ZeroizingBuffer> {
+    let (quads, rest) = text.as_chunks();
+    // `A` stands for zero.
+    let mut last = [b'A'; 4];
+    last.get_mut(..rest.len())?.copy_from_slice(rest);
+    let mut buffer = ZeroizingBuffer::zeroed(quads.len().checked_add(1)?.checked_mul(3)?);
+    let (last_bytes, bytes) = buffer.as_mut().as_chunks_mut().0.split_last_mut()?;
+    let mut all = 0;
+    let mut unpack = |[a, b, c, d]: [u8; 4], bytes: &mut [u8; 3]| {
+        let word = bits(&FIRST, a) | bits(&SECOND, b) | bits(&THIRD, c) | bits(&FOURTH, d);
+        all |= word;
+        [bytes[0], bytes[1], bytes[2], _] = word.to_le_bytes();
+    };
+    for (quad, bytes) in quads.iter().zip(bytes) {
+        unpack(*quad, bytes);
+    }
+    unpack(last, last_bytes);
+    let len = text.len().checked_mul(3)?.checked_div(4)?;
+    // Of what follows the last whole byte, nothing may be set.
+    let is_whole = rest.len() != 1 && buffer.as_ref().get(len..)?.iter().all(|byte| *byte == 0);
+    buffer.truncate(len);
+    (is_whole && all < INVALID).then_some(buffer)
+}
+
+fn bits(table: &[u32; 256], letter: u8) -> u32 {
+    table.get(usize::from(letter)).copied().unwrap_or(INVALID)
+}
+
+/// What is no letter of base64url, in the tables of letters.
+const INVALID: u32 = 1 << 24;
+
+/// What a letter stands for at each place of four: bits of three bytes, the first byte lowest.
+static FIRST: [u32; 256] = letters(18);
+static SECOND: [u32; 256] = letters(12);
+static THIRD: [u32; 256] = letters(6);
+static FOURTH: [u32; 256] = letters(0);
+
+#[expect(
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "checked by the compiler, which runs it"
+)]
+const fn letters(shift: u32) -> [u32; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut table = [INVALID; 256];
+    let mut sextet = 0_u8;
+    while sextet < 64 {
+        table[alphabet[sextet as usize] as usize] = ((sextet as u32) << shift << 8).swap_bytes();
+        sextet += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn jwt(claims: &str) -> String {
+        format!("eyJhbGciOiJub25lIn0.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn claims_table() {
+        let deep = format!("{{\"exp\":2,\"iat\":1,\"x\":{}1{}}}", "[".repeat(500), "]".repeat(500));
+        let rows: &[(&str, Option<i64>)] = &[
+            (r#"{"exp":1700003600,"iat":1700000000}"#, Some(3_600_000)),
+            (r#"{"iat":1700000000,"sub":"u","exp":1700000000.5}"#, Some(500)),
+            (r#"{"exp":1,"iat":2}"#, Some(-1_000)),
+            (r#"{"exp":1e300,"iat":0}"#, Some(i64::MAX)),
+            (r#"{"exp":1e308,"iat":-1e308}"#, None),
+            (r#"{"exp":"1700003600","iat":1700000000}"#, None),
+            (r#"{"exp":1,"exp":2,"iat":0}"#, None),
+            (r#"{"exp":1700003600}"#, None),
+            (&deep, Some(1_000)),
+            (" {\"exp\":2,\"iat\":1}", None),
+            ("{ \"iat\" : 1 , \"x\" : {\"exp\":9,\"y\":[\"}\"]} , \"exp\"\n:\t2 }", Some(1_000)),
+            (r#"{"a\"exp":7,"\\":"\\","s":"\",\"exp\":5,","exp":2,"iat":1}"#, Some(1_000)),
+            (r#"{"https:\/\/a\/b":{"\u0065xp":7},"exp":2,"iat":1}"#, Some(1_000)),
+            (r#"{"\u0065xp":2,"iat":1}"#, None),
+            (r#"{"exp":2,"\u0065xp":3,"iat":1}"#, Some(1_000)),
+            (r#"{"exp":2,"iat":1,}"#, None),
+            (r#"{"exp":2,"iat":1} x"#, None),
+            (r#"{"exp":2,"iat":01}"#, None),
+            (r#"{"exp":-0.5e1,"iat":-6}"#, Some(1_000)),
+            (r#"{"exp":NaN,"iat":1}"#, None),
+            (r#"{"exp":true,"iat":1}"#, None),
+            (r#"{"exp":[2],"iat":{"exp":1}}"#, None),
+            ("{}", None),
+            ("[1,2]", None),
+            (r#"{"exp":null,"iat":1}"#, None),
+            (r#""text""#, None),
+            ("", None),
+        ];
+        for (claims, wanted) in rows {
+            assert_eq!(lifetime(jwt(claims).as_bytes()), *wanted, "{claims}");
+        }
+    }
+
+    #[test]
+    fn a_name_inside_of_a_claim_is_not_a_claim() {
+        for other in [
+            r#"{"a":1,"exp":9}"#,
+            r#"{"a":{"b":1},"exp":9}"#,
+            r#"[1,{"a":1,"exp":9}]"#,
+            r#"[[],"exp",{"exp":9}]"#,
+        ] {
+            let first = format!(r#"{{"x":{other},"exp":2,"iat":1}}"#);
+            assert_eq!(lifetime(jwt(&first).as_bytes()), Some(1_000), "{first}");
+            let instead = format!(r#"{{"x":{other},"iat":1}}"#);
+            assert_eq!(lifetime(jwt(&instead).as_bytes()), None, "{instead}");
+        }
+    }
+
+    #[test]
+    fn other_shapes_give_no_hint() {
+        for token in ["opaque", "a.b", "a.b.c", "a.b.c.d", "..", "a.====.c", "é.é.é"] {
+            assert_eq!(lifetime(token.as_bytes()), None, "{token}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            failure_persistence: None, ..ProptestConfig::with_cases(20_000)
+        })]
+
+        #[test]
+        fn base64_is_what_another_reader_takes_for_it(text in "([A-Za-z0-9_-]|[A-Za-z0-9_-]{4}|[+/=.é])*") {
+            let decoded = decode(text.as_bytes()).map(|bytes| bytes.as_ref().to_vec());
+            prop_assert_eq!(decoded, URL_SAFE_NO_PAD.decode(&text).ok());
+        }
+
+        #[test]
+        fn bytes_come_back_from_base64(bytes: Vec<u8>) {
+            let text = URL_SAFE_NO_PAD.encode(&bytes);
+            let decoded = decode(text.as_bytes()).map(|bytes| bytes.as_ref().to_vec());
+            prop_assert_eq!(decoded, Some(bytes));
+        }
+
+        #[test]
+        fn a_number_is_what_the_standard_library_reads(text in "-?[0-9]{1,12}(\\.[0-9]{1,3})?(e-?[0-9]{1,2})?|true") {
+            prop_assert_eq!(number(text.as_bytes()), text.parse().ok());
+        }
+    }
+
+    #[test]
+    fn every_byte_is_a_letter_or_none() {
+        for byte in 0..=u8::MAX {
+            for at in 0..4 {
+                let mut quad = *b"AAAA";
+                quad[at] = byte;
+                let decoded = decode(&quad).map(|bytes| bytes.as_ref().to_vec());
+                assert_eq!(decoded, URL_SAFE_NO_PAD.decode(quad).ok(), "{quad:?}");
+            }
+        }
+    }
+}

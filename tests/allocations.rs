@@ -66,3 +66,13 @@ fn looking_at_a_driver_allocates_nothing() {
     assert_eq!([refused(&mut driver), refused(&mut driver)], [1, 0]);
     println!("a driver has {} bytes of its own", size_of::<Driver>());
 }
+
+#[test]
+fn the_first_401_of_a_login_allocates_once_and_a_later_one_nothing() {
+    let mut driver = active();
+    let generation = driver.generation().unwrap();
+    driver.set_online(false, START);
+    let mut refuse = || measure(|| driver.handle_unauthorized(generation, START)).count_total;
+    // What 401s teach is kept apart: most logins never see one.
+    assert_eq!((refuse(), refuse()), (1, 0));
+}

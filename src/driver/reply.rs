@@ -235,6 +235,9 @@ impl Local {
 
     /// A token that has lived long enough shows that the renewal before it cured.
     pub(super) fn observe_age(&mut self, turn: Turn<'_>) {
+        if self.learned.is_none() {
+            return;
+        }
         let age = self.token_age(turn.at);
         if let Some((learned, age)) = self.learned.as_mut().zip(age) {
             learned.observe(turn.policy(), age.millis);

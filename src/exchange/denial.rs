@@ -15,7 +15,7 @@ use crate::secret::TokenError;
 #[must_use]
 pub struct Denial {
     kind: DenialKind,
-    status: Option<StatusCode>,
+    status: StatusCode,
     retry_after: Option<Duration>,
     message: Option<Box<str>>,
     permanent: bool,
@@ -234,7 +234,7 @@ impl fmt::Display for JsonType {
 
 impl Denial {
     /// Creates a denial. It is permanent if it is [`Refused`](DenialKind::Refused).
-    pub fn new(kind: DenialKind, status: Option<StatusCode>) -> Self {
+    pub fn new(kind: DenialKind, status: StatusCode) -> Self {
         let permanent = kind == DenialKind::Refused;
         Self { kind, status, retry_after: None, message: None, permanent }
     }
@@ -261,9 +261,9 @@ impl Denial {
         self.kind
     }
 
-    /// The reply's status; `None` where no reply was involved, as with a token that was adopted.
+    /// Returns the reply's status.
     #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
+    pub fn status(&self) -> StatusCode {
         self.status
     }
 
@@ -300,19 +300,15 @@ impl fmt::Display for Denial {
             DenialKind::Redirect => f.write_str("the server redirects, which is never followed")?,
             DenialKind::Malformed(flaw) => write!(f, "the reply is malformed: {flaw}")?,
         }
-        if let Some(status) = self.status {
-            write!(f, " (status {})", status.as_u16())?;
-        }
+        write!(f, " (status {})", self.status.as_u16())?;
         if let Some(wait) = self.retry_after {
             write!(f, "; it asks to wait {} s", wait.as_secs())?;
         }
         f.write_str(match (self.permanent, self.kind) {
             (true, _) => "; the same request won't be granted",
-            (false, DenialKind::Malformed(_) | DenialKind::Redirect) if self.status.is_some() => {
+            (false, DenialKind::Malformed(_) | DenialKind::Redirect) => {
                 "; asking again helps only if the server answers differently"
             }
-            // A token that no reply brought.
-            (false, DenialKind::Malformed(_)) => "",
             (false, _) => "; try again later",
         })
     }
@@ -322,7 +318,7 @@ impl fmt::Debug for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Denial")
             .field("kind", &self.kind)
-            .field("status", &self.status.map(|status| status.as_u16()))
+            .field("status", &self.status.as_u16())
             .field("retry_after", &self.retry_after)
             .field("message", &self.message.as_ref().map(|_| "redacted"))
             .field("permanent", &self.permanent)

@@ -168,7 +168,7 @@ impl<'a> Reply<'a> {
     }
 
     fn denial(self, kind: DenialKind) -> Denial {
-        Denial::new(kind, Some(self.status)).with_retry_after(self.retry_after())
+        Denial::new(kind, self.status).with_retry_after(self.retry_after())
     }
 
     /// Returns the denial of a reply with this flaw.

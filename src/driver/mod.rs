@@ -249,7 +249,7 @@ struct Local {
     token: TokenStatus,
     /// What 401s have taught; `None` before the first.
     learned: Option<Box<LearnedAge>>,
-    announced: Option<Announced>,
+    announced: Option<Box<Announced>>,
     /// Set while an exchange is called that may panic.
     calling: Option<Calling>,
     /// The last credentials that are usable once and whose reply was lost. Neither stop nor start clears them.

@@ -55,7 +55,7 @@ impl Local {
             return queued.into();
         }
         if let Some(announced) = self.announced.take() {
-            return self.send(announced, turn);
+            return self.send(*announced, turn);
         }
         self.run_due(turn);
         if let Some(queued) = self.queue.pop() {
@@ -236,7 +236,7 @@ impl Local {
         self.calling = None;
         match prepared {
             Ok(prepared) => {
-                self.announced = Some(Announced { prepared, transition });
+                self.announced = Some(Box::new(Announced { prepared, transition }));
                 Output::Event(Event::Moved(transition))
             }
             Err(error) => {

@@ -13,8 +13,7 @@ use crate::secret::ZeroizingBuffer;
 pub(crate) fn lifetime(token: &[u8]) -> Option<i64> {
     let json = decode(claims(token)?)?;
     let (mut exp, mut iat) = (None, None);
-    let is_simple = json::is_simple(json.as_ref());
-    json::for_each_member(json.as_ref(), is_simple, |name, value| {
+    json::for_each_member(json.as_ref(), |name, value| {
         let slot = match name.as_json() {
             b"\"exp\"" => &mut exp,
             b"\"iat\"" => &mut iat,

@@ -57,8 +57,22 @@ fn looking_at_a_driver_allocates_nothing() {
         let _ = (driver.state(), driver.identity(), driver.generation(), driver.counters());
         let _ = (driver.validity(START), driver.remaining(START), driver.blocked());
         driver.set_online(false, START);
-        driver.handle_unauthorized(driver.generation().unwrap(), START);
     });
     assert_eq!(counted.count_total, 0, "{counted:?}");
+    let refused = |driver: &mut Driver| {
+        measure(|| driver.handle_unauthorized(driver.generation().unwrap(), START)).count_total
+    };
+    // What 401s teach is kept from the first one on.
+    assert_eq!([refused(&mut driver), refused(&mut driver)], [1, 0]);
     println!("a driver has {} bytes of its own", size_of::<Driver>());
+}
+
+#[test]
+fn the_first_401_of_a_login_allocates_once_and_a_later_one_nothing() {
+    let mut driver = active();
+    let generation = driver.generation().unwrap();
+    driver.set_online(false, START);
+    let mut refuse = || measure(|| driver.handle_unauthorized(generation, START)).count_total;
+    // What 401s teach is kept apart: most logins never see one.
+    assert_eq!((refuse(), refuse()), (1, 0));
 }

@@ -52,7 +52,7 @@ driver: Unauthenticated -> Authenticating: Started
 driver: -> POST http://127.0.0.1:
 driver: Denied: the server refused (status 401); the same request won't be granted
 driver: waits for the app
-app: is not sent: no token serves: the credentials were refused
+app: is not sent: no token is in use: the credentials were refused
 2. In development
 app: start: user-17
 driver: -> POST
@@ -100,9 +100,9 @@ driver: Active: RenewalSent
 app: start: user-18
 driver: Active -> Unauthenticated: Stopped
 driver: Unauthenticated -> Authenticating: Started
-app: is not sent: no token serves yet
+app: is not sent: no token is in use yet
 driver: too late: request
-app: is not sent: no token serves yet
+app: is not sent: no token is in use yet
 driver: Authenticating -> Active: Granted
 app: has token 7: Valid
 app: with token 7 (Valid): 200 {"videos":[],"identity":"user-18"}
@@ -119,13 +119,13 @@ app: sees no request for 0.5 s: its age is not the cause
 12. Stop
 app: stop
 driver: Active -> Unauthenticated: Stopped
-app: is not sent: no token serves: nobody is logged in
+app: is not sent: no token is in use: no login
 app: start: user-18
 driver: Unauthenticated -> Authenticating: Started
 app: stop
 driver: Authenticating -> Unauthenticated: Stopped
 driver: too late: request
-app: is not sent: no token serves: nobody is logged in
+app: is not sent: no token is in use: no login
 13. Expiry
 app: start: user-17, with a token
 driver: Unauthenticated -> Active: Adopted
@@ -133,7 +133,7 @@ driver: token 9 is due for renewal, and there are no credentials for it
 app: has token 9: Unsure, with 0.0 to
 app: with token 9 (Unsure): 200
 driver: Active -> Expired: Lapsed
-app: is not sent: no token serves: the token was adopted
+app: is not sent: no token is in use: the token was adopted
 14. In production
 app: start: user-17, at the app's backend
 driver: Expired: CredentialsSet

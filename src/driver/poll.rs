@@ -146,7 +146,7 @@ impl Local {
 
     fn lapse(&mut self, turn: Turn<'_>) -> bool {
         let expiring = self.token_age(turn.at);
-        let Some(transition) = self.machine.advance(turn.now) else { return false };
+        let Some(transition) = self.machine.advance() else { return false };
         self.retire(expiring, turn);
         // What was known of this token is no reason to doubt the next one.
         self.abandon_proof();

@@ -43,12 +43,14 @@ impl Local {
         let retiring = self.token_age(turn.at);
         let failed = transitions::failing(self.machine.state());
         self.calling = Some(Calling::Read { failed, is_current });
-        let stated = self.login.stated_identity();
-        let received = self.machine.receive(id, reply, stated, &shared.config, now);
+        let current = self.login.renewable().map(|login| &login.credentials);
+        let received = self.machine.receive(id, reply, current, &shared.config, now);
         let Some(Received { transition, denial, credentials, successor }) = received else {
             return Delivery::Stale;
         };
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
+            // The exchange may panic once more, and this is what has happened by now.
+            self.calling = Some(Calling::Read { failed: transition, is_current });
             let until = turn.ticks().saturating_add(turn.policy().capped_retry_after(wait));
             self.retry_after.raise(Endpoint::of(&credentials), until, turn.ticks());
         }
@@ -234,6 +236,9 @@ impl Local {
 
     /// A token that has lived long enough shows that the renewal before it cured.
     pub(super) fn observe_age(&mut self, turn: Turn<'_>) {
+        if self.learned.is_none() {
+            return;
+        }
         let age = self.token_age(turn.at);
         if let Some((learned, age)) = self.learned.as_mut().zip(age) {
             learned.observe(turn.policy(), age.millis);

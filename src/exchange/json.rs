@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::denial::{Flaw, JsonType};
-use crate::secret::ZeroizingBuffer;
+use crate::secret::{SessionToken, ZeroizingBuffer};
 
 /// How deep arrays and objects may nest. A real reply has two levels.
 const DEPTH_LIMIT: usize = 32;
@@ -18,15 +18,15 @@ const DEPTH_LIMIT: usize = 32;
 /// The longest raw string that is decoded, in bytes: the longest token, wholly escaped, in quotes.
 const STRING_LIMIT: usize = 6 * 8_192 + 2;
 
-/// The members of a reply that matter, as they stand in the body.
+/// The members of a reply that matter.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Members<'a> {
-    pub(super) token: Option<Member<'a>>,
-    pub(super) identity: Option<Member<'a>>,
-    pub(super) expires_at: Option<Member<'a>>,
-    pub(super) scopes: Option<Member<'a>>,
-    pub(super) error: Option<Member<'a>>,
-    /// One that stands there twice.
+    pub(super) token: Option<Value<'a>>,
+    pub(super) identity: Option<Value<'a>>,
+    pub(super) expires_at: Option<Value<'a>>,
+    pub(super) scopes: Option<Value<'a>>,
+    pub(super) error: Option<Value<'a>>,
+    /// A member that stands there twice.
     duplicate: Option<&'static str>,
     /// Whether any value is an array or an object.
     is_nested: bool,
@@ -46,7 +46,7 @@ impl<'a> Members<'a> {
                 b"error" => ("error", &mut members.error),
                 _ => return Some(()),
             };
-            if slot.replace(Member { name, value }).is_some() {
+            if slot.replace(value).is_some() {
                 members.duplicate = Some(name);
             }
             Some(())
@@ -203,9 +203,51 @@ impl<'a> Value<'a> {
         Some((Self { json, is_plain: plain.is_some() }, rest))
     }
 
-    /// The value as it stands in its text.
+    /// Returns the value as it stands in its text.
     pub(super) fn as_json(self) -> &'a [u8] {
         self.json
+    }
+
+    pub(super) fn is_null(self) -> bool {
+        self.json == b"null"
+    }
+
+    /// Returns whether JavaScript takes the value for false: `null`, `false`, `""` and every number that
+    /// it reads as zero.
+    pub(super) fn is_falsy(self) -> bool {
+        let number = || core::str::from_utf8(self.json).ok()?.parse::<f64>().ok();
+        matches!(self.json, b"null" | b"false" | b"\"\"")
+            || number().is_some_and(|number| number.classify() == FpCategory::Zero)
+    }
+
+    /// Returns the text of a string that is no secret, as UTF-8. `member` is its name in an error.
+    pub(super) fn string(self, member: &'static str) -> Result<Cow<'a, [u8]>, Flaw> {
+        self.check_string(member)?;
+        self.text().ok_or(Flaw::Unusable { member })
+    }
+
+    /// Returns the token that a string is. It is copied into no buffer that isn't wiped.
+    pub(super) fn token(self, member: &'static str) -> Result<SessionToken, Flaw> {
+        self.check_string(member)?;
+        if self.is_plain {
+            return token(self.inner(), member);
+        }
+        let unescaped = unescaped(self.inner()).ok_or(Flaw::Unusable { member })?;
+        token(unescaped.as_ref(), member)
+    }
+
+    /// Returns what an error says: a string's text, or any other value as JSON.
+    pub(super) fn message(self) -> String {
+        let text = self.text().unwrap_or(Cow::Borrowed(self.json));
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn check_string(self, member: &'static str) -> Result<(), Flaw> {
+        match type_of(self.json) {
+            JsonType::String if self.json.len() <= STRING_LIMIT => Ok(()),
+            JsonType::String => Err(Flaw::Unusable { member }),
+            found => Err(Flaw::Mistyped { member, found }),
+        }
     }
 
     /// Returns what stands between the quotes of a string.
@@ -213,12 +255,11 @@ impl<'a> Value<'a> {
         self.json.get(1..self.json.len().saturating_sub(1)).unwrap_or_default()
     }
 
-    /// Returns the text of a string.
+    /// Returns the text of a string; `None` for half a surrogate pair, and for other values.
     fn text(self) -> Option<Cow<'a, [u8]>> {
         if self.is_plain {
             return Some(Cow::Borrowed(self.inner()));
         }
-        // Fails for escapes that are no character: half a surrogate pair.
         let text: String = serde_json::from_slice(self.json).ok()?;
         Some(Cow::Owned(text.into_bytes()))
     }
@@ -301,106 +342,42 @@ fn any_len(json: &[u8]) -> Option<usize> {
     Some(values.byte_offset())
 }
 
-/// A member of a reply.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Member<'a> {
-    name: &'static str,
-    value: Value<'a>,
-}
-
-impl<'a> Member<'a> {
-    /// The value as it stands in the body.
-    pub(super) fn as_json(self) -> &'a [u8] {
-        self.value.json
-    }
-
-    pub(super) fn is_null(self) -> bool {
-        self.value.json == b"null"
-    }
-
-    /// Returns whether JavaScript takes the value for false: `null`, `false`, `""` and every number that
-    /// it reads as zero.
-    pub(super) fn is_falsy(self) -> bool {
-        let number = || core::str::from_utf8(self.value.json).ok()?.parse::<f64>().ok();
-        matches!(self.value.json, b"null" | b"false" | b"\"\"")
-            || number().is_some_and(|number| number.classify() == FpCategory::Zero)
-    }
-
-    /// Returns the text of a string that is no secret. It is UTF-8, as the body is.
-    pub(super) fn string(self) -> Result<Cow<'a, [u8]>, Flaw> {
-        self.bounded_string()?.text().ok_or(self.unusable())
-    }
-
-    /// Returns the bytes of a string that is a secret: as they stand in the body, or in a buffer that is wiped.
-    /// A character outside ASCII, which no token has, becomes one byte outside ASCII.
-    pub(super) fn secret(self) -> Result<Secret<'a>, Flaw> {
-        let value = self.bounded_string()?;
-        if value.is_plain {
-            return Ok(Secret::Borrowed(value.inner()));
-        }
-        unescaped(value.inner()).map(Secret::Unescaped).ok_or(self.unusable())
-    }
-
-    /// Returns what an error says: a string's text, or any other value as JSON.
-    pub(super) fn text(self) -> String {
-        let text = self.value.text().unwrap_or(Cow::Borrowed(self.value.json));
-        String::from_utf8_lossy(&text).into_owned()
-    }
-
-    fn bounded_string(self) -> Result<Value<'a>, Flaw> {
-        match type_of(self.value.json) {
-            JsonType::String if self.value.json.len() <= STRING_LIMIT => Ok(self.value),
-            JsonType::String => Err(self.unusable()),
-            found => Err(Flaw::Mistyped { member: self.name, found }),
-        }
-    }
-
-    fn unusable(self) -> Flaw {
-        Flaw::Unusable { member: self.name }
+fn token(text: &[u8], member: &'static str) -> Result<SessionToken, Flaw> {
+    match ["undefined", "null"].into_iter().find(|missing| text == missing.as_bytes()) {
+        Some(text) => Err(Flaw::Stringified { member, text }),
+        None => SessionToken::new(text).map_err(Flaw::Token),
     }
 }
 
-/// The bytes of a secret.
-pub(super) enum Secret<'a> {
-    Borrowed(&'a [u8]),
-    Unescaped(ZeroizingBuffer),
-}
-
-impl AsRef<[u8]> for Secret<'_> {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Self::Borrowed(bytes) => bytes,
-            Self::Unescaped(bytes) => bytes.as_ref(),
-        }
-    }
-}
-
-/// Undoes the escapes of RFC 8259, section 7, as far as they make ASCII.
-fn unescaped(inner: &[u8]) -> Option<ZeroizingBuffer> {
+/// Undoes the escapes of RFC 8259, section 7, as far as they make ASCII. Any other character, which no token has,
+/// becomes one byte outside ASCII.
+fn unescaped(mut inner: &[u8]) -> Option<ZeroizingBuffer> {
     const NOT_ASCII: u8 = 0x80;
     let mut out = ZeroizingBuffer::with_capacity(inner.len());
-    let mut rest = inner;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        let byte = if byte == b'\\' {
-            let (&escape, after) = rest.split_first()?;
-            rest = after;
-            match escape {
-                b'b' => 0x08,
-                b'f' => 0x0c,
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                b'u' => {
-                    let (digits, after) = rest.split_at_checked(4)?;
-                    rest = after;
-                    let code = u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
-                    u8::try_from(code).unwrap_or(NOT_ASCII)
-                }
-                itself => itself,
+    while let [first, rest @ ..] = inner {
+        let byte = match (first, rest) {
+            (b'\\', [b'u', digits @ ..]) => {
+                let (digits, rest) = digits.split_at_checked(4)?;
+                inner = rest;
+                let code = u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
+                u8::try_from(code).unwrap_or(NOT_ASCII)
             }
-        } else {
-            byte
+            (b'\\', [escape, rest @ ..]) => {
+                inner = rest;
+                match escape {
+                    b'b' => 0x08,
+                    b'f' => 0x0c,
+                    b'n' => b'\n',
+                    b'r' => b'\r',
+                    b't' => b'\t',
+                    itself => *itself,
+                }
+            }
+            (b'\\', []) => return None,
+            _ => {
+                inner = rest;
+                *first
+            }
         };
         out.push(&[byte])?;
     }

@@ -166,9 +166,9 @@ mod tests {
             r#"[1,{"a":1,"exp":9}]"#,
             r#"[[],"exp",{"exp":9}]"#,
         ] {
-            let first = format!(r#"{{"x":{other},"exp":2,"iat":1}}"#);
-            assert_eq!(lifetime(jwt(&first).as_bytes()), Some(1_000), "{first}");
-            let instead = format!(r#"{{"x":{other},"iat":1}}"#);
+            let beside = format!(r#"{{"exp":2,"x":{other},"iat":1}}"#);
+            assert_eq!(lifetime(jwt(&beside).as_bytes()), Some(1_000), "{beside}");
+            let instead = format!(r#"{{"iat":1,"x":{other}}}"#);
             assert_eq!(lifetime(jwt(&instead).as_bytes()), None, "{instead}");
         }
     }

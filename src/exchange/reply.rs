@@ -9,9 +9,8 @@ use super::denial::{Denial, DenialKind, Flaw, IdentitySource};
 use super::grant::Grant;
 use super::headers::{http_date, whole_seconds};
 use super::identity::Identity;
-use super::json::{self, Member, Members};
+use super::json::{self, Members, Value};
 use super::scopes::{Scope, Scopes};
-use crate::secret::SessionToken;
 
 /// How much of a server's `error` member is kept, in characters.
 const MESSAGE_LIMIT: usize = 256;
@@ -196,24 +195,18 @@ fn grant(
     name: &'static str,
     expected: Option<&Identity>,
 ) -> Result<Grant, Flaw> {
-    let token = members.token.ok_or(Flaw::Missing { member: name })?.secret()?;
-    let missing = ["undefined", "null"].into_iter().find(|text| token.as_ref() == text.as_bytes());
-    if let Some(text) = missing {
-        return Err(Flaw::Stringified { member: name, text });
-    }
-    let token = SessionToken::new(token).map_err(Flaw::Token)?;
-    let mut grant = Grant::new(token);
-    if let Some(identity) = members.identity.filter(|member| !member.is_null()) {
-        let named = identity.string()?;
+    let token = members.token.ok_or(Flaw::Missing { member: name })?;
+    let mut grant = Grant::new(token.token(name)?);
+    if let Some(identity) = members.identity.filter(|value| !value.is_null()) {
+        let named = identity.string("identity")?;
         let identity = match expected.filter(|expected| *expected.as_str().as_bytes() == *named) {
             Some(expected) => Some(expected.clone()),
             None => core::str::from_utf8(&named).ok().and_then(|named| Identity::new(named).ok()),
         };
-        let identity = identity.ok_or(Flaw::Unusable { member: "identity" })?;
-        grant = grant.with_identity(identity);
+        grant = grant.with_identity(identity.ok_or(Flaw::Unusable { member: "identity" })?);
     }
-    if let Some(expires_at) = members.expires_at.filter(|member| !member.is_null()) {
-        grant = grant.with_expiry_text(&expires_at.string()?);
+    if let Some(expires_at) = members.expires_at.filter(|value| !value.is_null()) {
+        grant = grant.with_expiry_text(&expires_at.string("expiresAt")?);
     }
     if let Some(scopes) = members.scopes.and_then(granted_scopes) {
         grant = grant.with_scopes(scopes);
@@ -223,16 +216,14 @@ fn grant(
 
 /// The scopes that a reply grants, where it says so readably. No known reply does (wire facts, N), so
 /// one that says it in another way is no worse than one that is silent.
-fn granted_scopes(member: Member<'_>) -> Option<Scopes> {
-    let names: Vec<String> = serde_json::from_slice(member.as_json()).ok()?;
+fn granted_scopes(value: Value<'_>) -> Option<Scopes> {
+    let names: Vec<String> = serde_json::from_slice(value.as_json()).ok()?;
     names.into_iter().map(|name| Scope::new(name).ok()).collect()
 }
 
 /// Returns what an `error` member says; `None` where it is no error, as the vendor's SDK has it with
 /// `if (json.error)` (wire facts, N).
-fn error_message(member: Member<'_>) -> Option<Box<str>> {
-    if member.is_falsy() {
-        return None;
-    }
-    Some(member.text().chars().take(MESSAGE_LIMIT).collect::<String>().into())
+fn error_message(value: Value<'_>) -> Option<Box<str>> {
+    let message = || value.message().chars().take(MESSAGE_LIMIT).collect::<String>();
+    (!value.is_falsy()).then(|| message().into())
 }

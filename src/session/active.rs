@@ -70,11 +70,11 @@ impl Active {
         &mut self,
         flight: Flight,
         reply: Reply<'_>,
-        stated: Option<&Identity>,
+        current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> Outcome<Result<Generation, Denial>> {
         cx.core.last.transition_in_place(self, why::RenewalFailed);
-        let (result, successor) = flight.read(reply, stated, cx);
+        let (result, successor) = flight.read(reply, current, cx);
         let result = match result {
             Ok(token) => {
                 self.token = token;

@@ -150,7 +150,13 @@ impl AnySession {
                 Some(transition) => Some(transition),
                 None => return Step::Rejected(StaleRequest::new(id).into()),
             },
-            Input::Advance => self.machine.advance(now),
+            Input::Advance => {
+                // As in a typed session, only an active one takes a reading.
+                if self.state() == StateName::Active {
+                    self.machine.core.observe(now);
+                }
+                self.machine.advance()
+            }
             Input::Stop => self.machine.stop(),
         };
         moved.map_or(Step::Unchanged, Step::Moved)

@@ -48,11 +48,11 @@ impl Authenticating {
     pub(super) fn receive(
         self,
         reply: Reply<'_>,
-        stated: Option<&Identity>,
+        current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> Outcome<Result<Active, (Unauthenticated, Denial)>> {
         cx.transition(&self, why::Failed, Unauthenticated(()));
-        let (result, successor) = self.flight.read(reply, stated, cx);
+        let (result, successor) = self.flight.read(reply, current, cx);
         let result = match result {
             Ok(token) => Ok(cx.transition(&self, why::Granted, Active { token, flight: None })),
             Err(denial) => Err((cx.transition(&self, why::Denied, Unauthenticated(())), denial)),

@@ -1,6 +1,7 @@
 //! What can go wrong, by fault: the caller's ([`SendError`], [`AdoptError`], [`AuthorizeError`], [`Misuse`]),
 //! the server's (a [`Denial`]), or nobody's ([`StaleRequest`]). None loses the session.
 
+use core::error::Error;
 use core::fmt;
 
 use super::Session;
@@ -117,16 +118,33 @@ impl StaleRequest {
 }
 
 /// Why a reply didn't make the session active; the session is inside.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 #[must_use = "the session is in here"]
 pub enum ReceiveError {
     /// The reply is to another request. The session still waits for its own.
-    #[error("still authenticating: {}", .0.reason())]
-    Stale(#[source] Rejected<Authenticating, StaleRequest>),
+    Stale(Rejected<Authenticating, StaleRequest>),
     /// The reply gave no token. The credentials are those for the next request: the ones that this one was made
     /// with, or their [successor](crate::Grant::with_successor) if the reply brought one.
-    #[error("authentication failed: {}", .0.reason())]
-    Denied(#[source] Rejected<Unauthenticated, Denial>, Credentials),
+    Denied(Rejected<Unauthenticated, Denial>, Credentials),
+}
+
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stale(rejected) => write!(f, "still authenticating: {}", rejected.reason()),
+            Self::Denied(rejected, _) => write!(f, "authentication failed: {}", rejected.reason()),
+        }
+    }
+}
+
+impl Error for ReceiveError {
+    /// The reason; the session adds nothing to it.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Stale(rejected) => rejected.source(),
+            Self::Denied(rejected, _) => rejected.source(),
+        }
+    }
 }
 
 /// Why a reply renewed nothing. The current token stays in use.

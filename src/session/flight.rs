@@ -1,5 +1,7 @@
 //! The one request that a session may have in flight, and the only code that reads a reply.
 
+use core::time::Duration;
+
 use bytes::Bytes;
 use http::Request;
 
@@ -95,11 +97,11 @@ impl Flight {
     }
 
     /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic. The token
-    /// has to be for the identity that the credentials state, or else for the one `stated`.
+    /// has to be for the identity that the credentials state, or else for the one that the login's `current` ones state.
     pub(super) fn read(
         &self,
         reply: Reply<'_>,
-        stated: Option<&Identity>,
+        current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> (Result<ActiveToken, Denial>, Option<Credentials>) {
         let span = (self.sent, cx.observe());
@@ -108,17 +110,12 @@ impl Flight {
             Ok(grant) => grant,
             Err(denial) => return (Err(reply.with_its_wait(denial)), None),
         };
-        let stated = exchange.identity().or(stated);
+        let stated = exchange.identity().or_else(|| current?.exchange().identity());
         if let Some(Err(flaw)) = stated.map(|stated| check_named(&grant, stated)) {
             return (Err(reply.flawed(flaw)), None);
         }
-        let evidence = Evidence::default().date(reply.date());
-        let evidence = match reply.age() {
-            Some(age) => evidence.age(age),
-            None => evidence.unreadable_age(),
-        };
         let tolerances = cx.config.tolerances(exchange.issuer_writes_date());
-        let lifetime = Lifetime::new(stating(evidence, &grant), tolerances, span, cx.now);
+        let lifetime = Lifetime::new(evidence(&grant, Some(reply)), tolerances, span, cx.now);
         // Before the grant is held: the successor's exchange may panic.
         let known = cx.core.identity.as_ref().or(stated).or(grant.identity());
         let successor = next_credentials(&grant, known);
@@ -134,21 +131,24 @@ fn next_credentials(grant: &Grant, known: Option<&Identity>) -> Option<Credentia
     check_identity(known, successor.exchange().identity()).is_ok().then(|| successor.clone())
 }
 
-/// Adds what a grant says of its token's life.
-fn stating(evidence: Evidence, grant: &Grant) -> Evidence {
-    evidence
-        .expires_at(grant.expiry())
-        .lifetime(grant.lifetime())
-        .longest(jwt::lifetime(grant.token().as_bytes()))
+/// Returns what a grant and its reply say about the token's life.
+fn evidence(grant: &Grant, reply: Option<Reply<'_>>) -> Evidence {
+    Evidence {
+        expires_at: grant.expiry(),
+        lifetime: grant.lifetime(),
+        longest: jwt::lifetime(grant.token().as_bytes()),
+        date: reply.and_then(Reply::date),
+        age: reply.map_or(Some(Duration::ZERO), Reply::age),
+        is_adopted: reply.is_none(),
+    }
 }
 
 /// Holds a token that was obtained elsewhere: there is no reply whose `Date` could be compared with the device's
 /// own clock.
 pub(super) fn adopt(grant: &Grant, cx: &mut Context<'_>) -> Result<ActiveToken, AdoptError> {
     let stamp = cx.observe();
-    let evidence = stating(Evidence::default().adopted(), grant);
     let tolerances = cx.config.tolerances(false);
-    let lifetime = Lifetime::new(evidence, tolerances, (stamp, stamp), cx.now);
+    let lifetime = Lifetime::new(evidence(grant, None), tolerances, (stamp, stamp), cx.now);
     ActiveToken::hold(grant, None, lifetime, cx)
 }
 

@@ -110,25 +110,25 @@ impl Machine {
 
     /// Reads a reply; `None` if it is stale. If the exchange panics, the request has failed: an active session
     /// keeps its token, another one is unauthenticated. The token has to be for the identity that the request's
-    /// credentials state, or else for the one `stated`.
+    /// credentials state, or else for the one that the login's `current` ones state.
     pub(crate) fn receive(
         &mut self,
         id: RequestId,
         reply: Reply<'_>,
-        stated: Option<&Identity>,
+        current: Option<&Credentials>,
         config: &Config,
         now: Moment,
     ) -> Option<Received> {
         let (denial, credentials, successor) = if let AnyState::Active(active) = &mut self.state {
             let flight = active.take_flight(id, &self.core)?;
             let cx = &mut Context { core: &mut self.core, config, now };
-            let outcome = active.receive(flight, reply, stated, cx);
+            let outcome = active.receive(flight, reply, current, cx);
             let Outcome { result, credentials, successor } = outcome;
             (result.err(), credentials, successor)
         } else {
             let state = self.take_authenticating(id)?;
             let cx = &mut Context { core: &mut self.core, config, now };
-            let Outcome { result, credentials, successor } = state.receive(reply, stated, cx);
+            let Outcome { result, credentials, successor } = state.receive(reply, current, cx);
             let (state, denial) = match result {
                 Ok(state) => (AnyState::Active(state), None),
                 Err((state, denial)) => (AnyState::Unauthenticated(state), Some(denial)),
@@ -179,11 +179,8 @@ impl Machine {
         Ok(self.core.last.get())
     }
 
-    /// Leaves Active if the token has certainly expired.
-    pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
-        // In another state, time brings nothing, and a typed session takes no reading.
-        self.active()?;
-        self.core.observe(now);
+    /// Leaves Active if the token has certainly expired, as of the last reading.
+    pub(crate) fn advance(&mut self) -> Option<Transition> {
         let lifetime = &self.active()?.token.lifetime;
         if lifetime.validity(self.core.clock.stamp()) != Validity::Expired {
             return None;

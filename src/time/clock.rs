@@ -16,19 +16,8 @@ const LEAP: i64 = 1 << 40;
 /// Monotonic time counts as it comes; what goes backwards counts as nothing and becomes the new base.
 /// Where the wall clock runs ahead of the monotonic one, the device may have slept: that is kept
 /// apart, as time that *may* have passed.
-///
-/// ```
-/// use videokit_session::Moment;
-/// use videokit_session::time::Clock;
-///
-/// let start = Clock::default().advanced(Moment::from_millis(0, 1_000_000));
-/// // An hour of sleep: the monotonic clock stopped, the wall clock did not.
-/// let awake = start.advanced(Moment::from_millis(5, 4_600_005));
-/// assert_eq!(awake.stamp().ticks() - start.stamp().ticks(), 5);
-/// assert_eq!(awake.stamp().ahead() - start.stamp().ahead(), 3_600_000);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Clock {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Clock {
     last: Moment,
     ticks: u64,
     pub(crate) drift: i64,
@@ -37,8 +26,7 @@ pub struct Clock {
 
 impl Clock {
     /// This clock after one more reading.
-    #[must_use]
-    pub fn advanced(self, now: Moment) -> Self {
+    pub(crate) fn advanced(self, now: Moment) -> Self {
         if now == self.last {
             return self;
         }
@@ -63,8 +51,7 @@ impl Clock {
     }
 
     /// Returns the elapsed time as of the last reading.
-    #[must_use]
-    pub fn stamp(self) -> Stamp {
+    pub(crate) fn stamp(self) -> Stamp {
         Stamp {
             ticks: self.ticks,
             ahead: self.jumps.saturating_add(self.drift.max(0)),
@@ -74,8 +61,8 @@ impl Clock {
 }
 
 /// A point in a [`Clock`]'s elapsed time. Only differences between two stamps mean anything.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct Stamp {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stamp {
     ticks: u64,
     ahead: i64,
     /// How far the wall clock stands behind the monotonic one, not banked: 0 or less.
@@ -84,14 +71,17 @@ pub struct Stamp {
 
 impl Stamp {
     /// Monotonic milliseconds: time that has certainly passed.
-    #[must_use]
-    pub const fn ticks(self) -> u64 {
+    pub(crate) const fn ticks(self) -> u64 {
         self.ticks
     }
 
+    /// Returns the ticks that many milliseconds later; 0, which is always past, if there are none.
+    pub(super) fn ticks_after(self, millis: i64) -> u64 {
+        if millis > 0 { self.ticks.saturating_add_signed(millis) } else { 0 }
+    }
+
     /// Milliseconds by which the wall clock ran ahead: time that may have passed besides.
-    #[must_use]
-    pub const fn ahead(self) -> i64 {
+    pub(crate) const fn ahead(self) -> i64 {
         self.ahead
     }
 
@@ -100,19 +90,7 @@ impl Stamp {
     /// A wall clock that stood behind the monotonic one at the earlier stamp counts from where it stood, so
     /// sleep that only lets it catch up counts in full. The result is below 0 where the wall clock took back
     /// what it had run ahead by then.
-    ///
-    /// ```
-    /// use videokit_session::Moment;
-    /// use videokit_session::time::Clock;
-    ///
-    /// let start = Clock::default().advanced(Moment::from_millis(0, 1_000_000));
-    /// // The wall clock is set back by 900 ms, then the device sleeps for 900 ms.
-    /// let behind = start.advanced(Moment::from_millis(0, 999_100));
-    /// let awake = behind.advanced(Moment::from_millis(0, 1_000_000));
-    /// assert_eq!(awake.stamp().ahead_since(behind.stamp()), 900);
-    /// ```
-    #[must_use]
-    pub const fn ahead_since(self, earlier: Self) -> i64 {
+    pub(crate) const fn ahead_since(self, earlier: Self) -> i64 {
         self.ahead.saturating_sub(earlier.ahead.saturating_add(earlier.behind))
     }
 }
@@ -191,6 +169,19 @@ mod tests {
             let later = earlier.advanced(Moment::from_millis(10_000, first + then));
             assert_eq!(later.stamp().ahead_since(earlier.stamp()), ahead, "{first} {then}");
         }
+    }
+
+    #[test]
+    fn sleep_is_time_that_may_have_passed() {
+        let start = Clock::default().advanced(Moment::from_millis(0, 1_000_000));
+        // An hour of sleep: the monotonic clock stopped, the wall clock did not.
+        let awake = start.advanced(Moment::from_millis(5, 4_600_005));
+        assert_eq!(awake.stamp().ticks() - start.stamp().ticks(), 5);
+        assert_eq!(awake.stamp().ahead() - start.stamp().ahead(), 3_600_000);
+        // The wall clock is set back by 900 ms, then the device sleeps for 900 ms.
+        let behind = start.advanced(Moment::from_millis(0, 999_100));
+        let awake = behind.advanced(Moment::from_millis(0, 1_000_000));
+        assert_eq!(awake.stamp().ahead_since(behind.stamp()), 900);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How long a token still lives, as an interval that holds the truth.
+//! How long a token still lives, as an interval that contains the true time.
 
 use super::clock::{DRIFT, Stamp};
 use super::evidence::{Bounds, Evidence, Tolerances, signed};
@@ -7,35 +7,19 @@ use super::moment::Moment;
 /// What the formula allows for drift that [`Clock`](super::Clock) has not banked yet, in milliseconds.
 const UNBANKED: i64 = 1_000;
 
-/// The remaining lifetime of one token, fixed when its grant was read.
-///
-/// ```text
-/// lo = L - 1000 - σ - Age - (Δticks_sent + Δticks_sent/1024 + Δahead_sent + 1000)
-/// hi = L + r + σ          - (Δticks_received - Δticks_received/1024)
-/// ```
-///
-/// with `L = expiresAt - Date`, and `r` = 1000 where `expiresAt` names a whole second. The remaining
-/// lifetime is at least `lo` and at most `hi`, under the [contract](crate::time). What stands before the
-/// brackets, and the bound that the schedule of renewals counts from:
-///
-/// | what is known | `lo` | `hi` | schedule |
-/// |---|---|---|---|
-/// | `expiresAt` and `Date` | L - 1000 - σ - Age | L + r + σ | as `lo` |
-/// | `expiresAt`, and the wall clock at receipt in place of `Date` | L - 1000 - ω - Age | L + r + ω | as `lo` |
-/// | the same, with `hi <= 0`: the wall clock is not believed | L - 1000 - ω - Age | no end | the assumed lifetime; as `lo` for an [adopted](Evidence::adopted) token |
-/// | the same, with L over 366 days; or nothing is stated: the expiry is unknown | the assumed lifetime | no end | as `lo` |
-/// | a [relative](Evidence::lifetime) lifetime L, with `r` = 1000 for whole seconds | L - Age | L + r | as `lo` |
-///
-/// * Of an `expiresAt` and a relative lifetime, the shorter bound counts at each end.
-/// * A JWT's `exp - iat` bounds all three.
-/// * An `Age` that can't be read leaves no lower bound: `lo` is `i64::MIN`, so the token is never Valid. The
-///   schedule goes as if there were no `Age`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Lifetime {
+/// The remaining lifetime of one token, fixed when its grant was read. The formula is the
+/// [module](crate::time#the-remaining-lifetime)'s.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lifetime {
     pub(crate) sent: Stamp,
     pub(crate) received: Stamp,
-    bounds: Bounds,
-    /// Before this tick the token is Valid, if the wall clock did not run ahead by more than it may drift.
+    /// `lo` before any time is counted, in milliseconds.
+    at_least: i64,
+    /// `hi` likewise; `None` where no end is known.
+    at_most: Option<i64>,
+    /// What the schedule counts from.
+    scheduled: i64,
+    /// Before this tick the token is Valid, as long as the wall clock runs ahead by no more than it may drift.
     valid_until: u64,
     /// From this tick on, `hi` is 0 or less; `u64::MAX` where no end is known.
     expires: u64,
@@ -44,22 +28,18 @@ pub struct Lifetime {
 impl Lifetime {
     /// Returns the lifetime of a token whose request was sent at `sent` and whose reply came in at
     /// `received`, when the wall clock of `now` was read. For an adopted token, all three are one moment.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         evidence: Evidence,
         tolerances: Tolerances,
         (sent, received): (Stamp, Stamp),
         now: Moment,
     ) -> Self {
-        let bounds = evidence.bounds(tolerances, now);
-        let after = |start: Stamp, millis: i64| start.ticks().saturating_add_signed(millis.max(0));
-        let expires = bounds.at_most.map_or(u64::MAX, |hi| match hi {
-            ..=0 => 0,
-            _ => after(received, to_lose_slowly(hi)),
-        });
-        let certain = bounds.at_least.saturating_sub(UNBANKED).saturating_sub(DRIFT);
-        let valid_until = after(sent, to_lose_quickly(certain)).min(expires);
-        Self { sent, received, bounds, valid_until, expires }
+        let Bounds { at_least, at_most, scheduled } = evidence.bounds(tolerances, now);
+        let expires = at_most.map_or(u64::MAX, |hi| received.ticks_after(to_lose_slowly(hi)));
+        let certain = at_least.saturating_sub(UNBANKED).saturating_sub(DRIFT);
+        let valid_until = sent.ticks_after(to_lose_quickly(certain)).min(expires);
+        let scheduled = scheduled.unwrap_or(at_least);
+        Self { sent, received, at_least, at_most, scheduled, valid_until, expires }
     }
 
     /// Returns what the interval means at `at`: the [validity](Remaining::validity) of what remains.
@@ -71,14 +51,13 @@ impl Lifetime {
     }
 
     /// Returns what is left at `at`.
-    #[must_use]
-    pub fn remaining(&self, at: Stamp) -> Remaining {
+    pub(crate) fn remaining(&self, at: Stamp) -> Remaining {
         let since_received = signed(at.ticks().saturating_sub(self.received.ticks()));
         // A fast clock adds up to 1/1024. The wall clock has no say: it may have been set forward.
         let passed_at_least = since_received.saturating_sub(since_received / 1_024);
         Remaining {
-            at_least: self.bounds.at_least.saturating_sub(self.passed_at_most(at)),
-            at_most: self.bounds.at_most.map(|hi| hi.saturating_sub(passed_at_least)),
+            at_least: self.at_least.saturating_sub(self.passed_at_most(at)),
+            at_most: self.at_most.map(|hi| hi.saturating_sub(passed_at_least)),
         }
     }
 
@@ -94,12 +73,12 @@ impl Lifetime {
 
     /// Returns the bound that the schedule counts from, in milliseconds, before any time is counted.
     pub(crate) const fn scheduled(&self) -> i64 {
-        self.bounds.scheduled
+        self.scheduled
     }
 
     /// Returns what is left of [`scheduled`](Self::scheduled) at `at`, in milliseconds, counted as `lo` is.
     pub(crate) fn scheduled_at(&self, at: Stamp) -> i64 {
-        self.scheduled().saturating_sub(self.passed_at_most(at))
+        self.scheduled.saturating_sub(self.passed_at_most(at))
     }
 
     /// Returns the token's age at `at`, in milliseconds: Δticks + Δahead since its request was sent, not
@@ -111,8 +90,7 @@ impl Lifetime {
 
     /// Returns this lifetime with a schedule that counts from no more than `limit` milliseconds.
     pub(crate) fn shortened(self, limit: u64) -> Self {
-        let scheduled = self.bounds.scheduled.min(signed(limit));
-        Self { bounds: Bounds { scheduled, ..self.bounds }, ..self }
+        Self { scheduled: self.scheduled.min(signed(limit)), ..self }
     }
 
     /// Returns what the schedule had left when the reply came in, in milliseconds.
@@ -122,20 +100,17 @@ impl Lifetime {
 
     /// Returns how many milliseconds of monotonic time there are from `at` until the bound that the
     /// schedule counts from has fallen to `level`, if the wall clock does not run ahead meanwhile; 0 if it
-    /// has. That bound is `lo`, except where the [table](Self) names another.
-    #[must_use]
-    pub fn until_at_least(&self, level: i64, at: Stamp) -> u64 {
-        let to_lose = self.scheduled().saturating_sub(UNBANKED).saturating_sub(level);
+    /// has. That bound is `lo`, except where the [table](crate::time#the-remaining-lifetime) names another.
+    pub(crate) fn until_at_least(&self, level: i64, at: Stamp) -> u64 {
+        let to_lose = self.scheduled.saturating_sub(UNBANKED).saturating_sub(level);
         let total = to_lose_quickly(to_lose.saturating_sub(at.ahead_since(self.sent)));
-        let falls = self.sent.ticks().saturating_add_signed(total.max(0));
-        falls.saturating_sub(at.ticks())
+        self.sent.ticks_after(total).saturating_sub(at.ticks())
     }
 
     /// Returns how many milliseconds of monotonic time there are from `at` until `hi` has fallen to 0; 0 if
     /// it has, `None` if it never does.
-    #[must_use]
-    pub fn until_expired(&self, at: Stamp) -> Option<u64> {
-        self.bounds.at_most.map(|_| self.expires.saturating_sub(at.ticks()))
+    pub(crate) fn until_expired(&self, at: Stamp) -> Option<u64> {
+        self.at_most.map(|_| self.expires.saturating_sub(at.ticks()))
     }
 }
 
@@ -187,7 +162,7 @@ pub enum Validity {
     /// It certainly lives (`lo > 0`).
     Valid,
     /// It may have expired (`lo <= 0 < hi`): it is still served. Renewal is due, except where asking again
-    /// would give the same: see the schedule of a [`Lifetime`].
+    /// would give the same: see the [schedule](crate::time#the-remaining-lifetime).
     Unsure,
     /// It has certainly expired (`hi <= 0`): it is not served.
     Expired,
@@ -234,7 +209,7 @@ mod tests {
 
     #[test]
     fn each_term_counts_as_the_formula_says() {
-        let base = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
+        let base = expires(Evidence::NONE, T0 + 60_000).date(Some(T0));
         // L = 60 000; lo also loses 1000 + σ 500 + (200 + 0 + 0 + 1000); hi gains r 1000 + σ 500.
         assert_eq!(interval(base, 0), (57_300, Some(61_500)));
         let fraction = expires(base, T0 + 60_001);
@@ -245,7 +220,7 @@ mod tests {
 
     #[test]
     fn without_date_the_wall_clock_stands_in() {
-        let evidence = expires(Evidence::default(), T0 + 600_000);
+        let evidence = expires(Evidence::NONE, T0 + 600_000);
         // L = 600 000 - 200 by the wall; ω = 60 000 for σ.
         assert_eq!(interval(evidence, T0), (537_600, Some(660_800)));
         let unknown = (900_000 - 1_200, None);
@@ -253,7 +228,7 @@ mod tests {
         let edge = T0 + 600_000 - LONGEST_BY_WALL - 200;
         assert_ne!(interval(evidence, edge), unknown, "366 days are believed");
         assert_eq!(interval(evidence, edge - 1), unknown, "one more millisecond is not");
-        assert_eq!(interval(Evidence::default(), T0), unknown, "nothing was stated");
+        assert_eq!(interval(Evidence::NONE, T0), unknown, "nothing was stated");
     }
 
     /// What is left of the schedule's bound in the moment of receipt.
@@ -264,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_wall_clock_alone_never_calls_a_token_expired() {
-        let evidence = expires(Evidence::default(), T0 + 600_000);
+        let evidence = expires(Evidence::NONE, T0 + 600_000);
         let lo = |wall: i64| (T0 + 600_000 - (wall + 200)) - 61_000 - 1_200;
         // `hi` would be 600 000 - 660 799 - 200 + 61 000 = 1.
         let edge = T0 + 660_799;
@@ -293,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_relative_lifetime_needs_no_clock_but_the_callers() {
-        let lives = |millis| Evidence::default().lifetime(Some(Duration::from_millis(millis)));
+        let lives = |millis| Evidence::NONE.lifetime(Some(Duration::from_millis(millis)));
         for wall in [0, T0, i64::MAX - 300] {
             // lo loses (200 + 0 + 0 + 1000); hi gains r.
             assert_eq!(interval(lives(60_000), wall), (58_800, Some(61_000)), "{wall}");
@@ -317,7 +292,7 @@ mod tests {
 
     #[test]
     fn of_a_lifetime_and_an_expiry_the_shorter_bound_counts_at_each_end() {
-        let expiry = expires(Evidence::default(), T0 + 60_000).date(Some(T0)); // 57 300 to 61 500
+        let expiry = expires(Evidence::NONE, T0 + 60_000).date(Some(T0)); // 57 300 to 61 500
         let both = |millis| {
             let both = expiry.lifetime(Some(Duration::from_millis(millis)));
             let (lo, hi) = interval(both, 0);
@@ -332,11 +307,9 @@ mod tests {
 
     #[test]
     fn an_age_that_cannot_be_read_leaves_no_lower_bound_and_the_schedule_alone() {
-        let dated = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
-        let relative = Evidence::default().lifetime(Some(Duration::from_secs(60)));
-        for evidence in
-            [dated, relative, Evidence::default(), Evidence::default().longest(Some(9_000))]
-        {
+        let dated = expires(Evidence::NONE, T0 + 60_000).date(Some(T0));
+        let relative = Evidence::NONE.lifetime(Some(Duration::from_secs(60)));
+        for evidence in [dated, relative, Evidence::NONE, Evidence::NONE.longest(Some(9_000))] {
             let unread = evidence.unreadable_age();
             let (_, hi) = interval(evidence, 0);
             assert_eq!(interval(unread, 0), (i64::MIN, hi));
@@ -350,7 +323,7 @@ mod tests {
         let now = Moment::from_millis(100_200, T0 + 200);
         let received = sent.advanced(now);
         let stamps = (sent.stamp(), received.stamp());
-        let lifetime = Lifetime::new(Evidence::default(), tolerances(), stamps, now);
+        let lifetime = Lifetime::new(Evidence::NONE, tolerances(), stamps, now);
         let age = |mono: u64, wall: i64| {
             lifetime.age_at(received.advanced(Moment::from_millis(mono, T0 + wall)).stamp())
         };
@@ -363,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_limit_shortens_the_schedule_alone_and_never_stretches_it() {
-        let base = expires(Evidence::default(), T0 + 600_000).date(Some(T0));
+        let base = expires(Evidence::NONE, T0 + 600_000).date(Some(T0));
         let (stated, received) = lifetime(base, 0);
         let at = received.stamp();
         for (limit, scheduled) in [(60_000, 58_800), (1_000_000, 597_300), (u64::MAX, 597_300)] {
@@ -375,18 +348,18 @@ mod tests {
 
     #[test]
     fn a_jwt_lifetime_bounds_both_ends_and_never_stretches_them() {
-        let base = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
+        let base = expires(Evidence::NONE, T0 + 60_000).date(Some(T0));
         assert_eq!(interval(base.longest(Some(30_000)), 0), (27_300, Some(31_500)));
         assert_eq!(interval(base.longest(Some(90_000)), 0), (57_300, Some(61_500)));
-        let unknown = Evidence::default().longest(Some(30_000));
+        let unknown = Evidence::NONE.longest(Some(30_000));
         assert_eq!(interval(unknown, 0), (27_300, Some(31_500)));
-        let long = Evidence::default().longest(Some(9_000_000));
+        let long = Evidence::NONE.longest(Some(9_000_000));
         assert_eq!(interval(long, 0), (898_800, Some(9_001_500)));
     }
 
     #[test]
     fn time_passes_slower_for_hi_and_faster_for_lo() {
-        let base = expires(Evidence::default(), T0 + 60_000).date(Some(T0));
+        let base = expires(Evidence::NONE, T0 + 60_000).date(Some(T0));
         let (lifetime, received) = lifetime(base, 0);
         let later = received.advanced(Moment::from_millis(100_200 + 10_240, 200 + 10_240 + 400));
         let left = lifetime.remaining(later.stamp());
@@ -434,7 +407,7 @@ mod tests {
 
     #[test]
     fn waiting_times_end_exactly_at_their_edge() {
-        let base = expires(Evidence::default(), T0 + 3_600_000).date(Some(T0));
+        let base = expires(Evidence::NONE, T0 + 3_600_000).date(Some(T0));
         let (lifetime, received) = lifetime(base, 0);
         for passed in [0, 1, 1_023, 1_024, 77_777, 2_000_000] {
             let at = |ms: u64| {
@@ -458,7 +431,7 @@ mod tests {
         for expires_at in [i64::MIN, -1, 0, i64::MAX] {
             for date in [None, Some(i64::MIN), Some(0), Some(i64::MAX)] {
                 for longest in [None, Some(i64::MIN), Some(i64::MAX)] {
-                    let evidence = expires(Evidence::default(), expires_at)
+                    let evidence = expires(Evidence::NONE, expires_at)
                         .date(date)
                         .age(Duration::MAX)
                         .longest(longest);

@@ -18,7 +18,7 @@
 //! let user = Identity::new("user-17")?;
 //! let gateway = Gateway::new(ApiToken::new("my-app:my-secret")?, user);
 //! let now = Moment::from_millis(0, 1_795_492_800_000); // yours comes from two clocks
-//! driver.start(Credentials::for_development(gateway).into(), now);
+//! driver.start(Credentials::for_development(gateway), now);
 //! let Output::Event(event) = driver.poll(now) else { panic!("it says what it does") };
 //! println!("{event}");
 //! let Output::Send(outgoing) = driver.poll(now) else { panic!("it asks for a token") };
@@ -59,14 +59,16 @@
 //! |---|---|
 //! | `n` | the line's number, counted from the one after the first |
 //! | `mono`, `wall` | the moment of the call: milliseconds since the caller's start, and since 1970 |
-//! | `in` | a call: `start`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop` or `observe` |
+//! | `in` | a call: `start`, `set_credentials`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop` or `observe` |
 //! | or `out` | what it answered: `send`, `abandon`, `event` or `wait` to a poll, `ok` or `stale` to a response and a failure; the other calls answer nothing |
 //! | `state` | the session's state, on the last line of a call that changed it. It begins as Unauthenticated |
 //! | `token` | the token's generation, its [validity](crate::Validity) and its [remaining lifetime](crate::time::Remaining), on the last line of a call that changed one of the first two; `none` when it is gone. It begins as that |
 //! | `sum` | the checksum |
 //!
 //! Of a reply it says status, `Date`, `Age` (or that it can't be read), `Retry-After`, and what the exchange made of it: what was
-//! granted, or the [`Denial`](crate::exchange::Denial). A stale reply is not looked at.
+//! granted, with the credentials that it brings for the next request, or the [`Denial`](crate::exchange::Denial). A stale
+//! reply is not looked at. Of credentials it says their stand-in, where they ask and where they state that they do, whose
+//! they are, their scopes, and whether their secret is usable once.
 //!
 //! Names ending in `_ms` are milliseconds. Values that this crate's API has names for are called by those
 //! names.

@@ -53,10 +53,7 @@ fn a_session_says_where_it_stands() {
             active,
             "state: Active { generation: Generation(1), .. }, cause: Some(Granted), generations: 1",
         ),
-        (
-            any,
-            "state: Active { generation: Generation(1), .. }, cause: Some(Granted), generations: 1",
-        ),
+        (any, "state: Active, cause: Some(Granted), generations: 1"),
     ] {
         assert_eq!(text, format!("Session {{ {inside}, .. }}"));
     }
@@ -112,8 +109,10 @@ fn a_reply_that_leaves_a_session_without_a_token_says_why() {
     let session = too_late.into_session();
     let stale = session.receive(first.id(), &says(503, ""), now).unwrap_err();
     for (error, state) in [(denied, "authentication failed: "), (stale, "still authenticating: ")] {
-        let cause = error.source().unwrap().to_string();
+        let rejected = error.source().unwrap();
+        let cause = rejected.source().unwrap().to_string();
         assert_eq!(error.to_string(), format!("{state}{cause}"));
+        assert!(rejected.to_string().ends_with(&format!(": {cause}")), "{rejected}");
     }
 }
 

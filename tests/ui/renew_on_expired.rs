@@ -1,8 +1,8 @@
 //! An expired token can't be renewed: the session authenticates again.
-use videokit_session::{Expired, Moment, Session};
+use videokit_session::{Credentials, Expired, Moment, Session};
 
-fn misuse(session: &mut Session<Expired>, now: Moment) {
-    let _ = session.renew(now);
+fn misuse(session: &mut Session<Expired>, credentials: &Credentials, now: Moment) {
+    let _ = session.renew(credentials, now);
 }
 
 fn main() {}

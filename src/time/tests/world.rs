@@ -5,9 +5,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use videokit_session::Moment;
+use crate::Moment;
 
-use crate::kind::Kind;
+use super::kind::Kind;
 
 pub(crate) const MS: i64 = 1_000;
 pub(crate) const SECOND: i64 = 1_000 * MS;

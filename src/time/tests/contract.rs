@@ -1,23 +1,23 @@
-//! The contract of `videokit_session::time`, in a hundred thousand worlds.
+//! The contract of `crate::time`, in a hundred thousand worlds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use videokit_session::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::{AdoptError, Advance, ReceiveError};
-use videokit_session::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
-use videokit_session::{
+use crate::exchange::{BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, Reply};
+use crate::session::{AdoptError, Advance, ReceiveError};
+use crate::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
+use crate::{
     Active, AllowedOrigin, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
     Moment, Session, TransportFailure, Unauthenticated, Validity,
 };
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 
-use crate::draft::world;
-use crate::kind::Kind;
-use crate::world::{DAY, MS, Reading, SECOND, Said, World};
+use super::draft::world;
+use super::kind::Kind;
+use super::world::{DAY, MS, Reading, SECOND, Said, World};
 
 const WORLDS: u64 = 100_000;
 
@@ -128,7 +128,7 @@ enum Way {
 
 /// What is said of the token: all of it but an age, and all of it.
 fn evidence(world: &World, way: Way) -> (Evidence, Evidence) {
-    let said = Evidence::default()
+    let said = Evidence::NONE
         .expires_at(world.said.expires_at.map(ExpiresAt::from_millis))
         .date(world.said.date)
         .longest(world.said.jwt.map(|(exp, iat)| (exp - iat) * 1_000));
@@ -215,6 +215,7 @@ fn judge(world: &World, way: Way, tally: &mut Tally) -> Vec<Remaining> {
     for reading in &world.readings {
         clock = clock.advanced(reading.moment);
         let left = lifetime.remaining(clock.stamp());
+        holds!(world, lifetime.validity(clock.stamp()) == left.validity(), "the short way");
         judged.push(left);
         *tally.judgements.entry(left.validity()).or_default() += 1;
         check_start(world, &wanted, reading, left);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::Moment;
+use crate::time::{Clock, Evidence, ExpiresAt, Lifetime, Tolerances};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use videokit_session::Moment;
-use videokit_session::time::{Clock, Evidence, ExpiresAt, Lifetime, Tolerances};
 
 /// Integers of every size, and those at the edges of the arithmetic.
 fn integer() -> impl Strategy<Value = i64> {
@@ -41,7 +41,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let lifetime = proptest::option::of(duration());
     let parts = (maybe(), lifetime, maybe(), age, maybe(), any::<bool>());
     parts.prop_map(|(expires_at, lifetime, date, age, longest, adopted)| {
-        let evidence = Evidence::default()
+        let evidence = Evidence::NONE
             .expires_at(expires_at.map(ExpiresAt::from_millis))
             .lifetime(lifetime)
             .date(date)
@@ -76,6 +76,7 @@ proptest! {
             clock = clock.advanced(now);
             let left = lifetime.remaining(clock.stamp());
             prop_assert!(clock.stamp().ticks() >= ticks);
+            prop_assert_eq!(lifetime.validity(clock.stamp()), left.validity(), "the short way");
             prop_assert_eq!(left.at_most_millis().is_some(), last.at_most_millis().is_some());
             prop_assert!(left.at_most_millis() <= last.at_most_millis(), "hi never grows");
             // What the wall clock showed and took back, it took back within the second of drift.
@@ -111,6 +112,7 @@ proptest! {
             let lifetime = Lifetime::new(evidence, tolerances, span, moments[received]);
             let (first, now) = (lifetime.remaining(stamps[received]), lifetime.remaining(at));
             prop_assert!(now.at_most_millis() <= first.at_most_millis());
+            prop_assert_eq!(lifetime.validity(at), now.validity(), "the short way");
             let _ = (lifetime.until_at_least(level, at), lifetime.until_expired(at));
         }
     }

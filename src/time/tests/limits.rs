@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use videokit_session::exchange::{DenialKind, Flaw};
-use videokit_session::session::{Advance, ConfigBuilder, ReceiveError};
-use videokit_session::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
-use videokit_session::{
+use crate::exchange::{DenialKind, Flaw};
+use crate::session::{Advance, ConfigBuilder, ReceiveError};
+use crate::time::{Clock, Evidence, ExpiresAt, Lifetime, Remaining, Tolerances};
+use crate::{
     Active, AllowedOrigin, ApiToken, Config, Credentials, Gateway, Identity, Moment, Session,
     TransportFailure, Unauthenticated, Validity,
 };
@@ -373,7 +373,7 @@ fn a_jwt_bounds_a_life_that_its_reply_exaggerates() {
     let tolerances =
         Tolerances::new(Duration::from_secs(1), Duration::from_secs(120), Duration::from_secs(900));
     let left = |expires_at: Option<i64>, longest| {
-        let evidence = Evidence::default()
+        let evidence = Evidence::NONE
             .expires_at(expires_at.map(ExpiresAt::from_millis))
             .date(Some(WALL))
             .longest(longest);

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use videokit_session::Moment;
+use crate::Moment;
 
-use crate::chance::Rng;
-use crate::kind::Kind;
-use crate::world::{DAY, MS, Reading, SECOND, Said, World};
+use super::chance::Rng;
+use super::kind::Kind;
+use super::world::{DAY, MS, Reading, SECOND, Said, World};
 
 /// 2026-11-24T04:00:00Z.
 const EPOCH: i64 = 1_795_492_800 * SECOND;

@@ -23,6 +23,9 @@ pub(super) struct Renewable {
     pub(super) credentials: Credentials,
     /// The credentials that the caller last started with or set, where successors have taken their place.
     pub(super) given: Option<Box<Credentials>>,
+    /// Where the next request goes, once that was looked up; `Some(None)` if looking it up failed, by a panic of the
+    /// exchange.
+    pub(super) endpoint: Option<Option<Endpoint>>,
     /// A token that is adopted with the next poll.
     pub(super) pending: Option<Box<Grant>>,
     pub(super) blocked: Option<Blocked>,
@@ -89,7 +92,14 @@ impl Login {
 
 impl Renewable {
     pub(super) fn new(credentials: Credentials) -> Self {
-        Self { credentials, given: None, pending: None, blocked: None, spent_emitted: false }
+        Self {
+            credentials,
+            given: None,
+            endpoint: None,
+            pending: None,
+            blocked: None,
+            spent_emitted: false,
+        }
     }
 
     /// Returns whether the caller has started with these credentials, or set them.

@@ -137,6 +137,7 @@ impl Local {
             return;
         };
         let before = core::mem::replace(&mut login.credentials, successor.clone());
+        login.endpoint = None;
         login.given.get_or_insert_with(|| Box::new(before.clone()));
         self.emit(Event::CredentialsChanged);
         if !same_endpoint(&before, successor) {

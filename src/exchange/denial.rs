@@ -13,7 +13,11 @@ use crate::secret::TokenError;
 /// see [`server_message`](Denial::server_message).
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[must_use]
-pub struct Denial {
+pub struct Denial(Box<Parts>);
+
+/// The parts of a denial. They are boxed: many results may hold a denial, and few do.
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
     kind: DenialKind,
     status: StatusCode,
     retry_after: Option<Duration>,
@@ -236,41 +240,44 @@ impl Denial {
     /// Creates a denial. It is permanent if it is [`Refused`](DenialKind::Refused).
     pub fn new(kind: DenialKind, status: StatusCode) -> Self {
         let permanent = kind == DenialKind::Refused;
-        Self { kind, status, retry_after: None, message: None, permanent }
+        Self(Box::new(Parts { kind, status, retry_after: None, message: None, permanent }))
     }
 
     /// Sets whether the same credentials will never be granted a token. Only the exchange can know: at a backend, an
     /// expired login cookie may look like a bad token.
-    pub fn with_permanence(self, permanent: bool) -> Self {
-        Self { permanent, ..self }
+    pub fn with_permanence(mut self, permanent: bool) -> Self {
+        self.0.permanent = permanent;
+        self
     }
 
     /// Sets how long the server asks to wait before the next request.
-    pub fn with_retry_after(self, wait: Option<Duration>) -> Self {
-        Self { retry_after: wait, ..self }
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
     }
 
     /// Sets the server's message.
-    pub fn with_server_message(self, message: Option<Box<str>>) -> Self {
-        Self { message, ..self }
+    pub fn with_server_message(mut self, message: Option<Box<str>>) -> Self {
+        self.0.message = message;
+        self
     }
 
     /// Returns the kind of denial.
     #[must_use]
     pub fn kind(&self) -> DenialKind {
-        self.kind
+        self.0.kind
     }
 
     /// Returns the reply's status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// Returns whether the same credentials will never be granted a token. Otherwise, retry later, with backoff.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        self.permanent
+        self.0.permanent
     }
 
     /// Returns how long the server asks to wait before the next request, counted from its reply: `Retry-After`, in
@@ -280,31 +287,31 @@ impl Denial {
     /// - A date counts from the reply's own `Date`. In a reply without `Date`, it asks for no wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.0.retry_after
     }
 
     /// Returns the reply's `error` member: the text of a string, or another type as JSON, cut to 256 characters.
     /// **It may repeat a secret**, so nothing else shows it.
     #[must_use]
     pub fn server_message(&self) -> Option<&str> {
-        self.message.as_deref()
+        self.0.message.as_deref()
     }
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+        match self.0.kind {
             DenialKind::Refused => f.write_str("the server refused")?,
             DenialKind::Throttled => f.write_str("the server is throttling requests")?,
             DenialKind::Transient => f.write_str("the server could not answer for now")?,
             DenialKind::Redirect => f.write_str("the server redirects, which is never followed")?,
             DenialKind::Malformed(flaw) => write!(f, "the reply is malformed: {flaw}")?,
         }
-        write!(f, " (status {})", self.status.as_u16())?;
-        if let Some(wait) = self.retry_after {
+        write!(f, " (status {})", self.0.status.as_u16())?;
+        if let Some(wait) = self.0.retry_after {
             write!(f, "; it asks to wait {} s", wait.as_secs())?;
         }
-        f.write_str(match (self.permanent, self.kind) {
+        f.write_str(match (self.0.permanent, self.0.kind) {
             (true, _) => "; the same request won't be granted",
             (false, DenialKind::Malformed(_) | DenialKind::Redirect) => {
                 "; asking again helps only if the server answers differently"
@@ -317,11 +324,11 @@ impl fmt::Display for Denial {
 impl fmt::Debug for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Denial")
-            .field("kind", &self.kind)
-            .field("status", &self.status.as_u16())
-            .field("retry_after", &self.retry_after)
-            .field("message", &self.message.as_ref().map(|_| "redacted"))
-            .field("permanent", &self.permanent)
+            .field("kind", &self.0.kind)
+            .field("status", &self.0.status.as_u16())
+            .field("retry_after", &self.0.retry_after)
+            .field("message", &self.0.message.as_ref().map(|_| "redacted"))
+            .field("permanent", &self.0.permanent)
             .finish()
     }
 }

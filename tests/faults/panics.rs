@@ -192,7 +192,7 @@ const BUILDING: &[Point] = &[
     ("a request after the token expired", Play::expired, poll, BUILD),
 ];
 
-const BUILD: &[Method] = &[M::Request, M::Identity, M::BodyLimit, M::IsSingleUse, M::Endpoint];
+const BUILD: &[Method] = &[M::Request, M::Identity, M::BodyLimit, M::IsSingleUse];
 
 fn poll(play: &mut Play) {
     match play.driver.poll(play.now) {

@@ -105,9 +105,9 @@ impl Exchange for Plain {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let body = reply.granting_body(PLAIN_LIMIT)?;
-        SessionToken::new(body).map(Grant::new).map_err(|error| {
-            Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status())
-        })
+        SessionToken::new(body)
+            .map(Grant::new)
+            .map_err(|error| Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status()))
     }
 }
 

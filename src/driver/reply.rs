@@ -278,7 +278,7 @@ impl Local {
 /// Returns whether a reply tells as little as a lost one: it may have been a grant, which used the credentials
 /// up. Markup is a captive portal's page: the service has not seen the request.
 fn is_lost(denial: &Denial) -> bool {
-    let granting = denial.status().is_some_and(|status| status.is_success());
+    let granting = denial.status().is_success();
     match denial.kind() {
         DenialKind::Malformed(Flaw::Markup | Flaw::ExpiredOnArrival) => false,
         DenialKind::Malformed(_) | DenialKind::Transient => granting,

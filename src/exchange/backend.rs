@@ -10,7 +10,7 @@ use super::denial::{Denial, DenialKind};
 use super::grant::Grant;
 use super::identity::Identity;
 use super::origin::Endpoint;
-use super::reply::{Reply, check_identity};
+use super::reply::Reply;
 use super::{BODY_LIMIT, BuildError, Exchange};
 
 /// The exchange with a customer's own backend, which alone holds the API token: for apps in production.
@@ -38,7 +38,7 @@ pub struct Backend {
     headers: HeaderMap,
     body: Bytes,
     identity: Option<Identity>,
-    worth_retrying: Vec<StatusCode>,
+    temporary: Vec<StatusCode>,
     body_limit: usize,
 }
 
@@ -54,7 +54,7 @@ impl Backend {
             headers,
             body: Bytes::new(),
             identity: None,
-            worth_retrying: Vec::new(),
+            temporary: Vec::new(),
             body_limit: BODY_LIMIT,
         }
     }
@@ -87,7 +87,7 @@ impl Backend {
     /// until a purchase has gone through, for example. Any other refusal is permanent until new credentials are
     /// set.
     pub fn retry_on(mut self, status: StatusCode) -> Self {
-        self.worth_retrying.push(status);
+        self.temporary.push(status);
         self
     }
 
@@ -135,17 +135,12 @@ impl Exchange for Backend {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let grant = reply.read("sessionToken", self.body_limit, self.identity.as_ref()).map_err(
-            |denial| {
-                let passing = denial.kind() == DenialKind::Refused
-                    && self.worth_retrying.contains(&reply.status());
-                if passing { denial.with_permanence(false) } else { denial }
-            },
-        )?;
-        if let Some(wanted) = &self.identity {
-            check_identity(&grant, wanted).map_err(|flaw| reply.flawed(flaw))?;
-        }
-        Ok(grant)
+        let grant = reply.read("sessionToken", self.body_limit, self.identity.as_ref());
+        grant.map_err(|denial| {
+            let is_temporary =
+                denial.kind() == DenialKind::Refused && self.temporary.contains(&reply.status());
+            if is_temporary { denial.with_permanence(false) } else { denial }
+        })
     }
 
     fn identity(&self) -> Option<&Identity> {
@@ -169,7 +164,7 @@ impl fmt::Debug for Backend {
             .field("headers", &self.headers)
             .field("body_bytes", &self.body.len())
             .field("identity", &self.identity)
-            .field("worth_retrying", &self.worth_retrying)
+            .field("temporary", &self.temporary)
             .field("body_limit", &self.body_limit)
             .finish()
     }

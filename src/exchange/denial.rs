@@ -19,7 +19,7 @@ pub struct Denial(Box<Parts>);
 #[derive(Clone, PartialEq, Eq)]
 struct Parts {
     kind: DenialKind,
-    status: Option<StatusCode>,
+    status: StatusCode,
     retry_after: Option<Duration>,
     message: Option<Box<str>>,
     permanent: bool,
@@ -238,7 +238,7 @@ impl fmt::Display for JsonType {
 
 impl Denial {
     /// Creates a denial. It is permanent if it is [`Refused`](DenialKind::Refused).
-    pub fn new(kind: DenialKind, status: Option<StatusCode>) -> Self {
+    pub fn new(kind: DenialKind, status: StatusCode) -> Self {
         let permanent = kind == DenialKind::Refused;
         Self(Box::new(Parts { kind, status, retry_after: None, message: None, permanent }))
     }
@@ -268,9 +268,9 @@ impl Denial {
         self.0.kind
     }
 
-    /// The reply's status; `None` where no reply was involved, as with a token that was adopted.
+    /// Returns the reply's status.
     #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
+    pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
@@ -307,19 +307,15 @@ impl fmt::Display for Denial {
             DenialKind::Redirect => f.write_str("the server redirects, which is never followed")?,
             DenialKind::Malformed(flaw) => write!(f, "the reply is malformed: {flaw}")?,
         }
-        if let Some(status) = self.0.status {
-            write!(f, " (status {})", status.as_u16())?;
-        }
+        write!(f, " (status {})", self.0.status.as_u16())?;
         if let Some(wait) = self.0.retry_after {
             write!(f, "; it asks to wait {} s", wait.as_secs())?;
         }
         f.write_str(match (self.0.permanent, self.0.kind) {
             (true, _) => "; the same request won't be granted",
-            (false, DenialKind::Malformed(_) | DenialKind::Redirect) if self.0.status.is_some() => {
+            (false, DenialKind::Malformed(_) | DenialKind::Redirect) => {
                 "; asking again helps only if the server answers differently"
             }
-            // A token that no reply brought.
-            (false, DenialKind::Malformed(_)) => "",
             (false, _) => "; try again later",
         })
     }
@@ -329,7 +325,7 @@ impl fmt::Debug for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Denial")
             .field("kind", &self.0.kind)
-            .field("status", &self.0.status.map(|status| status.as_u16()))
+            .field("status", &self.0.status.as_u16())
             .field("retry_after", &self.0.retry_after)
             .field("message", &self.0.message.as_ref().map(|_| "redacted"))
             .field("permanent", &self.0.permanent)

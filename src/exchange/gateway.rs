@@ -9,7 +9,7 @@ use super::denial::{Denial, Flaw};
 use super::grant::Grant;
 use super::identity::Identity;
 use super::origin::Endpoint;
-use super::reply::{Reply, check_identity};
+use super::reply::Reply;
 use super::scopes::{Scope, Scopes};
 use super::{BODY_LIMIT, BuildError, Exchange};
 use crate::secret::{ApiToken, TokenError};
@@ -158,14 +158,11 @@ impl Exchange for Gateway {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let grant =
-            reply.read(self.dialect.token_member(), self.body_limit, Some(&self.identity))?;
-        let named = if grant.identity().is_some() {
-            check_identity(&grant, &self.identity)
-        } else {
-            Err(Flaw::Missing { member: "identity" })
-        };
-        named.map_err(|flaw| reply.flawed(flaw))?;
+        let member = self.dialect.token_member();
+        let grant = reply.read(member, self.body_limit, Some(&self.identity))?;
+        if grant.identity().is_none() {
+            return Err(reply.flawed(Flaw::Missing { member: "identity" }));
+        }
         Ok(grant)
     }
 

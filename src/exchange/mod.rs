@@ -90,7 +90,7 @@ pub const BODY_LIMIT: usize = 64 * 1_024;
 ///         match SessionToken::new(body) {
 ///             Ok(token) => Ok(Grant::new(token)),
 ///             Err(error) => {
-///                 Err(Denial::new(DenialKind::Malformed(Flaw::Token(error)), Some(reply.status())))
+///                 Err(Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status()))
 ///             }
 ///         }
 ///     }

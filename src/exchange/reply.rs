@@ -168,7 +168,7 @@ impl<'a> Reply<'a> {
     }
 
     fn denial(self, kind: DenialKind) -> Denial {
-        Denial::new(kind, Some(self.status)).with_retry_after(self.retry_after())
+        Denial::new(kind, self.status).with_retry_after(self.retry_after())
     }
 
     /// Returns the denial of a reply with this flaw.
@@ -198,7 +198,11 @@ fn grant(
     let expires_at = members.expires_at.and_then(Value::unless_null);
     let expires_at = expires_at.map(|value| value.string("expiresAt")).transpose()?;
     let scopes = members.scopes.and_then(granted_scopes);
-    Ok(Grant::read(token, identity, expires_at.as_deref(), scopes))
+    let grant = Grant::read(token, identity, expires_at.as_deref(), scopes);
+    if let Some(expected) = expected {
+        check_identity(&grant, expected)?;
+    }
+    Ok(grant)
 }
 
 /// Returns the identity that a reply names: the expected one, if it is that.

@@ -106,7 +106,7 @@ impl Exchange for Plain {
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let body = reply.granting_body(PLAIN_LIMIT)?;
         SessionToken::new(body).map(Grant::new).map_err(|error| {
-            Denial::new(DenialKind::Malformed(Flaw::Token(error)), Some(reply.status()))
+            Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status())
         })
     }
 }
@@ -142,7 +142,7 @@ fn check_grant(asked: Asked, response: &Response<Bytes>, grant: &Grant) {
 
 fn check_denial(asked: Asked, response: &Response<Bytes>, denial: &Denial) {
     let status = response.status().as_u16();
-    assert_eq!(denial.status(), Some(response.status()));
+    assert_eq!(denial.status(), response.status());
     let kind = denial.kind();
     assert!(kind_fits(status, response.body(), kind), "{status} as {kind:?}");
     let passing = asked != Asked::Gateway && asked != Asked::Legacy && status == 402;

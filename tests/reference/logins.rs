@@ -187,12 +187,16 @@ impl Login {
                 adopted(Bearer { text, identity, said })
             }
             Self::Rotated => match before.ask {
-                Some(Ask { identity, secret, endpoint: Some(path), kind: AskKind::Backend, .. }) => {
-                    backend(*identity, 1 - secret, path.parse().unwrap())
-                }
-                Some(Ask { identity: Some(user), secret, scopes, kind: AskKind::Gateway, .. }) => {
-                    gateway(*user, 1 - secret, *scopes)
-                }
+                Some(Ask {
+                    identity,
+                    secret,
+                    endpoint: Some(path),
+                    kind: AskKind::Backend,
+                    ..
+                }) => backend(*identity, 1 - secret, path.parse().unwrap()),
+                Some(Ask {
+                    identity: Some(user), secret, scopes, kind: AskKind::Gateway, ..
+                }) => gateway(*user, 1 - secret, *scopes),
                 Some(ask @ Ask { secret, kind: AskKind::Rotating { .. }, .. }) => {
                     let (credentials, ask) = same_with(ask, (secret + 1) % ROTATIONS);
                     (credentials.into(), StartWith::Ask(ask))
@@ -273,7 +277,9 @@ pub(crate) fn credentials(ask: &Ask) -> Credentials {
     let Ask { endpoint, scopes, identity, secret, kind } = ask;
     let (start, _) = match kind {
         AskKind::Gateway => gateway(identity.expect("it states one"), *secret, *scopes),
-        AskKind::Backend => backend(*identity, *secret, endpoint.as_ref().unwrap().parse().unwrap()),
+        AskKind::Backend => {
+            backend(*identity, *secret, endpoint.as_ref().unwrap().parse().unwrap())
+        }
         AskKind::Rotating { .. } => return same_with(ask, *secret).0,
         AskKind::Broken => Login::Broken(*secret).start(Before::default()),
     };

@@ -180,7 +180,8 @@ impl Model {
 
     /// Credentials that join the login because the caller says so.
     pub(crate) fn set_credentials(&mut self, ask: Ask) {
-        let differ = ask.identity.zip(self.identity()).is_some_and(|(stated, known)| stated != known);
+        let differ =
+            ask.identity.zip(self.identity()).is_some_and(|(stated, known)| stated != known);
         if self.login.is_none() || differ {
             self.begin(StartWith::Ask(ask));
         } else if self.next_ask() == Some(&ask) {
@@ -361,7 +362,8 @@ impl Model {
                 self.granted(sent, bearer, life);
             }
         }
-        let fits = |next: &Ask| next.identity.is_none() || next.identity == whose || whose.is_none();
+        let fits =
+            |next: &Ask| next.identity.is_none() || next.identity == whose || whose.is_none();
         if let Some(next) = successor.filter(fits).filter(|_| own) {
             if self.next_ask() != Some(&next) {
                 self.go_on_with(next);

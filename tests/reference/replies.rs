@@ -112,7 +112,8 @@ impl Asked<'_> {
 
     fn successor(&self, next: Next) -> Option<Ask> {
         let ask = self.with.filter(|ask| ask.is_single_use() && next != Next::Nothing)?;
-        let of_another = (next == Next::OfAnother).then(|| ask.identity.map_or(2, |user| 1 - user.min(1)));
+        let of_another =
+            (next == Next::OfAnother).then(|| ask.identity.map_or(2, |user| 1 - user.min(1)));
         let ask = Ask { identity: of_another.or(ask.identity), ..ask.clone() };
         let secrets = (1..ROTATIONS).map(|by| (ask.secret + by) % ROTATIONS);
         let mut asks = secrets.map(|secret| same_with(&ask, secret).1);

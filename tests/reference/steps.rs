@@ -38,7 +38,9 @@ pub(crate) enum Step {
     /// The monotonic clock leaps by more than is believed of one reading: 35,000 years.
     Leap,
     /// Another driver takes the session over, and is given the credentials again, or is not.
-    HandOver { restores: bool },
+    HandOver {
+        restores: bool,
+    },
 }
 
 /// Which request a reply or a failure names.
@@ -308,8 +310,9 @@ fn settings() -> impl Strategy<Value = Settings> {
 
 /// Any step, with these weights. Shrinks to a poll.
 fn step(weights: Weights, steady: bool) -> BoxedStrategy<Step> {
-    let Weights { poll, start, set, stop, offline, online, back, unauthorized, time, hostile, .. } =
-        weights;
+    let Weights {
+        poll, start, set, stop, offline, online, back, unauthorized, time, hostile, ..
+    } = weights;
     let Weights { grants, logins, .. } = weights;
     let servers = logins == Logins::Backends;
     let refused = prop_oneof![5 => Just(0_u8), 1 => 1_u8..3].prop_map(Step::Unauthorized);

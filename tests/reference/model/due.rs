@@ -18,7 +18,8 @@ impl Model {
         let told = matches!(answer, Answer::Told(Told::TokenNeeded(_)));
         if self.login.as_ref().is_some_and(|login| login.adopt.is_some()) {
             self.adopt();
-        } else if self.blocked() == Some(Blocked::Spent) && !self.login.as_ref().is_some_and(|login| login.told_spent)
+        } else if self.blocked() == Some(Blocked::Spent)
+            && !self.login.as_ref().is_some_and(|login| login.told_spent)
         {
             self.with_login().told_spent = true;
             self.tell(Told::CredentialsSpent);
@@ -89,6 +90,10 @@ impl Model {
         }
         self.early.give_up_suspicion();
         self.held = self.held.or(bearer.identity);
-        self.hold(bearer, life, TokenStatus { own: false, after_401: false, refused: Refused::Never });
+        self.hold(
+            bearer,
+            life,
+            TokenStatus { own: false, after_401: false, refused: Refused::Never },
+        );
     }
 }

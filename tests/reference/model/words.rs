@@ -66,7 +66,6 @@ impl Ask {
         // One secret follows another, and the user stays.
         if self.is_single_use() { 0 } else { self.secret }
     }
-
 }
 
 /// A token, with what was said about it.

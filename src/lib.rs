@@ -32,11 +32,13 @@ pub mod trace;
 #[doc = include_str!("docs/wire.md")]
 pub mod wire {}
 
-pub use driver::{Driver, Event, Output, Start, Wake};
-pub use exchange::{AllowedOrigin, Backend, Credentials, Gateway, Grant, Identity, Scope, Scopes};
+pub use driver::{Driver, Event, Output, Policy, Start, Wake};
+pub use exchange::{
+    AllowedOrigin, Backend, Credentials, Denial, Endpoint, Gateway, Grant, Identity, Scope, Scopes,
+};
 pub use secret::{ApiToken, SessionToken};
 pub use session::{
-    Active, AnySession, Authenticating, Config, Expired, Outgoing, Session, TransportFailure,
-    Unauthenticated,
+    Active, AnySession, Authenticating, Config, Expired, Outgoing, RequestId, Session,
+    TransportFailure, Unauthenticated,
 };
 pub use time::{Moment, Validity};

@@ -2,7 +2,7 @@
 
 use super::counters::bump;
 use super::event::Event;
-use super::login::Login;
+use super::login::{Login, Lookup};
 use super::output::{Idle, Output, Wait, Wake, WakeReason};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -55,14 +55,30 @@ impl Local {
             return queued.into();
         }
         if let Some(announced) = self.announced.take() {
-            return self.send(announced, turn);
+            return self.send(*announced, turn);
         }
         self.run_due(turn);
         if let Some(queued) = self.queue.pop() {
             return queued.into();
         }
+        self.look_up_endpoint();
+        self.ask_or_wait(turn)
+    }
+
+    /// Looks up where the next request goes, if a server has asked for a wait: once for the same credentials, since
+    /// the exchange may panic.
+    fn look_up_endpoint(&mut self) {
+        let asked = !self.retry_after.is_empty();
+        let login = self.login.renewable_mut();
+        if let Some(login) = login.filter(|login| asked && login.endpoint == Lookup::None) {
+            login.endpoint = Lookup::Unknown;
+            login.endpoint = Endpoint::of(&login.credentials).into();
+        }
+    }
+
+    fn ask_or_wait(&mut self, turn: Turn<'_>) -> Output {
         match self.plan(turn) {
-            Plan::Ask => self.announce(),
+            Plan::Ask => self.announce(turn).unwrap_or_else(|| self.ask_or_wait(turn)),
             Plan::Wait(wait) => {
                 let idle = Idle::new(wait, turn.at);
                 // What is being proven changes the plan with time alone.
@@ -130,7 +146,7 @@ impl Local {
 
     fn lapse(&mut self, turn: Turn<'_>) -> bool {
         let expiring = self.token_age(turn.at);
-        let Some(transition) = self.machine.advance(turn.now) else { return false };
+        let Some(transition) = self.machine.advance() else { return false };
         self.retire(expiring, turn);
         // What was known of this token is no reason to doubt the next one.
         self.abandon_proof();
@@ -209,11 +225,7 @@ impl Local {
         if !self.online || self.blocked().is_some() {
             return None;
         }
-        let asked_until = if self.retry_after.is_empty() {
-            0
-        } else {
-            self.retry_after.until(Endpoint::of(&login.credentials))
-        };
+        let asked_until = self.retry_after.until(login.endpoint.endpoint());
         let opens = [
             (self.backoff.until(), WakeReason::Backoff),
             (asked_until, WakeReason::RetryAfter),
@@ -225,23 +237,31 @@ impl Local {
             .max_by_key(|(wait, _)| *wait)
     }
 
-    /// Builds the request, and reports that it is sent next.
-    fn announce(&mut self) -> Output {
+    /// Builds the request, and reports that it is sent next. Returns `None` if it turns out to go where nothing may
+    /// be sent yet.
+    fn announce(&mut self, turn: Turn<'_>) -> Option<Output> {
         let transition = transitions::sending(self.machine.state());
         let (Some(login), Some(transition)) = (self.login.renewable_mut(), transition) else {
-            return Output::Wait(Wake::OnInput);
+            return Some(Output::Wait(Wake::OnInput));
         };
         self.calling = Some(Calling::Request(transition));
         let prepared = Prepared::new(&login.credentials, self.machine.core.identity.as_ref());
         self.calling = None;
         match prepared {
             Ok(prepared) => {
-                self.announced = Some(Announced { prepared, transition });
-                Output::Event(Event::Moved(transition))
+                if login.endpoint == Lookup::Unknown {
+                    let endpoint = Endpoint::at(prepared.uri());
+                    login.endpoint = endpoint.into();
+                    if self.retry_after.until(endpoint) > turn.ticks() {
+                        return None;
+                    }
+                }
+                self.announced = Some(Box::new(Announced { prepared, transition }));
+                Some(Output::Event(Event::Moved(transition)))
             }
             Err(error) => {
                 login.blocked = Some(Blocked::NoRequest);
-                Output::Event(Event::NotSent(error))
+                Some(Output::Event(Event::NotSent(error)))
             }
         }
     }

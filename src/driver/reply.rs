@@ -4,7 +4,7 @@ use super::backoff::{Backoff, Cause};
 use super::counters::bump;
 use super::event::Event;
 use super::learned_age::TokenAge;
-use super::login::same_endpoint;
+use super::login::{Lookup, same_endpoint};
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -137,6 +137,7 @@ impl Local {
             return;
         };
         let before = core::mem::replace(&mut login.credentials, successor.clone());
+        login.endpoint = Lookup::None;
         login.given.get_or_insert_with(|| Box::new(before.clone()));
         self.emit(Event::CredentialsChanged);
         if !same_endpoint(&before, successor) {
@@ -235,6 +236,9 @@ impl Local {
 
     /// A token that has lived long enough shows that the renewal before it cured.
     pub(super) fn observe_age(&mut self, turn: Turn<'_>) {
+        if self.learned.is_none() {
+            return;
+        }
         let age = self.token_age(turn.at);
         if let Some((learned, age)) = self.learned.as_mut().zip(age) {
             learned.observe(turn.policy(), age.millis);

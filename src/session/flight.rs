@@ -40,6 +40,10 @@ impl Prepared {
             credentials: credentials.clone(),
         })
     }
+
+    pub(crate) fn uri(&self) -> &http::Uri {
+        self.request.uri()
+    }
 }
 
 /// A request in flight.

@@ -69,7 +69,7 @@ impl Machine {
     pub(crate) fn flight(&self) -> Option<&Flight> {
         match &self.state {
             AnyState::Authenticating(state) => Some(&state.flight),
-            AnyState::Active(state) => state.flight.as_ref(),
+            AnyState::Active(state) => state.flight.as_deref(),
             AnyState::Unauthenticated(_) | AnyState::Expired(_) => None,
         }
     }
@@ -179,11 +179,8 @@ impl Machine {
         Ok(self.core.last.get())
     }
 
-    /// Leaves Active if the token has certainly expired.
-    pub(crate) fn advance(&mut self, now: Moment) -> Option<Transition> {
-        // In another state, time brings nothing, and a typed session takes no reading.
-        self.active()?;
-        self.core.observe(now);
+    /// Leaves Active if the token has certainly expired, as of the last reading.
+    pub(crate) fn advance(&mut self) -> Option<Transition> {
         let lifetime = &self.active()?.token.lifetime;
         if lifetime.validity(self.core.clock.stamp()) != Validity::Expired {
             return None;

@@ -72,9 +72,7 @@ impl ActiveToken {
         (config, seed): (&Config, u64),
         at: Stamp,
     ) -> u64 {
-        let Some(limit) = limit.filter(|limit| *limit < self.stated_age()) else {
-            return self.renewal_due_in(at);
-        };
+        let Some(limit) = limit else { return self.renewal_due_in(at) };
         let shortened = self.lifetime.shortened(limit);
         let margin = config.margin(shortened.scheduled_at_receipt(), seed, self.generation);
         shortened.until_at_least(margin, at)

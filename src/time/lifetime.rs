@@ -124,8 +124,7 @@ const fn to_lose_slowly(wanted: i64) -> i64 {
     wanted.saturating_add(wanted.saturating_sub(1) / 1_023)
 }
 
-/// The remaining lifetime of a token: at least one bound, at most the other. Negative values are time
-/// past expiry.
+/// The remaining lifetime of a token, as an interval. A negative bound is time since the expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Remaining {
     at_least: i64,
@@ -133,19 +132,19 @@ pub struct Remaining {
 }
 
 impl Remaining {
-    /// `lo`, in milliseconds: the token lives at least this long.
+    /// Returns `lo`, in milliseconds: the token lives at least this long.
     #[must_use]
     pub const fn at_least_millis(self) -> i64 {
         self.at_least
     }
 
-    /// `hi`, in milliseconds: the token lives at most this long; `None` where no end is known.
+    /// Returns `hi`, in milliseconds: the token lives at most this long. `None` if no end is known.
     #[must_use]
     pub const fn at_most_millis(self) -> Option<i64> {
         self.at_most
     }
 
-    /// What the interval means.
+    /// Returns the judgement that follows from the interval.
     #[must_use]
     pub const fn validity(self) -> Validity {
         match self {
@@ -156,15 +155,15 @@ impl Remaining {
     }
 }
 
-/// The judgement about a token's life at one moment.
+/// The judgement whether a token has expired, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Validity {
-    /// It certainly lives (`lo > 0`).
+    /// The token has certainly not expired (`lo > 0`).
     Valid,
-    /// It may have expired (`lo <= 0 < hi`): it is still served. Renewal is due, except where asking again
-    /// would give the same: see the [schedule](crate::time#the-remaining-lifetime).
+    /// The token may have expired (`lo <= 0 < hi`). It is still used, and renewal is due, except where another
+    /// request would give the same: see the [schedule](crate::time#the-remaining-lifetime).
     Unsure,
-    /// It has certainly expired (`hi <= 0`): it is not served.
+    /// The token has certainly expired (`hi <= 0`). It is not used.
     Expired,
 }
 

@@ -10,7 +10,7 @@ use super::fixtures::{Fixtures, Login as Known, Name};
 use crate::driver::backoff::Backoff;
 use crate::driver::budget::Budget;
 use crate::driver::learned_age::{LearnedAge, QUIET_GAPS};
-use crate::driver::login::{Login, Renewable};
+use crate::driver::login::{Login, Lookup, Renewable};
 use crate::driver::output::Queued;
 use crate::driver::policy::Policy;
 use crate::driver::retry_after::{Endpoint, RetryAfter, Waits};
@@ -75,6 +75,8 @@ enum CanonicalLogin {
     Renewable {
         credentials: Name,
         given: Option<Name>,
+        /// Whether it was looked up where requests go, and found.
+        looked_up: Option<Lookup>,
         pending: Option<Known>,
         blocked: Option<Blocked>,
         spent_emitted: bool,
@@ -182,10 +184,14 @@ fn canonical_login(login: &Login, active: Option<&Active>, fixtures: &Fixtures) 
         Login::Token(None) => {
             CanonicalLogin::Adopted(active.and_then(|active| fixtures.name_of_token(active)))
         }
-        Login::Renewable(Renewable { credentials, given, pending, blocked, spent_emitted }) => {
+        Login::Renewable(login) => {
+            let Renewable { credentials, given, endpoint, pending, blocked, spent_emitted } = login;
+            // Only an exchange that panics makes a difference.
+            let panics = credentials.exchange().endpoint().is_none();
             CanonicalLogin::Renewable {
                 credentials: fixtures.name(credentials),
                 given: given.as_ref().map(|given| fixtures.name(given)),
+                looked_up: panics.then_some(*endpoint),
                 pending: pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
                 blocked: *blocked,
                 spent_emitted: *spent_emitted,
@@ -266,9 +272,24 @@ impl Driver {
         driver
     }
 
+    /// Returns whether the next call reports a request over which its exchange has panicked.
+    pub(crate) fn has_panicked(&self) -> bool {
+        self.local.calling.is_some()
+    }
+
+    /// Returns whether the exchange has panicked when it was asked where its requests go.
+    pub(crate) fn misses_endpoint(&self) -> bool {
+        self.local.login.renewable().is_some_and(|login| login.endpoint == Lookup::Unknown)
+    }
+
     /// Returns how often the backoff has grown since a try last succeeded.
     pub(crate) fn backoffs(&self) -> u32 {
         self.local.backoff.failures
+    }
+
+    /// Returns the tick until which the backoff lasts.
+    pub(crate) fn backs_off_until(&self) -> u64 {
+        self.local.backoff.until
     }
 
     /// Gives the backoff that began at `now` the least or the most jitter that chance could have given it.

@@ -49,8 +49,13 @@ impl State {
     ) -> Verdict {
         match (action, answered.said) {
             (_, Said::Panicked) => {
-                self.shadow.panic();
                 self.judge_harmless(before)?;
+                if !self.driver.has_panicked() {
+                    // Asked where a request would go, the exchange has lost none.
+                    let kept = self.driver.in_flight() == before.driver.in_flight();
+                    return check(3, kept, "the request in flight was lost");
+                }
+                self.shadow.panic();
                 let over = self.driver.in_flight().is_none();
                 check(3, over, "the request goes on over which the exchange panicked")
             }
@@ -132,7 +137,9 @@ impl State {
             "there is something to do before it wakes",
         )?;
         let then = self.driver.fork().poll(now.after(time));
-        check(9, !matches!(then, Output::Wait(_)), "it wakes for nothing")
+        // Where a request goes is known then, if the exchange has panicked when it was asked for that.
+        let idles = matches!(then, Output::Wait(_)) && !self.driver.misses_endpoint();
+        check(9, !idles, "it wakes for nothing")
     }
 
     /// Until the driver has to wake up, and beyond, with the device awake or asleep on the way there.

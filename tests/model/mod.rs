@@ -172,7 +172,7 @@ const SMALL: [Bounds; 8] = [
 ];
 
 /// On demand.
-const DEEP: [Bounds; 7] = [
+const DEEP: [Bounds; 10] = [
     Bounds {
         name: "one login, beside the grid too",
         starts: &[ANN],
@@ -234,12 +234,40 @@ const DEEP: [Bounds; 7] = [
         network: true,
         ..LEARNING
     },
+    Bounds {
+        name: "credentials that are usable once, with two attempts, on the grid",
+        starts: &[ROTATING, ANN],
+        answers: &[Answer::Grant, Answer::DeadGrant, Answer::CutOff, Answer::Throttle],
+        late_answers: &[],
+        network: true,
+        attempts: Some(2),
+        ..SINGLE_USE
+    },
+    Bounds {
+        name: "credentials that are set, beside the grid too",
+        starts: &[ANN, WHOEVER],
+        answers: &[Answer::Grant, Answer::OthersGrant, Answer::Refuse],
+        network: true,
+        beside: Beside::Too,
+        ..SET
+    },
+    Bounds {
+        name: "401s and credentials that are set, on the grid",
+        starts: &[ANN, Login::BareToken],
+        sets: &[ANN_ROTATED, WHOEVER],
+        answers: &[Answer::Grant],
+        calls: true,
+        ..SET
+    },
 ];
 
 /// Goes through all bounds, and prints what was found.
 fn exhaust_all(all: &[Bounds]) {
     let mut rows = BTreeSet::new();
     for bounds in all {
+        if std::env::var("MODEL_ONLY").is_ok_and(|only| !bounds.name.contains(&only)) {
+            continue;
+        }
         let began = Instant::now();
         let exhausted = exhaust(*bounds).unwrap_or_else(|story| panic!("{story}"));
         let Exhausted { states, transitions, rows: seen } = exhausted;

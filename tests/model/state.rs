@@ -152,7 +152,9 @@ impl State {
 
     /// Whether the driver has to come back to such a token by itself, once network and answers are good.
     pub(crate) fn must_come_back(&self) -> bool {
-        self.driver.credentials().is_some() && self.driver.blocked().is_none()
+        // A panic that is still to be reported may be the last try.
+        let works = self.driver.blocked().is_none() && !self.shadow.has_panicked();
+        self.driver.credentials().is_some() && works
     }
 
     /// The transition that the next poll will tell.
@@ -190,14 +192,14 @@ impl State {
             // Being told once more what is known already.
             actions.push(Action::Online(self.shadow.online));
         }
-        if self.shadow.flight.is_some() {
+        if let Some(Flight { asked, .. }) = self.shadow.flight {
             for answer in bounds.answers {
                 actions.extend(Jitter::BOTH.map(|jitter| Action::Answer(*answer, jitter)));
             }
             for why in bounds.losses {
                 actions.extend(Jitter::BOTH.map(|jitter| Action::Lose(*why, jitter)));
             }
-            if bounds.panics {
+            if bounds.panics && asked.0 == Person::Rotating {
                 actions.push(Action::Answer(Answer::Panic, Jitter::Least));
             }
         }
@@ -275,10 +277,13 @@ impl State {
         action: Action,
         fixtures: &Fixtures,
     ) -> Answered {
-        let before = driver.backoffs();
+        let (before, until) = (driver.backoffs(), driver.backs_off_until());
         let act = || Self::act(driver, shadow, at, action, fixtures);
         let said = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Said::Panicked);
-        let drawn = action.is_call() && driver.backoffs() == before + 1;
+        let grew = driver.backoffs() == before + 1;
+        // A start after a panic counts anew, and the pause goes on.
+        let began = shadow.has_panicked() && driver.backs_off_until() > until;
+        let drawn = action.is_call() && (grew || began);
         let longest = action.pause() == PAUSE;
         let pause = drawn.then(|| driver.redraw_backoff(longest, at.moment()));
         Answered { said, pause }

@@ -1,5 +1,6 @@
 //! Carries out steps on a driver, or on anything that stands in for one, and tells what came of them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +8,9 @@ use http::Response;
 use http::Uri;
 use http::header::{AUTHORIZATION, COOKIE};
 
-use super::step::{Answer, Login, SECRET, Step, To};
-use crate::driver::{Drive, Driver, Event, Output, Wake};
+use super::step::{Answer, Login, ROTATIONS, SECRET, Step, To, rotations};
+use crate::driver::{Drive, Driver, Event, Output, Start, Wake};
+use crate::exchange::Credentials;
 use crate::session::{Generation, RequestId};
 use crate::time::{Moment, millis};
 
@@ -59,6 +61,8 @@ pub struct Harness<D> {
     tokens: u32,
     generations: Vec<Generation>,
     foreign: Option<RequestId>,
+    /// Of each user, the credentials that change with each token: equal ones are the same.
+    rotations: BTreeMap<u8, Vec<Credentials>>,
 }
 
 /// A request that went out.
@@ -115,6 +119,7 @@ impl<D: Drive> Harness<D> {
             tokens: 0,
             generations: Vec::new(),
             foreign: foreign(driver.driver(), now),
+            rotations: BTreeMap::new(),
             driver,
         };
         // The first reading, so that the driver's time and the harness's begin together.
@@ -129,6 +134,7 @@ impl<D: Drive> Harness<D> {
             Step::Poll => seen.push(self.poll()),
             Step::Drain => self.drain(&mut seen),
             Step::Start(login) => self.start(login),
+            Step::SetCredentials(login) => self.set_credentials(login),
             Step::Stop => {
                 self.driver.stop(self.now);
                 self.live = None;
@@ -180,6 +186,7 @@ impl<D: Drive> Harness<D> {
             tokens: self.tokens,
             generations: self.generations,
             foreign: self.foreign,
+            rotations: self.rotations,
         }
     }
 
@@ -208,6 +215,12 @@ impl<D: Drive> Harness<D> {
         self.live
     }
 
+    /// The request of another driver that [`To::Foreign`] names.
+    #[must_use]
+    pub fn foreign(&self) -> Option<RequestId> {
+        self.foreign
+    }
+
     /// What the driver last waited for.
     #[must_use]
     pub fn wake(&self) -> Option<Wake> {
@@ -229,7 +242,8 @@ impl<D: Drive> Harness<D> {
         self.tokens = self.tokens.saturating_add(1);
         let sent = self.sent.iter().find(|sent| sent.id == id);
         let path = sent.map_or("", |sent| sent.uri.path());
-        let stated = path.strip_prefix("/named/").or_else(|| path.strip_prefix("/app/"));
+        let known = ["/named/", "/app/", "/rotating/"];
+        let stated = known.iter().find_map(|known| path.strip_prefix(known));
         // Who is behind a cookie, the server knows.
         let cookie = || sent.and_then(|sent| sent.secret.last()).copied().unwrap_or(b'0');
         let user = stated.map_or_else(|| format!("cookie-{}", cookie()), ToOwned::to_owned);
@@ -272,11 +286,31 @@ impl<D: Drive> Harness<D> {
     }
 
     fn start(&mut self, login: Login) {
+        let start = self.what_starts(login);
+        self.begin(|driver, now| driver.start(start, now));
+    }
+
+    fn set_credentials(&mut self, login: Login) {
+        if let Start::Exchange(credentials) = self.what_starts(login) {
+            self.begin(|driver, now| driver.set_credentials(credentials, now));
+        }
+    }
+
+    /// Makes a call that may begin another login.
+    fn begin(&mut self, call: impl FnOnce(&mut D, Moment)) {
         let epoch = self.driver.driver().epoch();
-        self.driver.start(login.start(), self.now);
+        call(&mut self.driver, self.now);
         if self.driver.driver().epoch() != epoch {
             self.live = None;
         }
+    }
+
+    fn what_starts(&mut self, login: Login) -> Start {
+        let Login::Rotating { user, number } = login else { return login.start() };
+        let made = || rotations(user).unwrap_or_default();
+        let all = self.rotations.entry(user).or_insert_with(made);
+        let one = all.get(usize::from(number % ROTATIONS));
+        one.cloned().map_or_else(|| login.start(), Start::from)
     }
 
     fn unauthorized(&mut self, current: bool) -> Option<Seen> {

@@ -30,6 +30,8 @@ pub enum Step {
     Drain,
     /// A start.
     Start(Login),
+    /// Credentials are set: those of the login, if it has any.
+    SetCredentials(Login),
     /// A stop.
     Stop,
     /// There is a network, or there is none.
@@ -122,9 +124,19 @@ pub enum Login {
         /// Which token.
         number: u8,
     },
+    /// Credentials that state nobody, and are usable once: each token brings those with the next number, up to 15.
+    Rotating {
+        /// For whom, as the server knows.
+        user: u8,
+        /// Which of 16 secrets.
+        number: u8,
+    },
     /// An exchange that can't build its request.
     Broken,
 }
+
+/// How many secrets a user has whose credentials change with each token.
+pub(super) const ROTATIONS: u8 = 16;
 
 impl Answer {
     /// The reply: `token` and `identity` are those of a grant, `now` is the server's clock in milliseconds
@@ -169,7 +181,8 @@ impl Answer {
 }
 
 impl Login {
-    /// What a driver is started with.
+    /// What a driver is started with. A custom exchange is made anew, so that it equals none that was made before:
+    /// a [`Harness`](super::Harness) keeps those of rotating credentials.
     #[must_use]
     pub fn start(self) -> Start {
         // Letters, digits and dashes are valid everywhere: nothing is broken but what is meant to be.
@@ -197,6 +210,10 @@ impl Login {
                 let backend = backend.header(COOKIE, cookie(number)?);
                 Credentials::backend(backend.identity(identity(user)?))
             }
+            Self::Rotating { user, number } => {
+                let number = usize::from(number % ROTATIONS);
+                rotations(user)?.into_iter().nth(number).ok_or("there are as many")?
+            }
             Self::Broken => Credentials::custom(Arc::new(Broken)),
             Self::Token(number) => return Ok(token(format!("{SECRET}-bare-{number}"))?.into()),
             Self::TokenOf { user, number } => {
@@ -205,6 +222,45 @@ impl Login {
             }
         };
         Ok(credentials.into())
+    }
+}
+
+/// The credentials of a user that change with each token, from the first to the last.
+pub(super) fn rotations(user: u8) -> Result<Vec<Credentials>, Box<dyn core::error::Error>> {
+    let mut later = Vec::new();
+    for number in (0..ROTATIONS).rev() {
+        let endpoint = Endpoint::https(format!("https://login.example/rotating/user-{user}"))?;
+        let secret = HeaderValue::try_from(format!("{SECRET}={number}"))?;
+        let backend = Backend::new(endpoint).header(COOKIE, secret);
+        let successor = later.last().cloned();
+        later.push(Credentials::custom(Arc::new(Rotating { backend, successor })));
+    }
+    later.reverse();
+    Ok(later)
+}
+
+/// A backend whose secret is usable once.
+struct Rotating {
+    backend: Backend,
+    successor: Option<Credentials>,
+}
+
+impl Exchange for Rotating {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        Ok(self.backend.request())
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        let grant = Exchange::read(&self.backend, reply)?;
+        Ok(self.successor.iter().cloned().fold(grant, Grant::with_successor))
+    }
+
+    fn endpoint(&self) -> Option<&http::Uri> {
+        Exchange::endpoint(&self.backend)
+    }
+
+    fn is_single_use(&self) -> bool {
+        true
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) const METHODS: [Method; 8] = [
 /// An exchange that works, until one of its methods is armed.
 #[derive(Clone)]
 pub(crate) struct Fragile {
-    user: Identity,
+    user: Option<Identity>,
     uri: Uri,
     scopes: Scopes,
     single_use: bool,
@@ -72,7 +72,7 @@ impl Trigger {
 
     pub(crate) fn exchange(&self, user: &str) -> Fragile {
         Fragile {
-            user: Identity::new(user).unwrap(),
+            user: Some(Identity::new(user).unwrap()),
             uri: Uri::from_static("https://login.example/token"),
             scopes: Scopes::default(),
             single_use: false,
@@ -89,6 +89,11 @@ impl Trigger {
 impl Fragile {
     pub(crate) fn single_use(self) -> Self {
         Self { single_use: true, ..self }
+    }
+
+    /// It states nobody.
+    pub(crate) fn anonymous(self) -> Self {
+        Self { user: None, ..self }
     }
 
     pub(crate) fn rotating(self) -> Self {
@@ -129,7 +134,7 @@ impl Exchange for Fragile {
 
     fn identity(&self) -> Option<&Identity> {
         self.call(M::Identity);
-        Some(&self.user)
+        self.user.as_ref()
     }
 
     fn scopes(&self) -> Option<&Scopes> {

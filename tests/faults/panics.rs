@@ -431,6 +431,26 @@ impl Exchange for Naming {
     }
 }
 
+/// Credentials that were set in the meantime say whose login it is, where those of the request don't.
+#[test]
+fn r1_a_panic_of_credentials_set_meanwhile_is_a_failed_request() {
+    let mut play = Play::new(1);
+    let anonymous = Trigger::default().exchange("user-17").anonymous().credentials();
+    play.driver.start(anonymous, play.now);
+    let id = play.asked();
+    set(&mut play);
+    play.events.clear();
+    play.trigger.arm(M::Identity);
+    assert!(panics(|| play.driver.handle_response(id, &granting("tok-read"), play.now)));
+    play.trigger.disarm();
+    assert_eq!((play.driver.in_flight(), play.token()), (None, None));
+    let wake = play.wake();
+    assert_eq!((play.failures(), play.driver.blocked()), (1, None));
+    // It was superseded credentials' request: there is no reason to wait longer than the budget asks.
+    assert!(matches!(wake, Wake::In(_, WakeReason::Budget)), "{wake:?}");
+    play.recovers("credentials set meanwhile");
+}
+
 /// A secret that is usable once may have been used up by the request.
 #[test]
 fn r1_a_panic_over_the_reply_to_a_single_use_secret_spends_it() {
@@ -455,7 +475,8 @@ fn r1_a_panic_over_the_reply_to_a_single_use_secret_spends_it() {
 
 #[test]
 fn r1_the_failure_is_reported_by_whichever_call_comes_next() {
-    let calls: &[(&str, fn(&mut Driver, Moment))] = &[
+    type Call = fn(&mut Driver, Moment);
+    let calls: &[(&str, Call)] = &[
         ("stop", |driver, now| driver.stop(now)),
         ("observe", |driver, now| driver.observe(now)),
         ("online", |driver, now| driver.set_online(true, now)),

@@ -1,15 +1,14 @@
 //! What a caller can see of a driver, before a step and after it: for the rules as properties, and for the
 //! fuzzers' watch over them.
 
-use std::time::Duration;
-
 use http::Request;
-use http::header::{AUTHORIZATION, HeaderValue};
-use videokit_session::driver::{Counters, Stalled};
+use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use videokit_session::driver::{Blocked, Counters};
+use videokit_session::exchange::{DenialKind, Flaw};
 use videokit_session::session::transitions::{Cause, StateName, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Harness, Seen, Step};
-use videokit_session::{AnySession, Driver, Identity};
+use videokit_session::{Credentials, Driver, Event, Identity};
 
 pub(crate) type World = Harness<Driver>;
 
@@ -21,12 +20,14 @@ pub(crate) struct View {
     pub(crate) token: Option<String>,
     pub(crate) generation: Option<Generation>,
     pub(crate) identity: Option<Identity>,
-    pub(crate) stalled: Option<Stalled>,
+    pub(crate) blocked: Option<Blocked>,
     pub(crate) counters: Counters,
     pub(crate) queued: usize,
     pub(crate) epoch: u64,
-    /// How long until the current token is due for renewal.
-    pub(crate) due: Option<Duration>,
+    /// What the next request is made with: where it goes, and its secret.
+    pub(crate) credentials: Option<String>,
+    /// How long the current token still lives at least, in milliseconds.
+    pub(crate) at_least: Option<i64>,
 }
 
 /// One step of a play: what was done, and what came of it.
@@ -34,8 +35,6 @@ pub(crate) struct Turn<'a> {
     pub(crate) step: Step,
     pub(crate) before: &'a View,
     pub(crate) after: &'a View,
-    /// Whether the driver will act as it would have before: only to be asked of replies and failures.
-    pub(crate) same_future: bool,
     pub(crate) seen: &'a [Seen],
     pub(crate) live_before: Option<RequestId>,
     pub(crate) world: &'a World,
@@ -45,19 +44,23 @@ pub(crate) fn view(world: &World) -> View {
     let driver = world.driver();
     View {
         state: driver.state(),
-        last: driver.session().last_transition(),
+        last: driver.last_transition(),
         token: token(world),
         generation: driver.generation(),
         identity: driver.identity().cloned(),
-        stalled: driver.stalled(),
+        blocked: driver.blocked(),
         counters: driver.counters(),
         queued: driver.queued(),
         epoch: driver.epoch(),
-        due: match driver.session() {
-            AnySession::Active(session) => Some(session.renewal_due_in(world.now())),
-            _ => None,
-        },
+        credentials: driver.credentials().map(asks),
+        at_least: driver.remaining(world.now()).map(|remaining| remaining.at_least_millis()),
     }
+}
+
+fn asks(credentials: &Credentials) -> String {
+    let Ok(request) = credentials.exchange().request() else { return "nothing".to_owned() };
+    let secret = request.headers().get(AUTHORIZATION).or(request.headers().get(COOKIE));
+    format!("{} {:?}", request.uri(), secret.map(HeaderValue::as_bytes))
 }
 
 /// The token that an API request gets now, which had another one on it.
@@ -78,4 +81,46 @@ pub(crate) fn only_failures(seen: &[Seen]) -> bool {
     });
     let given_up = seen.iter().any(|seen| matches!(seen, Seen::Abandoned(_)));
     given_up && causes.all(|cause| matches!(cause, Cause::Failed | Cause::RenewalFailed))
+}
+
+/// Whether a reply had a token for somebody else than the login is for: then credentials were set that are somebody
+/// else's, or somebody else was named first.
+pub(crate) fn names_another(seen: &Seen) -> bool {
+    let Seen::Event(Event::Denied(_, denial)) = seen else { return false };
+    matches!(denial.kind(), DenialKind::Malformed(Flaw::WrongIdentity { .. }))
+}
+
+/// Whether a step gives the driver a login or credentials.
+pub(crate) fn is_start(step: Step) -> bool {
+    matches!(step, Step::Start(_) | Step::SetCredentials(_))
+}
+
+/// Plays a script without the replies and failures that were stale, and compares what is seen.
+pub(crate) fn stale_reports_change_nothing(
+    played: &[(Step, Vec<Seen>, View)],
+    mut world: World,
+) -> Result<(), String> {
+    for (step, expected, after) in played {
+        let stale = matches!(expected[..], [Seen::Reported { taken: false, .. }]);
+        match step {
+            // The server makes its reply all the same, and with it a token.
+            Step::Answer(_, answer) if stale => {
+                let id = world.sent().first().map(|sent| sent.id);
+                drop(id.or(world.foreign()).map(|id| world.reply(id, *answer)));
+            }
+            Step::Fail(..) if stale => {}
+            step => {
+                let seen = world.apply(*step);
+                if seen != *expected {
+                    return Err(format!("{step:?} gives {seen:?} in place of {expected:?}"));
+                }
+            }
+        }
+        let mut here = view(&world);
+        here.counters.stale = after.counters.stale;
+        if here != *after {
+            return Err(format!("after {step:?} it is {here:?} in place of {after:?}"));
+        }
+    }
+    Ok(())
 }

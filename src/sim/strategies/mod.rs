@@ -94,6 +94,11 @@ pub fn grant() -> impl Strategy<Value = Grant> + Clone {
     })
 }
 
+/// Credentials that are usable once, and change with each token.
+pub fn rotating() -> impl Strategy<Value = Login> + Clone {
+    (0_u8..2, 0_u8..4).prop_map(|(user, number)| Login::Rotating { user, number })
+}
+
 /// Anything to start with: credentials of every kind, of few users with few secrets, so that sequences of
 /// them join, rotate and replace each other.
 pub fn login() -> impl Strategy<Value = Login> + Clone {
@@ -103,6 +108,7 @@ pub fn login() -> impl Strategy<Value = Login> + Clone {
         2 => (0_u8..2, 0_u8..2).prop_map(|(user, cookie)| Login::Named { user, cookie }),
         1 => (0_u8..2).prop_map(Login::Token),
         2 => (0_u8..2, 0_u8..2).prop_map(|(user, number)| Login::TokenOf { user, number }),
+        2 => rotating(),
         1 => Just(Login::Broken),
     ]
 }
@@ -249,6 +255,7 @@ pub fn step() -> impl Strategy<Value = Step> + Clone {
         14 => (to(), answer()).prop_map(|(to, answer)| Step::Answer(to, answer)),
         3 => (to(), failure()).prop_map(|(to, why)| Step::Fail(to, why)),
         3 => login().prop_map(Step::Start),
+        1 => login().prop_map(Step::SetCredentials),
         1 => Just(Step::Stop),
         2 => any::<bool>().prop_map(Step::Online),
         3 => any::<bool>().prop_map(|current| Step::Unauthorized { current }),

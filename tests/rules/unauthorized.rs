@@ -12,7 +12,7 @@ use videokit_session::sim::strategies::{self, script};
 use videokit_session::sim::{Answer, Harness, Login, SECRET, Seen, Step, To};
 use videokit_session::{Driver, Event, Wake};
 
-use crate::early::{Early, Refused, Standing};
+use crate::early::{Early, Refused, TokenStatus};
 use crate::view::Turn;
 use crate::world::{play, world};
 
@@ -35,6 +35,7 @@ fn refusing() -> impl Strategy<Value = Step> {
         5 => (0_u32..60_000).prop_map(Step::Pass),
         1 => any::<bool>().prop_map(Step::Online),
         1 => (0_u8..2).prop_map(|secret| Step::Start(Login::App { user: 0, secret })),
+        1 => (0_u8..2).prop_map(|secret| Step::SetCredentials(Login::App { user: 0, secret })),
         1 => (0_u8..2).prop_map(|number| Step::Start(Login::TokenOf { user: 0, number })),
     ]
 }
@@ -43,7 +44,7 @@ fn refusing() -> impl Strategy<Value = Step> {
 #[derive(Debug, Clone, Copy)]
 struct Token {
     generation: Generation,
-    standing: Standing,
+    status: TokenStatus,
     /// When it was asked for, in ticks.
     sent: i64,
 }
@@ -68,7 +69,8 @@ const STATED: i64 = LONG as i64 * 1_000 - 2_000;
 /// The default policy's.
 const THRESHOLD: (i64, i64) = (10_000, 3_600_000);
 
-const NEVER_REFUSED: Standing = Standing { own: false, after_401: false, refused: Refused::Never };
+const NEVER_REFUSED: TokenStatus =
+    TokenStatus { own: false, after_401: false, refused: Refused::Never };
 
 impl Watch {
     fn new() -> Self {
@@ -87,7 +89,7 @@ impl Watch {
         let now = turn.world.ticks().cast_signed();
         let age = self.token.map_or(0, |token| now - token.sent);
         if let Some(token) = self.token {
-            self.early.lived(token.standing, age);
+            self.early.lived(token.status, age);
         }
         self.note_start(turn);
         if let [Seen::Unauthorized(generation)] = *turn.seen {
@@ -110,7 +112,7 @@ impl Watch {
                     let generation = turn.after.generation;
                     self.token = generation.map(|generation| Token {
                         generation,
-                        standing: NEVER_REFUSED,
+                        status: NEVER_REFUSED,
                         sent: now,
                     });
                 }
@@ -130,16 +132,16 @@ impl Watch {
     }
 
     fn note_start(&mut self, turn: &Turn<'_>) {
-        let Step::Start(who) = turn.step else { return };
+        let (Step::Start(who) | Step::SetCredentials(who)) = turn.step else { return };
         let another = self.started.replace(who) != Some(who);
         if turn.before.epoch != turn.after.epoch {
             (self.early, self.token, self.lost) = (Early::new(THRESHOLD, 64), None, false);
         } else if another && matches!(who, Login::App { .. }) {
             self.early.trust();
-            if let Some(Token { standing, .. }) = &mut self.token {
-                standing.after_401 = false;
-                if standing.refused == Refused::Reported {
-                    standing.refused = Refused::Wanted(None);
+            if let Some(Token { status, .. }) = &mut self.token {
+                status.after_401 = false;
+                if status.refused == Refused::Reported {
+                    status.refused = Refused::Wanted(None);
                 }
             }
         }
@@ -147,11 +149,11 @@ impl Watch {
 
     fn refuse(&mut self, turn: &Turn<'_>, generation: Generation, age: i64, now: i64) -> Checked {
         let (before, after) = (&turn.before, &turn.after);
-        let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
+        let renewable = before.blocked.is_none() && turn.world.driver().credentials().is_some();
         let mut expected = false;
         if let Some(token) = self.token.as_mut().filter(|token| token.generation == generation) {
-            token.standing.refused = self.early.refuse(token.standing, age, STATED, now);
-            let wanted = matches!(token.standing.refused, Refused::Wanted(_));
+            token.status.refused = self.early.refuse(token.status, age, STATED, now);
+            let wanted = matches!(token.status.refused, Refused::Wanted(_));
             expected = !(wanted && renewable) && self.told.insert(generation);
         }
         let queued = after.queued - before.queued;
@@ -167,10 +169,10 @@ impl Watch {
     /// Whether a 401 asks for a renewal, or what was learned may.
     fn may_renew(&self, age: i64) -> bool {
         let Some(token) = self.token else { return true };
-        if matches!(token.standing.refused, Refused::Wanted(_)) {
+        if matches!(token.status.refused, Refused::Wanted(_)) {
             return true;
         }
-        let learned = self.early.age().filter(|limit| token.standing.own && *limit < STATED);
+        let learned = self.early.age().filter(|limit| token.status.own && *limit < STATED);
         // The margin is at most a minute or a quarter, and half of that again by chance.
         learned.is_some_and(|limit| {
             let margin = (limit - 1_000).clamp(0, 240_000) / 4;
@@ -182,15 +184,15 @@ impl Watch {
         self.lost |= !matches!(turn.step, Step::Answer(_, Answer::Grant(LONG)));
         let mut after_401 = false;
         if let Some(token) = self.token {
-            self.early.end(token.standing, age, STATED);
-            after_401 = matches!(token.standing.refused, Refused::Wanted(_));
+            self.early.end(token.status, age, STATED);
+            after_401 = matches!(token.status.refused, Refused::Wanted(_));
         }
         after_401 &= self.was_up_to_date(turn);
         if !after_401 {
             self.early.give_up_suspicion();
         }
-        let standing = Standing { own: true, after_401, refused: Refused::Never };
-        self.token = Some(Token { generation, standing, sent: self.sent });
+        let status = TokenStatus { own: true, after_401, refused: Refused::Never };
+        self.token = Some(Token { generation, status, sent: self.sent });
     }
 
     /// Whether the request that was answered had been made with the credentials that are the latest now:

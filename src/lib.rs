@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 #![cfg_attr(
     not(test),
     deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,

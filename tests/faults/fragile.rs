@@ -41,6 +41,8 @@ pub(crate) const METHODS: [Method; 8] = [
 pub(crate) struct Fragile {
     user: Option<Identity>,
     uri: Uri,
+    /// Whether it says where it asks without a request.
+    states_endpoint: bool,
     scopes: Scopes,
     single_use: bool,
     /// Whether each grant brings a successor.
@@ -74,6 +76,7 @@ impl Trigger {
         Fragile {
             user: Some(Identity::new(user).unwrap()),
             uri: Uri::from_static("https://login.example/token"),
+            states_endpoint: true,
             scopes: Scopes::default(),
             single_use: false,
             rotates: false,
@@ -89,6 +92,11 @@ impl Trigger {
 impl Fragile {
     pub(crate) fn single_use(self) -> Self {
         Self { single_use: true, ..self }
+    }
+
+    /// Where it asks has to be seen from a request.
+    pub(crate) fn without_endpoint(self) -> Self {
+        Self { states_endpoint: false, ..self }
     }
 
     /// It states nobody.
@@ -144,7 +152,7 @@ impl Exchange for Fragile {
 
     fn endpoint(&self) -> Option<&Uri> {
         self.call(M::Endpoint);
-        Some(&self.uri)
+        self.states_endpoint.then_some(&self.uri)
     }
 
     fn body_limit(&self) -> usize {

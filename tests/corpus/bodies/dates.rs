@@ -85,7 +85,7 @@ fn check_remaining(
     let now = Moment::from_millis(5_000, WALL);
     let session = Session::new(Arc::new(config.unwrap()), 1);
     let (session, outgoing) =
-        session.authenticate(Credentials::for_development(gateway()), now).unwrap();
+        session.authenticate(&Credentials::for_development(gateway()), now).unwrap();
     let read = expires_at.and_then(ExpiresAt::parse);
     let age = match age {
         None => Some(0),
@@ -93,12 +93,12 @@ fn check_remaining(
     };
     let (lo, hi) = formula(read, date.and_then(text).and_then(http_date), age);
     match session.receive(outgoing.id(), &reply, now) {
-        Ok(session) => {
+        Ok((session, _)) => {
             let left = session.remaining(now);
             assert_eq!((left.at_least_millis(), left.at_most_millis()), (lo, hi), "{reply:?}");
             let _ = (session.renewal_due_in(now), session.lapses_in(now));
         }
-        Err(ReceiveError::Denied(rejected)) => {
+        Err(ReceiveError::Denied(rejected, _)) => {
             let dead = DenialKind::Malformed(Flaw::ExpiredOnArrival);
             assert_eq!(rejected.reason().kind(), dead);
             assert!(hi.is_some_and(|hi| hi <= 0), "{lo} to {hi:?} left: {reply:?}");

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use videokit_session::driver::{Drive, Policy};
-use videokit_session::exchange::{DenialKind, Flaw};
+use videokit_session::session::AdoptError;
 use videokit_session::sim::SECRET;
 use videokit_session::time::Remaining;
 use videokit_session::trace::{Recorder, replay};
@@ -43,8 +43,7 @@ fn remaining(grant: Grant) -> Option<Remaining> {
     match Session::new(config(), 1).adopt(grant, NOW) {
         Ok(session) => Some(session.remaining(NOW)),
         Err(rejected) => {
-            let dead = DenialKind::Malformed(Flaw::ExpiredOnArrival);
-            assert_eq!(rejected.reason().kind(), dead);
+            assert_eq!(*rejected.reason(), AdoptError::Expired);
             None
         }
     }
@@ -123,7 +122,7 @@ fn check_shortens(token: &SessionToken) {
 /// A trace has no more of the token than these two claims, and plays again.
 fn check_trace(token: &SessionToken, adopted: bool) {
     let mut recorder = Recorder::new(config(), Policy::default(), 1);
-    recorder.start(token.clone().into(), NOW);
+    recorder.start(token.clone(), NOW);
     let waits = (0..20).any(|_| matches!(recorder.poll(NOW), Output::Wait(_)));
     assert!(waits, "twenty polls, and still busy");
     assert_eq!(recorder.driver().generation().is_some(), adopted);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, HeaderName, HeaderValue};
 use http::{Request, Uri};
 use videokit_session::exchange::{BuildError, Denial, Endpoint, Exchange, Flaw, Reply};
-use videokit_session::session::AuthorizeError;
+use videokit_session::session::{AuthorizeError, SendError};
 use videokit_session::{
     Active, AllowedOrigin, Config, Credentials, Driver, Grant, Moment, Output, Session,
     SessionToken,
@@ -215,7 +215,7 @@ fn check_exchange(config: &Arc<Config>, uri: &Uri) {
     let place = place(&uri.to_string());
     let safe = place.is_some_and(|place| place.secure || is_loopback(&place.host));
     let credentials = Credentials::custom(Arc::new(Anywhere(uri.clone())));
-    match Session::new(Arc::clone(config), 1).authenticate(credentials, NOW) {
+    match Session::new(Arc::clone(config), 1).authenticate(&credentials, NOW) {
         Ok((_, outgoing)) => {
             assert!(safe, "it would be sent to {uri}");
             let (line, whole) = (outgoing.to_string(), format!("{outgoing:?}"));
@@ -224,7 +224,10 @@ fn check_exchange(config: &Arc<Config>, uri: &Uri) {
         }
         Err(rejected) => {
             assert!(!safe, "{uri}: {rejected}");
-            assert!(matches!(rejected.reason(), BuildError::Endpoint(_)), "{rejected}");
+            assert!(
+                matches!(rejected.reason(), SendError::Build(BuildError::Endpoint(_))),
+                "{rejected}"
+            );
         }
     }
 }

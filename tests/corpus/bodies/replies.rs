@@ -50,7 +50,7 @@ pub(crate) fn check(data: &[u8]) {
         Ok(grant) => check_grant(asked, &response, grant),
         Err(denial) => check_denial(asked, &response, denial),
     }
-    check_session(credentials.clone(), &response, &read);
+    check_session(&credentials, &response, &read);
     check_trace(credentials, &response);
 }
 
@@ -199,7 +199,7 @@ fn kind_fits(status: u16, body: &[u8], kind: DenialKind) -> bool {
 
 /// A session makes the same of a reply, but that a token may be dead when it comes.
 fn check_session(
-    credentials: Credentials,
+    credentials: &Credentials,
     response: &Response<Bytes>,
     read: &Result<Grant, Denial>,
 ) {
@@ -208,7 +208,8 @@ fn check_session(
     let session = Session::new(Arc::new(config.unwrap()), 1);
     let (session, outgoing) = session.authenticate(credentials, now).unwrap();
     match (session.receive(outgoing.id(), response, now), read) {
-        (Ok(session), Ok(grant)) => {
+        (Ok((session, next)), Ok(grant)) => {
+            assert!(next == *credentials, "the same go on");
             let mut call = Request::get("https://api.example/v1/videos").body(()).unwrap();
             session.authorize(&mut call, now).expect("it serves");
             let expected = format!("Bearer {}", grant.token().expose());
@@ -216,7 +217,7 @@ fn check_session(
             assert_eq!(session.granted_scopes(), grant.scopes());
             assert!(session.lapses_in(now).is_none_or(|left| !left.is_zero()));
         }
-        (Err(ReceiveError::Denied(rejected)), read) => {
+        (Err(ReceiveError::Denied(rejected, _)), read) => {
             let shown = format!("{rejected} {rejected:?}");
             assert!(!shown.contains(SECRET), "{shown}");
             let dead = DenialKind::Malformed(Flaw::ExpiredOnArrival);
@@ -232,7 +233,7 @@ fn check_trace(credentials: Credentials, response: &Response<Bytes>) {
     let config = Config::builder(AllowedOrigin::https("https://api.example").unwrap()).build();
     let now = Moment::from_millis(5_000, 1_795_492_800_000);
     let mut recorder = Recorder::new(Arc::new(config.unwrap()), Policy::default(), 1);
-    recorder.start(credentials.into(), now);
+    recorder.start(credentials, now);
     assert!(matches!(recorder.poll(now), Output::Event(_)), "it says what it does");
     let Output::Send(outgoing) = recorder.poll(now) else { panic!("it asks for a token") };
     assert!(

@@ -19,6 +19,7 @@ pub(crate) fn steps(input: &mut Unstructured<'_>, most: usize) -> Vec<Step> {
 fn tamed(step: Step) -> Step {
     match step {
         Step::Start(login) => Step::Start(few(login)),
+        Step::SetCredentials(login) => Step::SetCredentials(few(login)),
         Step::Pass(ms) => Step::Pass(often_below(ms, 100_000)),
         Step::MonoBack(ms) => Step::MonoBack(often_below(ms, 2_000_000)),
         Step::Answer(to, answer) => Step::Answer(near(to), plausible(answer)),
@@ -61,6 +62,7 @@ fn few(login: Login) -> Login {
         Login::Named { user, cookie } => Login::Named { user: user % 2, cookie: cookie % 2 },
         Login::Token(number) => Login::Token(number % 2),
         Login::TokenOf { user, number } => Login::TokenOf { user: user % 2, number: number % 2 },
+        Login::Rotating { user, number } => Login::Rotating { user: user % 2, number: number % 4 },
         same => same,
     }
 }

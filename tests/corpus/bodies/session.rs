@@ -7,15 +7,16 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use http::Response;
 use videokit_session::driver::{Policy, Start};
-use videokit_session::exchange::{Denial, Flaw};
-use videokit_session::session::transitions::TABLE;
+use videokit_session::exchange::Denial;
+use videokit_session::session::transitions::{StateName, TABLE};
 use videokit_session::session::{
-    Advance, Input, NotActive, NotRenewed, NotSent, Rejection, RequestId, Step,
+    AdoptError, Advance, Input, ReceiveError, Rejection, RenewError, RequestId, SendError, Step,
+    TypedSession,
 };
 use videokit_session::sim::{Answer, Login, SECRET, To};
 use videokit_session::{
     Active, AllowedOrigin, AnySession, Authenticating, Config, Credentials, Driver, Expired, Grant,
-    Moment, Outgoing, Output, Session, SessionToken, TransportFailure, Unauthenticated,
+    Identity, Moment, Outgoing, Output, Session, SessionToken, TransportFailure, Unauthenticated,
 };
 
 const MOST_STEPS: usize = 64;
@@ -27,11 +28,9 @@ const T0: i64 = 1_795_492_800_000;
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Op {
     Authenticate(Who),
-    Reauthenticate,
-    Renew,
+    Renew(Who),
     /// A token for so many seconds, or without a word about its life.
     Adopt(Who, Option<u16>),
-    SetCredentials(Who),
     Answer(To, Say),
     Fail(To, TransportFailure),
     Advance,
@@ -69,25 +68,17 @@ pub(crate) fn check(data: &[u8]) {
     pair.hand_over();
 }
 
-/// A session in one of the four types.
-enum ByHand {
-    Unauthenticated(Session<Unauthenticated>),
-    Authenticating(Session<Authenticating>),
-    Active(Session<Active>),
-    Expired(Session<Expired>),
-}
-
 /// What came of an input, whichever way it was given.
 #[derive(Debug, PartialEq)]
 enum Said {
     Sent(Outgoing),
     Moved,
-    Denied(Denial),
+    Granted(Credentials),
+    Denied(Denial, Credentials),
     Unchanged,
     Stale,
-    NotSent(NotSent),
-    NotAdopted(Denial),
-    NotSet(Flaw),
+    NotSent(SendError),
+    NotAdopted(AdoptError),
     /// There is no such method.
     Meaningless,
 }
@@ -97,23 +88,25 @@ impl From<Step> for Said {
         match step {
             Step::Sent(_, outgoing) => Self::Sent(outgoing),
             Step::Moved(_) => Self::Moved,
-            Step::Denied(_, denial) => Self::Denied(denial),
+            Step::Granted(_, credentials) => Self::Granted(credentials),
+            Step::Denied(_, denial, credentials) => Self::Denied(denial, credentials),
             Step::Unchanged => Self::Unchanged,
             Step::Rejected(Rejection::Misuse(_)) => Self::Meaningless,
             Step::Rejected(Rejection::Stale(_)) => Self::Stale,
             Step::Rejected(Rejection::NotSent(why)) => Self::NotSent(why),
-            Step::Rejected(Rejection::Denied(denial)) => Self::NotAdopted(denial),
-            Step::Rejected(Rejection::Credentials(flaw)) => Self::NotSet(flaw),
+            Step::Rejected(Rejection::NotAdopted(error)) => Self::NotAdopted(error),
             Step::Rejected(other) => panic!("{other:?}"),
         }
     }
 }
 
 struct Pair {
-    by_hand: ByHand,
+    by_hand: TypedSession,
     any: AnySession,
     now: Moment,
     sent: Vec<RequestId>,
+    /// Whom the session has held a token for, since it was stopped: it may be nobody else's.
+    held: Option<Identity>,
     foreign: RequestId,
     tokens: u32,
 }
@@ -123,12 +116,13 @@ impl Pair {
         let config = config();
         let now = Moment::from_millis(5_000, T0);
         let other = Session::new(Arc::clone(&config), !seed);
-        let (_, outgoing) = other.authenticate(credentials(0, 0), now).unwrap();
+        let (_, outgoing) = other.authenticate(&credentials(0, 0), now).unwrap();
         Self {
-            by_hand: ByHand::Unauthenticated(Session::new(Arc::clone(&config), seed)),
+            by_hand: TypedSession::Unauthenticated(Session::new(Arc::clone(&config), seed)),
             any: AnySession::new(config, seed),
             now,
             sent: Vec::new(),
+            held: None,
             foreign: outgoing.id(),
             tokens: 0,
         }
@@ -139,17 +133,16 @@ impl Pair {
         let input = match op {
             Op::Pass(seconds) => {
                 self.now = now.after(std::time::Duration::from_secs(seconds.into()));
-                return self.compare();
+                self.compare();
+                return;
             }
             Op::Nonsense(moment) => {
                 now = moment;
                 Input::Advance
             }
             Op::Authenticate(who) => Input::Authenticate(who.credentials()),
-            Op::Reauthenticate => Input::Reauthenticate,
-            Op::Renew => Input::Renew,
+            Op::Renew(who) => Input::Renew(who.credentials()),
             Op::Adopt(who, seconds) => Input::Adopt(self.grant(who, seconds)),
-            Op::SetCredentials(who) => Input::SetCredentials(who.credentials()),
             Op::Answer(to, say) => Input::Reply(self.addressee(to), self.reply(say)),
             Op::Fail(to, why) => Input::Failure(self.addressee(to), why),
             Op::Advance => Input::Advance,
@@ -162,10 +155,13 @@ impl Pair {
     /// Gives both the same.
     fn step(&mut self, input: Input, now: Moment) {
         let (before, last) = (self.any.state(), self.any.last_transition());
-        let (any, step) = self.any.take().step(input.clone(), now);
-        self.any = any;
+        let stops = matches!(input, Input::Stop);
+        let step = self.any.step(input.clone(), now);
         let done = match &step {
-            Step::Sent(done, _) | Step::Moved(done) | Step::Denied(done, _) => Some(*done),
+            Step::Sent(done, _)
+            | Step::Moved(done)
+            | Step::Granted(done, _)
+            | Step::Denied(done, ..) => Some(*done),
             _ => None,
         };
         match done {
@@ -178,51 +174,65 @@ impl Pair {
         }
         let shown = format!("{step:?} {input:?}");
         assert!(!shown.contains(SECRET), "{shown}");
-        let placeholder = ByHand::Unauthenticated(Session::new(config(), 0));
+        let placeholder = TypedSession::Unauthenticated(Session::new(config(), 0));
         let by_hand = std::mem::replace(&mut self.by_hand, placeholder);
-        let (by_hand, said) = by_hand.step(input, now);
+        let (by_hand, said) = step_by_hand(by_hand, input, now);
         self.by_hand = by_hand;
         if let Said::Sent(outgoing) = &said {
             self.sent.push(outgoing.id());
         }
         assert_eq!(Said::from(step), said);
+        if stops {
+            self.held = None;
+        }
+        let identity = self.any.identity();
+        assert!(self.held.is_none() || self.held.as_ref() == identity, "{:?}", self.held);
+        if self.any.generation().is_some() {
+            self.held = identity.cloned();
+        }
     }
 
-    /// Both look the same from outside.
-    fn compare(&self) {
-        let (now, shown) = (self.now, format!("{:?}", self.any));
-        let (state, by_hand) = match &self.by_hand {
-            ByHand::Unauthenticated(session) => (session.state(), format!("{session:?}")),
-            ByHand::Authenticating(session) => {
-                assert_eq!(self.any.in_flight(), Some(session.in_flight()));
-                assert_eq!(self.any.credentials(), Some(session.credentials()));
-                assert_eq!(self.any.identity(), session.identity());
-                (session.state(), format!("{session:?}"))
-            }
-            ByHand::Active(session) => {
-                assert_eq!(self.any.in_flight(), session.in_flight());
-                assert_eq!(self.any.credentials(), session.credentials());
-                assert_eq!(self.any.identity(), session.identity());
-                let AnySession::Active(any) = &self.any else { panic!("{shown}") };
-                assert_eq!(use_of(any, now), use_of(session, now));
-                (session.state(), format!("{session:?}"))
-            }
-            ByHand::Expired(session) => {
-                assert_eq!(self.any.credentials(), session.credentials());
-                assert_eq!(self.any.identity(), session.identity());
-                (session.state(), format!("{session:?}"))
-            }
+    /// Both look the same from outside. The untyped one becomes a typed one, and untyped again.
+    fn compare(&mut self) {
+        let now = self.now;
+        let any = std::mem::replace(&mut self.any, AnySession::new(config(), 0));
+        let seen = (any.state(), any.in_flight(), any.identity().cloned());
+        let shown = format!("{any:?}");
+        assert!(
+            shown.starts_with(&format!("Session {{ state: {}, cause: ", any.state())),
+            "{shown}"
+        );
+        let token = any.generation().zip(any.remaining(now));
+        let typed = any.into_typed();
+        let by_hand = look(&self.by_hand, now);
+        assert_eq!(look(&typed, now), by_hand);
+        assert_eq!((by_hand.0, by_hand.1, by_hand.2), seen);
+        if let (TypedSession::Active(session), TypedSession::Active(by_hand)) =
+            (&typed, &self.by_hand)
+        {
+            assert_eq!(use_of(session, now), use_of(by_hand, now));
+            assert_eq!(token, Some((session.generation(), session.remaining(now))));
+        } else {
+            assert_eq!(token, None);
+        }
+        self.any = match typed {
+            TypedSession::Unauthenticated(session) => session.into(),
+            TypedSession::Authenticating(session) => session.into(),
+            TypedSession::Active(session) => session.into(),
+            TypedSession::Expired(session) => session.into(),
         };
-        assert_eq!(self.any.state(), state);
-        assert_eq!(shown, format!("{state}({by_hand})"));
     }
 
     /// A driver that takes the session over has the same token, and gives the same session back.
     fn hand_over(mut self) {
         let (state, last) = (self.any.state(), self.any.last_transition());
-        let driver = Driver::from_session(self.any.take(), Policy::default());
+        let identity = self.any.identity().cloned();
+        let none = AnySession::new(config(), 0);
+        let driver =
+            Driver::from_session(std::mem::replace(&mut self.any, none), Policy::default());
         assert_eq!(driver.state(), state);
-        let authorized = self.by_hand.token(self.now);
+        assert_eq!(driver.identity(), identity.as_ref());
+        let authorized = token_by_hand(&self.by_hand, self.now);
         assert_eq!(token_of(&driver, self.now), authorized);
         self.any = driver.into_session();
         assert_eq!((self.any.state(), self.any.last_transition()), (state, last));
@@ -279,28 +289,49 @@ impl Pair {
     }
 }
 
-impl ByHand {
-    fn step(self, input: Input, now: Moment) -> (Self, Said) {
-        match self {
-            Self::Unauthenticated(session) => unauthenticated(session, input, now),
-            Self::Authenticating(session) => authenticating(session, input, now),
-            Self::Active(session) => active(session, input, now),
-            Self::Expired(session) => expired(session, input, now),
-        }
+fn step_by_hand(session: TypedSession, input: Input, now: Moment) -> (TypedSession, Said) {
+    match session {
+        TypedSession::Unauthenticated(session) => unauthenticated(session, input, now),
+        TypedSession::Authenticating(session) => authenticating(session, input, now),
+        TypedSession::Active(session) => active(session, input, now),
+        TypedSession::Expired(session) => expired(session, input, now),
     }
+}
 
-    fn token(&self, now: Moment) -> Option<String> {
-        let Self::Active(session) = self else { return None };
-        let mut call = http::Request::get("https://api.example/").body(()).unwrap();
-        session.authorize(&mut call, now).ok()?;
-        Some(call.headers()["authorization"].to_str().unwrap().to_owned())
-    }
+fn token_by_hand(session: &TypedSession, now: Moment) -> Option<String> {
+    let TypedSession::Active(session) = session else { return None };
+    let mut call = http::Request::get("https://api.example/").body(()).unwrap();
+    session.authorize(&mut call, now).ok()?;
+    Some(call.headers()["authorization"].to_str().unwrap().to_owned())
 }
 
 fn token_of(driver: &Driver, now: Moment) -> Option<String> {
     let origin = &driver.config().origins()[0];
     let authorization = driver.authorization(origin, now).ok()?;
     Some(authorization.value().to_str().unwrap().to_owned())
+}
+
+type Look = (StateName, Option<RequestId>, Option<Identity>, String);
+
+/// What can be seen of a session in any state.
+fn look(session: &TypedSession, now: Moment) -> Look {
+    let (state, in_flight, identity, shown) = match session {
+        TypedSession::Unauthenticated(session) => {
+            (session.state(), None, session.identity(), format!("{session:?}"))
+        }
+        TypedSession::Authenticating(session) => {
+            assert_eq!(session.is_overdue(now), session.overdue_in(now).is_zero());
+            let in_flight = Some(session.in_flight());
+            (session.state(), in_flight, session.identity(), format!("{session:?}"))
+        }
+        TypedSession::Active(session) => {
+            (session.state(), session.in_flight(), session.identity(), format!("{session:?}"))
+        }
+        TypedSession::Expired(session) => {
+            (session.state(), None, session.identity(), format!("{session:?}"))
+        }
+    };
+    (state, in_flight, identity.cloned(), shown)
 }
 
 /// Everything that an active session can be asked about its token.
@@ -315,107 +346,116 @@ fn use_of(session: &Session<Active>, now: Moment) -> impl PartialEq + core::fmt:
     )
 }
 
-fn unauthenticated(session: Session<Unauthenticated>, input: Input, now: Moment) -> (ByHand, Said) {
-    let stay = |session, said| (ByHand::Unauthenticated(session), said);
+fn unauthenticated(
+    session: Session<Unauthenticated>,
+    input: Input,
+    now: Moment,
+) -> (TypedSession, Said) {
+    let stay = |session, said| (TypedSession::Unauthenticated(session), said);
     match input {
-        Input::Authenticate(credentials) => match session.authenticate(credentials, now) {
-            Ok((session, outgoing)) => (ByHand::Authenticating(session), Said::Sent(outgoing)),
-            Err(rejected) => {
-                let (session, why) = rejected.into_parts();
-                stay(session, Said::NotSent(why.into()))
+        Input::Authenticate(credentials) => match session.authenticate(&credentials, now) {
+            Ok((session, outgoing)) => {
+                (TypedSession::Authenticating(session), Said::Sent(outgoing))
             }
-        },
-        Input::Adopt(grant) => match session.adopt(grant, now) {
-            Ok(session) => (ByHand::Active(session), Said::Moved),
-            Err(rejected) => {
-                let (session, denial) = rejected.into_parts();
-                stay(session, Said::NotAdopted(denial))
-            }
-        },
-        // Nothing is in flight, nothing passes, and there is nothing to stop.
-        Input::Reply(..) | Input::Failure(..) => stay(session, Said::Stale),
-        Input::Advance | Input::Stop => stay(session, Said::Unchanged),
-        _ => stay(session, Said::Meaningless),
-    }
-}
-
-fn authenticating(session: Session<Authenticating>, input: Input, now: Moment) -> (ByHand, Said) {
-    let stay = |session, said| (ByHand::Authenticating(session), said);
-    match input {
-        Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok(session) => (ByHand::Active(session), Said::Moved),
-            Err(NotActive::Stale(rejected)) => stay(rejected.into_session(), Said::Stale),
-            Err(NotActive::Denied(rejected)) => {
-                let (session, denial) = rejected.into_parts();
-                (ByHand::Unauthenticated(session), Said::Denied(denial))
-            }
-        },
-        Input::Failure(id, why) => match session.fail(id, why, now) {
-            Ok(session) => (ByHand::Unauthenticated(session), Said::Moved),
-            Err(rejected) => stay(rejected.into_session(), Said::Stale),
-        },
-        Input::Stop => (ByHand::Unauthenticated(session.stop()), Said::Moved),
-        Input::Advance => stay(session, Said::Unchanged),
-        _ => stay(session, Said::Meaningless),
-    }
-}
-
-fn active(mut session: Session<Active>, input: Input, now: Moment) -> (ByHand, Said) {
-    let said = match input {
-        Input::Renew => session.renew(now).map_or_else(Said::NotSent, Said::Sent),
-        Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok(generation) => {
-                assert_eq!(generation, session.generation());
-                Said::Moved
-            }
-            Err(NotRenewed::Stale(_)) => Said::Stale,
-            Err(NotRenewed::Denied(denial)) => Said::Denied(denial),
-        },
-        Input::Failure(id, why) => session.fail(id, why, now).map_or(Said::Stale, |()| Said::Moved),
-        Input::Adopt(grant) => {
-            session.replace(grant, now).map_or_else(Said::NotAdopted, |_| Said::Moved)
-        }
-        Input::SetCredentials(credentials) => {
-            session.set_credentials(credentials).map_or_else(Said::NotSet, |()| Said::Moved)
-        }
-        Input::Advance => {
-            return match session.advance(now) {
-                Advance::Live(session) => (ByHand::Active(session), Said::Unchanged),
-                Advance::Lapsed(session) => (ByHand::Expired(session), Said::Moved),
-                Advance::Reauthenticating(session) => {
-                    (ByHand::Authenticating(session), Said::Moved)
-                }
-            };
-        }
-        Input::Stop => return (ByHand::Unauthenticated(session.stop()), Said::Moved),
-        _ => Said::Meaningless,
-    };
-    (ByHand::Active(session), said)
-}
-
-fn expired(mut session: Session<Expired>, input: Input, now: Moment) -> (ByHand, Said) {
-    let stay = |session, said| (ByHand::Expired(session), said);
-    match input {
-        Input::Reauthenticate => match session.reauthenticate(now) {
-            Ok((session, outgoing)) => (ByHand::Authenticating(session), Said::Sent(outgoing)),
             Err(rejected) => {
                 let (session, why) = rejected.into_parts();
                 stay(session, Said::NotSent(why))
             }
         },
         Input::Adopt(grant) => match session.adopt(grant, now) {
-            Ok(session) => (ByHand::Active(session), Said::Moved),
+            Ok(session) => (TypedSession::Active(session), Said::Moved),
             Err(rejected) => {
-                let (session, denial) = rejected.into_parts();
-                stay(session, Said::NotAdopted(denial))
+                let (session, error) = rejected.into_parts();
+                stay(session, Said::NotAdopted(error))
             }
         },
-        Input::SetCredentials(credentials) => {
-            let said =
-                session.set_credentials(credentials).map_or_else(Said::NotSet, |()| Said::Moved);
-            stay(session, said)
+        // Nothing is in flight, nothing passes, and a stop is no transition.
+        Input::Reply(..) | Input::Failure(..) => stay(session, Said::Stale),
+        Input::Stop => stay(session.stop(), Said::Unchanged),
+        Input::Advance => stay(session, Said::Unchanged),
+        _ => stay(session, Said::Meaningless),
+    }
+}
+
+fn authenticating(
+    session: Session<Authenticating>,
+    input: Input,
+    now: Moment,
+) -> (TypedSession, Said) {
+    let stay = |session, said| (TypedSession::Authenticating(session), said);
+    match input {
+        Input::Reply(id, reply) => match session.receive(id, &reply, now) {
+            Ok((session, credentials)) => {
+                (TypedSession::Active(session), Said::Granted(credentials))
+            }
+            Err(ReceiveError::Stale(rejected)) => stay(rejected.into_session(), Said::Stale),
+            Err(ReceiveError::Denied(rejected, credentials)) => {
+                let (session, denial) = rejected.into_parts();
+                (TypedSession::Unauthenticated(session), Said::Denied(denial, credentials))
+            }
+        },
+        Input::Failure(id, why) => match session.fail(id, why, now) {
+            Ok(session) => (TypedSession::Unauthenticated(session), Said::Moved),
+            Err(rejected) => stay(rejected.into_session(), Said::Stale),
+        },
+        Input::Stop => (TypedSession::Unauthenticated(session.stop()), Said::Moved),
+        Input::Advance => stay(session, Said::Unchanged),
+        _ => stay(session, Said::Meaningless),
+    }
+}
+
+fn active(mut session: Session<Active>, input: Input, now: Moment) -> (TypedSession, Said) {
+    let said = match input {
+        Input::Renew(credentials) => {
+            session.renew(&credentials, now).map_or_else(Said::NotSent, Said::Sent)
         }
-        Input::Stop => (ByHand::Unauthenticated(session.stop()), Said::Moved),
+        Input::Reply(id, reply) => match session.receive(id, &reply, now) {
+            Ok((generation, credentials)) => {
+                assert_eq!(generation, session.generation());
+                Said::Granted(credentials)
+            }
+            Err(RenewError::Stale(_)) => Said::Stale,
+            Err(RenewError::Denied(denial, credentials)) => Said::Denied(denial, credentials),
+        },
+        Input::Failure(id, why) => session.fail(id, why, now).map_or(Said::Stale, |()| Said::Moved),
+        Input::Adopt(grant) => {
+            session.replace(grant, now).map_or_else(Said::NotAdopted, |_| Said::Moved)
+        }
+        Input::Advance => {
+            return match session.advance(now) {
+                Advance::Live(session) => (TypedSession::Active(session), Said::Unchanged),
+                Advance::Lapsed(session) => (TypedSession::Expired(session), Said::Moved),
+                Advance::Reauthenticating(session) => {
+                    (TypedSession::Authenticating(session), Said::Moved)
+                }
+            };
+        }
+        Input::Stop => return (TypedSession::Unauthenticated(session.stop()), Said::Moved),
+        _ => Said::Meaningless,
+    };
+    (TypedSession::Active(session), said)
+}
+
+fn expired(session: Session<Expired>, input: Input, now: Moment) -> (TypedSession, Said) {
+    let stay = |session, said| (TypedSession::Expired(session), said);
+    match input {
+        Input::Authenticate(credentials) => match session.authenticate(&credentials, now) {
+            Ok((session, outgoing)) => {
+                (TypedSession::Authenticating(session), Said::Sent(outgoing))
+            }
+            Err(rejected) => {
+                let (session, why) = rejected.into_parts();
+                stay(session, Said::NotSent(why))
+            }
+        },
+        Input::Adopt(grant) => match session.adopt(grant, now) {
+            Ok(session) => (TypedSession::Active(session), Said::Moved),
+            Err(rejected) => {
+                let (session, error) = rejected.into_parts();
+                stay(session, Said::NotAdopted(error))
+            }
+        },
+        Input::Stop => (TypedSession::Unauthenticated(session.stop()), Said::Moved),
         Input::Reply(..) | Input::Failure(..) => stay(session, Said::Stale),
         Input::Advance => stay(session, Said::Unchanged),
         _ => stay(session, Said::Meaningless),
@@ -435,7 +475,8 @@ impl Who {
 
 fn credentials(user: u8, login: u8) -> Credentials {
     let login = match login % 8 {
-        0..4 => Login::App { user, secret: login % 2 },
+        0..3 => Login::App { user, secret: login % 2 },
+        3 => Login::Rotating { user, number: 0 },
         4 => Login::Broken,
         5 => Login::Named { user, cookie: 0 },
         _ => Login::Cookie(user),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use videokit_session::driver::{Policy, Stalled, WakeReason};
+use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::session::transitions::{InputName, StateName, TABLE, Transition};
 use videokit_session::session::{Generation, RequestId};
-use videokit_session::sim::{Answer, Login, SECRET, Seen, Sent, Step};
+use videokit_session::sim::{Answer, SECRET, Seen, Sent, Step};
 use videokit_session::{Driver, Event, Wake};
 
-use super::view::{Turn, only_failures};
+use super::view::{Turn, is_start, only_failures};
 
 /// Everything that the rules have to remember.
 pub(crate) struct Watch {
@@ -20,7 +20,9 @@ pub(crate) struct Watch {
     state: StateName,
     /// The request that was refused for good, until there are other credentials.
     refused: Option<Sent>,
-    started: Option<Login>,
+    /// Renewal by its schedule is due for the current token when it lives for so long at least, in milliseconds: what
+    /// chance may make of the margin.
+    margin: i64,
     /// Until when each endpoint is to be left alone.
     floors: BTreeMap<String, u64>,
     /// Tokens that the API refused.
@@ -47,7 +49,7 @@ impl Watch {
             sent: Vec::new(),
             state: StateName::Unauthenticated,
             refused: None,
-            started: None,
+            margin: 0,
             floors: BTreeMap::new(),
             unauthorized: BTreeSet::new(),
             has_been_unauthorized: false,
@@ -62,7 +64,8 @@ impl Watch {
 
     pub(crate) fn follow(&mut self, turn: &Turn<'_>) {
         self.rule_5_before(turn);
-        let other = matches!(turn.step, Step::Start(who) if self.started.replace(who) != Some(who));
+        let other = is_start(turn.step) && turn.after.credentials != turn.before.credentials;
+        self.note_margin(turn);
         self.note_start(turn, other);
         self.note_unsent(turn);
         for seen in turn.seen {
@@ -83,6 +86,15 @@ impl Watch {
         self.rule_8_drained(turn);
         counters_add_up(turn);
         assert!(turn.after.queued <= Driver::MOST_QUEUED, "{} queued", turn.after.queued);
+    }
+
+    /// By default, the margin is a minute, or a quarter of the life if that is shorter, and half as much again by
+    /// chance.
+    fn note_margin(&mut self, turn: &Turn<'_>) {
+        if turn.after.generation != turn.before.generation {
+            let margin = turn.after.at_least.unwrap_or(0).clamp(0, 240_000) / 4;
+            self.margin = margin + margin / 2;
+        }
     }
 
     fn note_start(&mut self, turn: &Turn<'_>, other: bool) {
@@ -121,7 +133,7 @@ impl Watch {
             assert!(count <= most, "rule 1: {count} requests within {window:?}");
         }
         assert!(turn.world.driver().is_online(), "it sends, and there is no network");
-        assert_eq!(turn.before.stalled, None, "it sends, and is stalled");
+        assert_eq!(turn.before.blocked, None, "it sends, and is blocked");
         let sent = find(turn, id);
         if let Some(refused) = self.refused.take() {
             let again = refused.uri == sent.uri && refused.secret == sent.secret;
@@ -139,7 +151,6 @@ impl Watch {
             let mut expected = turn.before.clone();
             expected.counters.stale += 1;
             assert_eq!(*turn.after, expected, "rule 2: a stale report changed something");
-            assert!(turn.same_future, "rule 2: a stale report changed something");
             return;
         }
         let Step::Answer(_, Answer::Deny(status, wait)) = turn.step else { return };
@@ -177,9 +188,7 @@ impl Watch {
                 transition,
                 "rule 8: the end of an unsent one"
             );
-            if let InputName::Authenticate | InputName::Reauthenticate | InputName::Renew =
-                transition.input
-            {
+            if let InputName::Authenticate | InputName::Renew = transition.input {
                 self.announced = Some(transition);
             }
         }
@@ -189,7 +198,7 @@ impl Watch {
     fn rule_5_before(&mut self, turn: &Turn<'_>) {
         let [Seen::Unauthorized(generation)] = *turn.seen else { return };
         let (before, after) = (turn.before, turn.after);
-        let renewable = before.stalled.is_none() && turn.world.driver().credentials().is_some();
+        let renewable = before.blocked.is_none() && turn.world.driver().credentials().is_some();
         let queued = after.queued - before.queued;
         let tells = queued == 1;
         if before.generation == Some(generation) {
@@ -212,7 +221,7 @@ impl Watch {
 
     /// A token that isn't due is renewed only if the API refused one of this login's.
     fn rule_5_sent(&self, turn: &Turn<'_>, id: RequestId) {
-        let due = turn.after.due.is_none_or(|due| due.is_zero());
+        let due = turn.after.at_least.is_none_or(|left| left <= self.margin);
         assert!(due || self.has_been_unauthorized, "rule 5: {id} renews, and nobody asked");
     }
 
@@ -225,7 +234,7 @@ impl Watch {
         let Some(generation) = turn.after.generation else { return };
         let answered = self.unauthorized.contains(&generation) && !self.told.contains(&generation);
         let driver = turn.world.driver();
-        let renewable = turn.after.stalled.is_none() && driver.credentials().is_some();
+        let renewable = turn.after.blocked.is_none() && driver.credentials().is_some();
         let held_back = match turn.world.wake() {
             Some(Wake::In(_, why)) => matches!(
                 why,
@@ -236,7 +245,7 @@ impl Watch {
             ),
             _ => false,
         };
-        let waits = driver.session().in_flight().is_none() && driver.is_online() && !held_back;
+        let waits = driver.in_flight().is_none() && driver.is_online() && !held_back;
         assert!(!(answered && renewable && waits), "rule 5: {generation:?} led to nothing");
     }
 
@@ -296,14 +305,14 @@ fn rule_3(turn: &Turn<'_>) {
         assert_eq!(after.token, before.token, "rule 3: {:?} took the token", turn.step);
         assert_eq!(after.epoch, before.epoch, "rule 3");
     }
-    let stalls = |why| after.stalled == Some(why) && before.stalled.is_none();
-    if stalls(Stalled::Refused) {
+    let stalls = |why| after.blocked == Some(why) && before.blocked.is_none();
+    if stalls(Blocked::Refused) {
         let refuses =
             matches!(turn.step, Step::Answer(_, Answer::Deny(status, _)) if is_refusal(status));
         assert!(refuses, "rule 3: {:?} was taken for a refusal", turn.step);
     }
     let dead = |seen: &Seen| matches!(seen, Seen::Event(Event::NotAdopted(_)));
-    if stalls(Stalled::NotStarted) && !turn.seen.iter().any(dead) {
+    if stalls(Blocked::NotStarted) && !turn.seen.iter().any(dead) {
         assert_eq!(turn.step, Step::Stop, "rule 3: a login ended");
     }
 }
@@ -313,19 +322,23 @@ fn rule_7(turn: &Turn<'_>) {
         let after = turn.after;
         assert_eq!(after.state, StateName::Unauthenticated, "rule 7");
         assert_eq!((&after.token, &after.identity), (&None, &None), "rule 7");
-        assert_eq!(after.stalled, Some(Stalled::NotStarted), "rule 7");
+        assert_eq!(after.blocked, Some(Blocked::NotStarted), "rule 7");
     }
 }
 
 /// Each call queues what it changed, and nothing else.
 fn rule_8_queue(turn: &Turn<'_>) {
     let (before, after) = (turn.before, turn.after);
-    let gave_up = after.stalled == Some(Stalled::GaveUp) && before.stalled != after.stalled;
+    let gave_up = after.blocked == Some(Blocked::GaveUp) && before.blocked != after.blocked;
     let taken = |seen: &&Seen| matches!(seen, Seen::Reported { taken: true, .. });
     let moved = match turn.step {
-        Step::Stop | Step::Start(_) => usize::from(before.state != after.state),
+        Step::Stop | Step::Start(_) | Step::SetCredentials(_) => {
+            usize::from(before.state != after.state)
+        }
         Step::Answer(..) | Step::Fail(..) => {
-            turn.seen.iter().filter(taken).count() + usize::from(gave_up)
+            let swapped = before.credentials != after.credentials;
+            let taken = turn.seen.iter().filter(taken).count();
+            taken + usize::from(gave_up) + usize::from(swapped)
         }
         _ => return,
     };
@@ -345,6 +358,6 @@ fn counters_add_up(turn: &Turn<'_>) {
         + counters.redirected
         + counters.malformed;
     let ended = answered + counters.unanswered + counters.abandoned;
-    let live = u64::from(turn.world.live().is_some());
+    let live = u32::from(turn.world.live().is_some());
     assert_eq!(counters.requests, ended + live, "{counters:?}");
 }

@@ -16,12 +16,13 @@ pub(super) fn http_date(text: &[u8]) -> Option<i64> {
         return None;
     }
     fixdate(text).or_else(|| {
-        let at = httpdate::parse_http_date(core::str::from_utf8(text).ok()?.trim()).ok()?;
+        let text = core::str::from_utf8(text.trim_ascii()).ok()?;
+        let at = httpdate::parse_http_date(text).ok()?;
         Some(Moment::new(Duration::ZERO, at).wall_millis())
     })
 }
 
-/// Returns what `httpdate` reads, for the one of its formats that is sent: `Tue, 24 Nov 2026 04:00:00 GMT`.
+/// Reads the format that servers send, `Tue, 24 Nov 2026 04:00:00 GMT`, as `httpdate` does.
 fn fixdate(text: &[u8]) -> Option<i64> {
     #[rustfmt::skip]
     let &[w1, w2, w3, b',', b' ', d1, d2, b' ', m1, m2, m3, b' ', y1, y2, y3, y4, b' ',
@@ -74,6 +75,8 @@ mod tests {
     fn headers_table() {
         assert_eq!(http_date(b"Tue, 24 Nov 2026 04:00:00 GMT"), Some(1_795_492_800_000));
         assert_eq!(http_date(b"Tuesday, 24-Nov-26 04:00:00 GMT"), Some(1_795_492_800_000));
+        assert_eq!(http_date(b" Tue, 24 Nov 2026 04:00:00 GMT\t"), Some(1_795_492_800_000));
+        assert_eq!(http_date("\u{a0}Tue, 24 Nov 2026 04:00:00 GMT".as_bytes()), None);
         assert_eq!(http_date(b"2026-11-24T04:00:00Z"), None);
         assert_eq!(whole_seconds(" 120 "), Some(120_000));
         assert_eq!(whole_seconds("99999999999999999999999"), Some(u64::MAX));

@@ -55,7 +55,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Returns whether a body has nothing in it but white space.
+/// Returns whether a body is empty or white space.
 pub(super) fn is_blank(body: &[u8]) -> bool {
     without_mark(body).trim_ascii_start().is_empty()
 }
@@ -65,12 +65,12 @@ pub(super) fn is_markup(body: &[u8]) -> bool {
     without_mark(body).trim_ascii_start().starts_with(b"<")
 }
 
-/// RFC 8259, section 8.1: a reader may ignore a byte order mark.
+/// Returns a body without its byte order mark, which a reader may ignore (RFC 8259, section 8.1).
 fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
-/// Reads a body whose token stands under the name `token`.
+/// Reads a body whose member `token` is the token.
 pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a>, Flaw> {
     if is_markup(body) {
         return Err(Flaw::Markup);
@@ -86,7 +86,7 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
     members.duplicate.map_or(Ok(members), |member| Err(Flaw::Duplicate { member }))
 }
 
-/// Checks what has to be right before a body is read as JSON. Positions count from `mark`.
+/// Checks that a body is UTF-8, except for its end, and not nested too deeply. `mark` is added to positions.
 fn check_text(json: &[u8], mark: usize) -> Result<(), Flaw> {
     if let Err(error) = core::str::from_utf8(json)
         && error.error_len().is_some()

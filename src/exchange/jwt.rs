@@ -1,5 +1,5 @@
-//! The lifetime that a token states if it happens to be a JWT. No token has to be one (wire facts: a token's
-//! shape is not known), and what it states only ever shortens its life.
+//! The lifetime that a JWT states. A token need not be a JWT (wire facts: its shape is not known), and the claims of
+//! one are only ever used to shorten its life.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,8 +10,8 @@ use crate::secret::ZeroizingBuffer;
 
 /// Returns `exp - iat` in milliseconds, if the token is a JWT that has both.
 ///
-/// They are the registered claims of RFC 7519 about time. Each is a `NumericDate`, which may have a fraction,
-/// and has to be there once. A claim whose name is written with escapes is another claim.
+/// These are registered claims of RFC 7519. Each has to appear once, as a `NumericDate`, which may have a fraction.
+/// A claim whose name is written with escapes is ignored.
 pub(crate) fn lifetime(token: &[u8]) -> Option<i64> {
     let json = decode(claims(token)?)?;
     let (mut exp, mut iat) = (None, None);

@@ -28,16 +28,16 @@ pub(super) struct Members<'a> {
     pub(super) error: Option<Value<'a>>,
     /// A member that appears twice.
     duplicate: Option<&'static str>,
-    /// Whether all names and values are plain strings, so that the body is ASCII and not nested.
-    is_simple: bool,
+    /// Whether a name or value is no plain string, so that the body may be nested, or not ASCII.
+    is_complex: bool,
 }
 
 impl<'a> Members<'a> {
     /// Reads an object; `None` for anything else.
     fn read(json: &'a [u8], token: &'static str) -> Option<Self> {
-        let mut members = Self { is_simple: true, ..Self::default() };
+        let mut members = Self::default();
         for_each_member(json, |name, value| {
-            members.is_simple &= name.is_plain && value.is_plain;
+            members.is_complex |= !name.is_plain || !value.is_plain;
             let (name, slot) = match name.text()?.as_ref() {
                 name if name == token.as_bytes() => (token, &mut members.token),
                 b"identity" => ("identity", &mut members.identity),
@@ -80,7 +80,7 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
     let Some(members) = Members::read(json, token) else {
         return Err(flaw(json, mark, token));
     };
-    if !members.is_simple {
+    if members.is_complex {
         check_text(json, mark)?;
     }
     members.duplicate.map_or(Ok(members), |member| Err(Flaw::Duplicate { member }))

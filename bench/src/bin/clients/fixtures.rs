@@ -51,7 +51,9 @@ fn token_with_claims() -> String {
     let claims = format!("{start}{}{end}", "x".repeat(165 - start.len() - end.len()));
     let opaque = token();
     let parts: Vec<&str> = opaque.split('.').collect();
-    let token = [parts[0], &URL_SAFE_NO_PAD.encode(claims), parts[2]].join(".");
+    // Without a header, nothing would be decoded: a token whose first part is no JSON object is no JWT.
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let token = [header.as_str(), &URL_SAFE_NO_PAD.encode(claims), parts[2]].join(".");
     assert_eq!(token.len(), 300);
     token
 }

@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
-#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 #![cfg_attr(
     not(test),
     deny(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
         clippy::unwrap_used,
         clippy::expect_used,
         clippy::indexing_slicing,
@@ -32,11 +33,13 @@ pub mod trace;
 #[doc = include_str!("docs/wire.md")]
 pub mod wire {}
 
-pub use driver::{Driver, Event, Output, Start, Wake};
-pub use exchange::{AllowedOrigin, Backend, Credentials, Gateway, Grant, Identity, Scope, Scopes};
+pub use driver::{Driver, Event, Output, Policy, Start, Wake};
+pub use exchange::{
+    AllowedOrigin, Backend, Credentials, Denial, Endpoint, Gateway, Grant, Identity, Scope, Scopes,
+};
 pub use secret::{ApiToken, SessionToken};
 pub use session::{
-    Active, AnySession, Authenticating, Config, Expired, Outgoing, Session, TransportFailure,
-    Unauthenticated,
+    Active, AnySession, Authenticating, Config, Expired, Outgoing, RequestId, Session,
+    TransportFailure, Unauthenticated,
 };
 pub use time::{Moment, Validity};

@@ -146,7 +146,7 @@ impl Exchange for Custom {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let token = SessionToken::new(reply.granting_body(1_024)?).map_err(|error| {
-            Denial::new(DenialKind::Malformed(Flaw::Token(error)), Some(reply.status()))
+            Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status())
         })?;
         Ok(Grant::new(token).with_successor(Credentials::backend(backend())))
     }

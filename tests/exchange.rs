@@ -167,9 +167,9 @@ fn what_is_printed_names_the_place_and_no_secret() {
         assert_eq!(shown, expected);
         assert!(!shown.contains("hush"), "{shown}");
     }
-    let denial = Denial::new(DenialKind::Throttled, Some(StatusCode::TOO_MANY_REQUESTS));
+    let denial = Denial::new(DenialKind::Throttled, StatusCode::TOO_MANY_REQUESTS);
     let text = format!("{denial:?}");
-    assert!(text.starts_with("Denial { kind: Throttled, status: Some(429), "), "{text}");
+    assert!(text.starts_with("Denial { kind: Throttled, status: 429, "), "{text}");
     let reply = http::Response::builder().header("x-hush", "hush").body("hush").unwrap();
     assert_eq!(format!("{:?}", Reply::from(&reply)), "Reply(200, 4 bytes)");
     assert_eq!(Reply::from(&reply).headers(), reply.headers());

@@ -136,7 +136,6 @@ driver: Active -> Expired: Lapsed
 app: is not sent: no token is in use: the token was adopted
 14. In production
 app: start: user-17, at the app's backend
-driver: Expired: CredentialsSet
 driver: Expired -> Authenticating: Reauthenticated
 driver: /token/user-17
 driver: Authenticating -> Active: Granted

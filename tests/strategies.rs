@@ -2,19 +2,38 @@
 //! a planted bug, and shrinks it to what matters.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, RngAlgorithm, TestError, TestRng, TestRunner};
 use videokit_session::driver::{Delivery, Drive, Input};
+use videokit_session::session::RequestId;
 use videokit_session::sim::strategies::{self, Script};
-use videokit_session::sim::{Answer, FaultPlan, Harness, Seen, Step, To};
+use videokit_session::sim::{Answer, FaultPlan, Harness, Login, Seen, Step, To};
 use videokit_session::{AllowedOrigin, Config, Driver, Moment, Output, TransportFailure};
 
 fn driver() -> Driver {
     let config = Config::builder(AllowedOrigin::https("https://api.example").unwrap());
     Driver::new(Arc::new(config.build().unwrap()), 1)
+}
+
+/// Any input of this driver: the ids and generations of its first requests and tokens are always the same.
+fn input() -> impl Strategy<Value = Input> {
+    let mut harness = Harness::new(driver());
+    harness.apply(Step::Start(Login::App { user: 0, secret: 0 }));
+    let mut generations = Vec::new();
+    for _ in 0..12 {
+        for step in [Step::Drain, Step::Answer(To::Live, Answer::Grant(60)), Step::PassToWake] {
+            harness.apply(step);
+        }
+        generations.extend(harness.driver().generation());
+    }
+    let ids: Vec<RequestId> = harness.sent().iter().map(|sent| sent.id).collect();
+    assert!(ids.len() >= 4 && generations.len() >= 4, "{ids:?} {generations:?}");
+    strategies::input(ids, generations)
 }
 
 /// A toy that runs a driver, with two bugs: it puts a stop off while a request is on its way, and it
@@ -99,6 +118,34 @@ proptest! {
         }
     }
 
+    /// Neither does a sequence of them make it send twice under one id, or queue without bound.
+    #[test]
+    fn a_driver_takes_any_sequence_of_inputs(
+        steps in proptest::collection::vec((input(), 0_u64..100_000, any::<bool>()), 1..60),
+    ) {
+        let mut driver = driver();
+        let (mut ids, mut now) = (BTreeSet::new(), Moment::from_millis(5_000, 1_795_492_800_000));
+        for (input, passed, polled) in steps {
+            now = now.after(Duration::from_millis(passed));
+            let reports = matches!(input, Input::Response(..) | Input::Failure(..));
+            let in_flight = driver.in_flight();
+            let names_it = match &input {
+                Input::Response(id, _) | Input::Failure(id, _) => Some(*id) == in_flight,
+                _ => true,
+            };
+            let delivery = driver.handle(input, now);
+            prop_assert_eq!(delivery.is_accepted(), names_it || !reports);
+            prop_assert!(driver.queued() <= Driver::MOST_QUEUED);
+            for _ in 0..if polled { 20 } else { 0 } {
+                match driver.poll(now) {
+                    Output::Send(outgoing) => prop_assert!(ids.insert(outgoing.id())),
+                    Output::Event(_) | Output::Abandon(_) => {}
+                    Output::Wait(_) => break,
+                }
+            }
+        }
+    }
+
     /// A plan of faults survives being written down.
     #[test]
     fn a_fault_plan_survives_being_written_down(plan in strategies::fault_plan(20, 86_400_000)) {
@@ -118,7 +165,7 @@ fn fuzzers_get_the_same_inputs() {
     let bytes: Vec<u8> = bytes.take(4_096).collect();
     let mut source = Unstructured::new(&bytes);
     let mut harness = Harness::new(driver());
-    let mut kinds = std::collections::BTreeSet::new();
+    let mut kinds = BTreeSet::new();
     for _ in 0..300 {
         let step = Step::arbitrary(&mut source).unwrap();
         kinds.insert(format!("{step:?}").split(['(', ' ']).next().unwrap().to_owned());

@@ -42,7 +42,7 @@ pub enum Input {
 /// Inputs. Each takes effect at once, except that sending and adopting are deferred to the next
 /// [`poll`](Self::poll).
 ///
-/// If a custom [`Exchange`](crate::Exchange) panics in one of these calls or in `poll`, and the caller catches
+/// If a custom [`Exchange`](crate::exchange::Exchange) panics in one of these calls or in `poll`, and the caller catches
 /// that, the driver stays usable. A request whose reply was being read, or that was being built, counts as
 /// failed: the next call reports one [`Event::Failed`], and a backoff follows. Otherwise nothing changed.
 impl Driver {

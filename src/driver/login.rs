@@ -23,14 +23,34 @@ pub(super) struct Renewable {
     pub(super) credentials: Credentials,
     /// The credentials that the caller last started with or set, where successors have taken their place.
     pub(super) given: Option<Box<Credentials>>,
-    /// Where the next request goes, once that was looked up; `Some(None)` if looking it up failed, by a panic of the
-    /// exchange.
-    pub(super) endpoint: Option<Option<Endpoint>>,
+    pub(super) endpoint: Lookup,
     /// A token that is adopted with the next poll.
     pub(super) pending: Option<Box<Grant>>,
     pub(super) blocked: Option<Blocked>,
     /// Whether `CredentialsSpent` was emitted.
     pub(super) spent_emitted: bool,
+}
+
+/// Where the next request goes. It is looked up once for the same credentials, if a server has asked for a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Lookup {
+    /// It was not looked up.
+    None,
+    /// The exchange has no request to offer, or has panicked.
+    Unknown,
+    At(Endpoint),
+}
+
+impl Lookup {
+    pub(super) fn endpoint(self) -> Option<Endpoint> {
+        if let Self::At(endpoint) = self { Some(endpoint) } else { None }
+    }
+}
+
+impl From<Option<Endpoint>> for Lookup {
+    fn from(found: Option<Endpoint>) -> Self {
+        found.map_or(Self::Unknown, Self::At)
+    }
 }
 
 impl Login {
@@ -95,7 +115,7 @@ impl Renewable {
         Self {
             credentials,
             given: None,
-            endpoint: None,
+            endpoint: Lookup::None,
             pending: None,
             blocked: None,
             spent_emitted: false,

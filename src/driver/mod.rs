@@ -96,7 +96,7 @@
 //! # Credentials that change
 //!
 //! Some services give new credentials with each token: OAuth 2.0 with rotation of refresh tokens, for example.
-//! A custom [`Exchange`](crate::Exchange) returns them by [`Grant::with_successor`](crate::Grant::with_successor):
+//! A custom [`Exchange`](crate::exchange::Exchange) returns them by [`Grant::with_successor`](crate::Grant::with_successor):
 //!
 //! 1. When the token is held, or had expired on arrival, the driver replaces its credentials by the successor and
 //!    reports [`Event::CredentialsChanged`]. [`Driver::credentials`] returns the new ones: store them.
@@ -105,7 +105,7 @@
 //! 3. A [`start`](Driver::start) with the credentials that the login began with still joins it. What is learned of
 //!    the age of tokens is kept, unless the successor asks at another endpoint.
 //!
-//! An exchange may say that its secret is [usable once](crate::Exchange::is_single_use). If the reply to such a
+//! An exchange may say that its secret is [usable once](crate::exchange::Exchange::is_single_use). If the reply to such a
 //! request is lost, the service may have used the secret up, and sending it again may revoke the login. So the
 //! driver doesn't: the current token stays in use, [`Event::CredentialsSpent`] is reported once, and
 //! [`Driver::set_credentials`] mends it. This also holds after [`stop`](Driver::stop) and another start.
@@ -249,7 +249,7 @@ struct Local {
     token: TokenStatus,
     /// What 401s have taught; `None` before the first.
     learned: Option<Box<LearnedAge>>,
-    announced: Option<Announced>,
+    announced: Option<Box<Announced>>,
     /// Set while an exchange is called that may panic.
     calling: Option<Calling>,
     /// The last credentials that are usable once and whose reply was lost. Neither stop nor start clears them.

@@ -2,7 +2,7 @@
 
 use super::counters::bump;
 use super::event::Event;
-use super::login::Login;
+use super::login::{Login, Lookup};
 use super::output::{Idle, Output, Wait, Wake, WakeReason};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -55,7 +55,7 @@ impl Local {
             return queued.into();
         }
         if let Some(announced) = self.announced.take() {
-            return self.send(announced, turn);
+            return self.send(*announced, turn);
         }
         self.run_due(turn);
         if let Some(queued) = self.queue.pop() {
@@ -69,10 +69,10 @@ impl Local {
     /// the exchange may panic.
     fn look_up_endpoint(&mut self) {
         let asked = !self.retry_after.is_empty();
-        let login = self.login.renewable_mut().filter(|login| asked && login.endpoint.is_none());
-        if let Some(login) = login {
-            login.endpoint = Some(None);
-            login.endpoint = Some(Endpoint::of(&login.credentials));
+        let login = self.login.renewable_mut();
+        if let Some(login) = login.filter(|login| asked && login.endpoint == Lookup::None) {
+            login.endpoint = Lookup::Unknown;
+            login.endpoint = Endpoint::of(&login.credentials).into();
         }
     }
 
@@ -225,7 +225,7 @@ impl Local {
         if !self.online || self.blocked().is_some() {
             return None;
         }
-        let asked_until = self.retry_after.until(login.endpoint.flatten());
+        let asked_until = self.retry_after.until(login.endpoint.endpoint());
         let opens = [
             (self.backoff.until(), WakeReason::Backoff),
             (asked_until, WakeReason::RetryAfter),
@@ -249,14 +249,14 @@ impl Local {
         self.calling = None;
         match prepared {
             Ok(prepared) => {
-                if login.endpoint == Some(None) {
+                if login.endpoint == Lookup::Unknown {
                     let endpoint = Endpoint::at(prepared.uri());
-                    login.endpoint = Some(endpoint);
+                    login.endpoint = endpoint.into();
                     if self.retry_after.until(endpoint) > turn.ticks() {
                         return None;
                     }
                 }
-                self.announced = Some(Announced { prepared, transition });
+                self.announced = Some(Box::new(Announced { prepared, transition }));
                 Some(Output::Event(Event::Moved(transition)))
             }
             Err(error) => {

@@ -4,7 +4,7 @@ use super::backoff::{Backoff, Cause};
 use super::counters::bump;
 use super::event::Event;
 use super::learned_age::TokenAge;
-use super::login::same_endpoint;
+use super::login::{Lookup, same_endpoint};
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
@@ -137,7 +137,7 @@ impl Local {
             return;
         };
         let before = core::mem::replace(&mut login.credentials, successor.clone());
-        login.endpoint = None;
+        login.endpoint = Lookup::None;
         login.given.get_or_insert_with(|| Box::new(before.clone()));
         self.emit(Event::CredentialsChanged);
         if !same_endpoint(&before, successor) {
@@ -278,7 +278,7 @@ impl Local {
 /// Returns whether a reply tells as little as a lost one: it may have been a grant, which used the credentials
 /// up. Markup is a captive portal's page: the service has not seen the request.
 fn is_lost(denial: &Denial) -> bool {
-    let granting = denial.status().is_some_and(|status| status.is_success());
+    let granting = denial.status().is_success();
     match denial.kind() {
         DenialKind::Malformed(Flaw::Markup | Flaw::ExpiredOnArrival) => false,
         DenialKind::Malformed(_) | DenialKind::Transient => granting,

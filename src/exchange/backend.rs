@@ -1,4 +1,4 @@
-//! The customer's own backend as an exchange.
+//! The exchange with a customer's own backend.
 
 use core::fmt;
 
@@ -10,14 +10,14 @@ use super::denial::{Denial, DenialKind};
 use super::grant::Grant;
 use super::identity::Identity;
 use super::origin::Endpoint;
-use super::reply::{Reply, check_identity};
+use super::reply::Reply;
 use super::{BODY_LIMIT, BuildError, Exchange};
 
-/// The customer's own backend, which alone holds the API token: the way in for apps in production.
+/// The exchange with a customer's own backend, which alone holds the API token: for apps in production.
 ///
-/// By default `GET` on the endpoint, without a body. A granting reply is 200 or 201 with a JSON object
-/// that has a `sessionToken`, and may have `identity` and `expiresAt` (wire facts, S and A). The content
-/// type is not looked at.
+/// The request is a `GET` without a body, by default. A granting reply is 200 or 201 with a JSON object that has
+/// a `sessionToken`, and may have `identity` and `expiresAt` (wire facts, S and A). The content type is
+/// ignored.
 ///
 /// ```
 /// use http::{HeaderName, HeaderValue};
@@ -38,12 +38,12 @@ pub struct Backend {
     headers: HeaderMap,
     body: Bytes,
     identity: Option<Identity>,
-    worth_retrying: Vec<StatusCode>,
+    temporary: Vec<StatusCode>,
     body_limit: usize,
 }
 
 impl Backend {
-    /// A backend that answers `GET` on this endpoint.
+    /// Creates an exchange that sends `GET` to this endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -54,49 +54,49 @@ impl Backend {
             headers,
             body: Bytes::new(),
             identity: None,
-            worth_retrying: Vec::new(),
+            temporary: Vec::new(),
             body_limit: BODY_LIMIT,
         }
     }
 
-    /// Asks with another method.
+    /// Sets the method.
     pub fn method(self, method: Method) -> Self {
         Self { method, ..self }
     }
 
-    /// Adds a header, in place of one of the same name: a cookie or an `Authorization` for the
-    /// backend's own login, say. The value is marked sensitive, so that nothing prints it.
+    /// Sets a header, in place of one of the same name: a cookie or an `Authorization` for the backend's own
+    /// login, for example. The value is marked sensitive, so that nothing prints it.
     pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
         self.headers.insert(name, value);
         self
     }
 
-    /// Sends a body. It is never printed.
+    /// Sets the request's body. It is never printed.
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         Self { body: body.into(), ..self }
     }
 
-    /// Says whom the token has to be for. A reply that names another identity is refused; one that
-    /// names none is taken. Without this, the first identity that a reply names is the one to keep.
+    /// Sets the identity that the token has to be for. A reply that names another identity is refused; one that
+    /// names none is accepted. Without this, the first identity that a reply names is the login's.
     pub fn identity(self, identity: Identity) -> Self {
         Self { identity: Some(identity), ..self }
     }
 
-    /// Says that a refusal with this status may pass, and is worth asking again after a while: a
-    /// backend that answers 403 until a purchase has gone through, say. Otherwise every refusal is
-    /// permanent until new credentials come.
+    /// Marks refusals with this status as temporary, so that they are retried: for a backend that answers 403
+    /// until a purchase has gone through, for example. Any other refusal is permanent until new credentials are
+    /// set.
     pub fn retry_on(mut self, status: StatusCode) -> Self {
-        self.worth_retrying.push(status);
+        self.temporary.push(status);
         self
     }
 
-    /// Sets the longest reply that is parsed, in bytes; 64 KiB by default.
+    /// Sets the longest body of a reply that is parsed, in bytes; 64 KiB by default.
     pub fn body_limit(self, bytes: usize) -> Self {
         Self { body_limit: bytes, ..self }
     }
 
-    /// Hashes what it asks with: equal backends alike. Headers are equal in any order.
+    /// Hashes the request. The order of headers makes no difference.
     #[cfg(feature = "trace")]
     pub(super) fn hash_into(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::{Hash, Hasher};
@@ -109,8 +109,8 @@ impl Backend {
         (headers.fold(0, u64::wrapping_add), &self.identity).hash(hasher);
     }
 
-    /// The request for a session token. It is marked `Cache-Control: no-store`, unless a header of
-    /// that name was set.
+    /// Returns the request for a session token. It has `Cache-Control: no-store`, unless a header of that name was
+    /// set.
     #[must_use]
     pub fn request(&self) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
@@ -120,7 +120,7 @@ impl Backend {
         request
     }
 
-    /// Reads the answer to the request. Total: any response is a grant or a denial.
+    /// Reads the reply to the request. Any response is a grant or a denial.
     ///
     /// # Errors
     /// The [`Denial`] that the response is: see [`DenialKind`] for the kinds.
@@ -135,17 +135,12 @@ impl Exchange for Backend {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let grant = reply.read("sessionToken", self.body_limit, self.identity.as_ref()).map_err(
-            |denial| {
-                let passing = denial.kind() == DenialKind::Refused
-                    && self.worth_retrying.contains(&reply.status());
-                if passing { denial.with_permanence(false) } else { denial }
-            },
-        )?;
-        if let Some(wanted) = &self.identity {
-            check_identity(&grant, wanted).map_err(|flaw| reply.flawed(flaw))?;
-        }
-        Ok(grant)
+        let grant = reply.read("sessionToken", self.body_limit, self.identity.as_ref());
+        grant.map_err(|denial| {
+            let is_temporary =
+                denial.kind() == DenialKind::Refused && self.temporary.contains(&reply.status());
+            if is_temporary { denial.with_permanence(false) } else { denial }
+        })
     }
 
     fn identity(&self) -> Option<&Identity> {
@@ -169,7 +164,7 @@ impl fmt::Debug for Backend {
             .field("headers", &self.headers)
             .field("body_bytes", &self.body.len())
             .field("identity", &self.identity)
-            .field("worth_retrying", &self.worth_retrying)
+            .field("temporary", &self.temporary)
             .field("body_limit", &self.body_limit)
             .finish()
     }

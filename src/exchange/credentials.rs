@@ -1,4 +1,4 @@
-//! What a session authenticates with.
+//! The credentials of a session.
 
 use core::fmt;
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use super::gateway::Gateway;
 use super::origin::AllowedOrigin;
 use super::{BuildError, Exchange};
 
-/// What a session authenticates with. Cloning shares it.
+/// The credentials of a session: an exchange, and the secrets in it. Clones share both.
 ///
-/// A session token in hand is not credentials: it is adopted.
+/// A session token that was obtained elsewhere is not credentials: it is adopted.
 #[derive(Clone)]
 pub struct Credentials(Kind);
 
@@ -28,26 +28,26 @@ enum Kind {
 }
 
 impl Credentials {
-    /// The app-wide API token, held by the client itself: **for development only**, since whoever has
-    /// the client has the token, and with it every identity (wire facts, S).
+    /// Creates credentials with the app-wide API token, held by the client itself. **For development only**:
+    /// whoever has the client has the token, and can act as any identity (wire facts, S).
     #[must_use]
     pub fn for_development(gateway: Gateway) -> Self {
         Self(Kind::Gateway(Arc::new(gateway)))
     }
 
-    /// The app's own backend: the way in for production.
+    /// Creates credentials for the app's own backend: for production.
     #[must_use]
     pub fn backend(backend: Backend) -> Self {
         Self(Kind::Backend(Arc::new(backend)))
     }
 
-    /// An exchange of your own.
+    /// Creates credentials for a custom exchange.
     #[must_use]
     pub fn custom(exchange: Arc<dyn Exchange>) -> Self {
         Self(Kind::Custom(exchange))
     }
 
-    /// The exchange behind these credentials.
+    /// Returns the exchange.
     #[must_use]
     pub fn exchange(&self) -> &dyn Exchange {
         match &self.0 {
@@ -61,13 +61,15 @@ impl Credentials {
 
     /// Returns the request. A custom exchange's is checked: it could send credentials anywhere.
     pub(crate) fn request(&self) -> Result<Request<Bytes>, BuildError> {
-        match &self.0 {
+        let custom = match &self.0 {
             // Their endpoints are checked.
             Kind::Gateway(gateway) => return Ok(gateway.request()),
             Kind::Backend(backend) => return Ok(backend.request()),
-            _ => {}
-        }
-        let request = self.exchange().request()?;
+            Kind::Custom(custom) => custom,
+            #[cfg(feature = "trace")]
+            Kind::StandIn(_, custom) => custom,
+        };
+        let request = custom.request()?;
         let origin = AllowedOrigin::of(request.uri())?;
         if origin.is_safe() { Ok(request) } else { Err(super::OriginError::Insecure.into()) }
     }
@@ -107,8 +109,8 @@ impl From<Backend> for Credentials {
 }
 
 impl PartialEq for Credentials {
-    /// Equal if they would ask for the same thing with the same secrets; custom exchanges, if they are
-    /// one and the same.
+    /// Returns whether both make the same request with the same secrets. Custom exchanges have to be the same
+    /// instance.
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Kind::Gateway(a), Kind::Gateway(b)) => Arc::ptr_eq(a, b) || a == b,

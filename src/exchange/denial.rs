@@ -1,4 +1,4 @@
-//! Why a reply gave no token.
+//! Replies that grant no token.
 
 use core::fmt;
 use core::time::Duration;
@@ -7,15 +7,19 @@ use http::StatusCode;
 
 use crate::secret::TokenError;
 
-/// A reply that gave no token: what kind of denial it is, and what is known about it.
+/// A reply that granted no token.
 ///
-/// `Debug` and `Display` show status, kind and flaw, and never what the server wrote: that may repeat
-/// a secret. It is there for those who want it, as [`server_message`](Denial::server_message).
+/// `Debug` and `Display` show its status, kind and flaw, but not what the server wrote, which may repeat a secret:
+/// see [`server_message`](Denial::server_message).
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[must_use]
-pub struct Denial {
+pub struct Denial(Box<Parts>);
+
+/// The parts of a denial. They are boxed: many results may hold a denial, and few do.
+#[derive(Clone, PartialEq, Eq)]
+struct Parts {
     kind: DenialKind,
-    status: Option<StatusCode>,
+    status: StatusCode,
     retry_after: Option<Duration>,
     message: Option<Box<str>>,
     permanent: bool,
@@ -25,32 +29,30 @@ pub struct Denial {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DenialKind {
-    /// 401 whatever its body, any other 4xx that is not named below, or a 2xx with an `error` member that
-    /// JavaScript would take for true: the server understood the request and refused it. The only kind
-    /// that is permanent, unless the exchange says otherwise.
+    /// The server understood the request and refused it: 401 whatever its body, any other 4xx that is not named
+    /// below, or a 2xx with an `error` member that JavaScript would take for true. The only kind that is
+    /// permanent, unless the exchange decides otherwise.
     Refused,
     /// 429: too many requests.
     Throttled,
-    /// 407 or 421 (from a proxy), 408, 425, 5xx, or a granting status with an empty body: the next
-    /// request may succeed.
+    /// The next request may succeed: 407 or 421 (from a proxy), 408, 425, 5xx, or a granting status with an empty
+    /// body.
     Transient,
-    /// 3xx. Never followed: credentials don't go where a reply says.
+    /// 3xx. Redirects are never followed, so that no reply decides where credentials are sent.
     Redirect,
-    /// Anything else: not a token service's reply, or not one for this login. A 4xx whose body is markup
-    /// is among them, but for those above: it is a captive portal's or a proxy's page, which is not
-    /// permanent.
+    /// Anything else: no reply of a token service, or none for this login. That includes a 4xx whose body is
+    /// markup, unless its status is named above: it is a page of a captive portal or a proxy, and not permanent.
     Malformed(Flaw),
 }
 
-/// What is wrong with a malformed reply, and where. Positions count bytes from 0, unless they are said
-/// to be a line and column, which count from 1.
+/// What is wrong with a malformed reply, and where. An index counts bytes from 0; a line and a column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
-    /// The status is neither 200 nor 201, nor one that says what went wrong.
+    /// The status is neither 200 nor 201, nor one that names an error.
     #[error("the status is none that a token service answers with")]
     Status,
-    /// The body was not parsed, being over the limit.
+    /// The body is longer than the limit, and was not parsed.
     #[error("the body has {len} bytes, more than the limit of {limit}")]
     TooLarge {
         /// Its length in bytes.
@@ -64,11 +66,11 @@ pub enum Flaw {
         /// The index of the first such byte.
         at: usize,
     },
-    /// The body is markup: most often a captive portal's or a proxy's page. Once the user has passed the
+    /// The body is markup: most often a page of a captive portal or a proxy. Once the user has passed the
     /// portal, [`Driver::set_online(true)`](crate::Driver::set_online) ends the pause.
     #[error("the body is markup, not JSON: a captive portal, or a proxy's page")]
     Markup,
-    /// The value of a string member stands without quotes, as in the vendor's Express example.
+    /// The value of a string member has no quotes, as in the vendor's Express example.
     #[error(
         "the value of `{member}` has no quotes around it, so the body is not JSON; more may be wrong \
          after it"
@@ -77,11 +79,11 @@ pub enum Flaw {
         /// The member.
         member: &'static str,
     },
-    /// The body ends inside its JSON: it was cut off, or never finished.
+    /// The body ends inside its JSON: it was cut off, or is unfinished.
     #[error("the body ends inside its JSON: {}", Unfinished(*.missing))]
     UnexpectedEnd {
-        /// What closes the innermost part that is open: `}`, `]` or `"`. `None` for a body that is a
-        /// single word or number, and ends inside it.
+        /// The character that closes the innermost open part: `}`, `]` or `"`. `None` for a body that ends inside
+        /// a single word or number.
         missing: Option<char>,
     },
     /// The body is not JSON for another reason.
@@ -95,7 +97,7 @@ pub enum Flaw {
     /// Arrays and objects are nested too deeply.
     #[error("the body nests deeper than {limit} levels, at index {at}")]
     TooDeep {
-        /// The index of the bracket that is one too many.
+        /// The index of the first bracket beyond the limit.
         at: usize,
         /// The limit.
         limit: usize,
@@ -103,17 +105,17 @@ pub enum Flaw {
     /// The body is JSON, and not an object.
     #[error("the body is {found}, where an object belongs")]
     NotAnObject {
-        /// What it is instead.
+        /// The type that was found.
         found: JsonType,
     },
-    /// A member that has to be there is not.
+    /// A required member is missing.
     #[error("`{member}` is missing")]
     Missing {
         /// The member.
         member: &'static str,
     },
-    /// A member stands more than once, so that readers may disagree about the value.
-    #[error("`{member}` stands more than once")]
+    /// A member appears more than once, so that readers may disagree about its value.
+    #[error("`{member}` appears more than once")]
     Duplicate {
         /// The member.
         member: &'static str,
@@ -123,18 +125,17 @@ pub enum Flaw {
     Mistyped {
         /// The member.
         member: &'static str,
-        /// What it is instead.
+        /// The type that was found.
         found: JsonType,
     },
-    /// A member is a string, and not a usable one.
+    /// A member is a string that can't be used.
     #[error("`{member}` can't be used: it is empty, too long, or broken by its escapes")]
     Unusable {
         /// The member.
         member: &'static str,
     },
-    /// The token is the text `undefined` or `null`: a missing value that JavaScript made a string of. The
-    /// gateway's and the backends' replies are checked for it;
-    /// [`SessionToken::new`](crate::SessionToken::new) takes both.
+    /// The token is the text `undefined` or `null`: a missing value that JavaScript turned into a string. Replies of
+    /// gateways and backends are checked for it; [`SessionToken::new`](crate::SessionToken::new) accepts both.
     #[error("`{member}` is the text `{text}`, as JavaScript writes a missing value")]
     Stringified {
         /// The member.
@@ -142,30 +143,30 @@ pub enum Flaw {
         /// Its text.
         text: &'static str,
     },
-    /// The token is not one that a header can carry.
+    /// A header can't carry the token.
     #[error("the reply's token can't be used: {0}")]
     Token(TokenError),
-    /// The reply names another identity than the expected one. It shows neither.
+    /// The reply names another identity than the expected one. The message shows neither.
     #[error("the reply names another identity than {expected}")]
     WrongIdentity {
-        /// Where the expected identity came from.
+        /// The source of the expected identity.
         expected: IdentitySource,
     },
-    /// The token had expired when it came.
+    /// The token had expired before the reply came.
     #[error("the token had already expired when it came")]
     ExpiredOnArrival,
-    /// What a custom exchange says.
+    /// The text of a custom exchange.
     #[error("{0}")]
     Custom(&'static str),
 }
 
-/// Where the identity came from that a reply has to name.
+/// The source of the identity that a reply has to name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IdentitySource {
-    /// The credentials ask for it.
+    /// The credentials name it.
     Credentials,
-    /// The credentials ask for none; an earlier token of the same login named it.
+    /// The credentials name none; an earlier token of the same login named it.
     EarlierToken,
 }
 
@@ -178,7 +179,7 @@ impl fmt::Display for IdentitySource {
     }
 }
 
-/// What an unfinished body lacks.
+/// The end of a message about an unfinished body.
 struct Unfinished(Option<char>);
 
 impl fmt::Display for Unfinished {
@@ -191,7 +192,7 @@ impl fmt::Display for Unfinished {
 }
 
 impl Flaw {
-    /// Returns the flaw without its position and sizes: two bodies with the same mistake have the same.
+    /// Returns the flaw without its position and sizes, which makes it equal for two bodies with the same mistake.
     pub(crate) fn without_position(self) -> Self {
         match self {
             Self::TooLarge { limit, .. } => Self::TooLarge { len: 0, limit },
@@ -236,87 +237,85 @@ impl fmt::Display for JsonType {
 }
 
 impl Denial {
-    /// A denial of a kind. Only [`DenialKind::Refused`] is permanent, until told otherwise.
-    pub fn new(kind: DenialKind, status: Option<StatusCode>) -> Self {
+    /// Creates a denial. It is permanent if it is [`Refused`](DenialKind::Refused).
+    pub fn new(kind: DenialKind, status: StatusCode) -> Self {
         let permanent = kind == DenialKind::Refused;
-        Self { kind, status, retry_after: None, message: None, permanent }
+        Self(Box::new(Parts { kind, status, retry_after: None, message: None, permanent }))
     }
 
-    /// Sets whether asking again with the same credentials can't help.
-    ///
-    /// That is the exchange's to say: an expired login cookie at a backend, say, looks like a bad token.
-    pub fn with_permanence(self, permanent: bool) -> Self {
-        Self { permanent, ..self }
+    /// Sets whether the same credentials will never be granted a token. Only the exchange can know: at a backend, an
+    /// expired login cookie may look like a bad token.
+    pub fn with_permanence(mut self, permanent: bool) -> Self {
+        self.0.permanent = permanent;
+        self
     }
 
-    /// Sets how long the server wants to be left alone.
-    pub fn with_retry_after(self, wait: Option<Duration>) -> Self {
-        Self { retry_after: wait, ..self }
+    /// Sets how long the server asks to wait before the next request.
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
     }
 
-    /// Sets what the server wrote about it.
-    pub fn with_server_message(self, message: Option<Box<str>>) -> Self {
-        Self { message, ..self }
+    /// Sets the server's message.
+    pub fn with_server_message(mut self, message: Option<Box<str>>) -> Self {
+        self.0.message = message;
+        self
     }
 
-    /// The kind of denial.
+    /// Returns the kind of denial.
     #[must_use]
     pub fn kind(&self) -> DenialKind {
-        self.kind
+        self.0.kind
     }
 
-    /// The reply's status; `None` where no reply was involved, as with a token that was adopted.
+    /// Returns the reply's status.
     #[must_use]
-    pub fn status(&self) -> Option<StatusCode> {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
-    /// Whether asking again with the same credentials can't help. Otherwise: later, with backoff.
+    /// Returns whether the same credentials will never be granted a token. Otherwise, retry later, with backoff.
     #[must_use]
     pub fn is_permanent(&self) -> bool {
-        self.permanent
+        self.0.permanent
     }
 
-    /// How long the server wants to be left alone, counted from its reply: `Retry-After`, in seconds
-    /// or as a date (RFC 9110, section 10.2.3).
+    /// Returns how long the server asks to wait before the next request, counted from its reply: `Retry-After`, in
+    /// seconds or as a date (RFC 9110, section 10.2.3).
     ///
     /// - Of several headers, or several numbers of seconds in one, the longest counts.
     /// - A date counts from the reply's own `Date`. In a reply without `Date`, it asks for no wait.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
+        self.0.retry_after
     }
 
-    /// What the server wrote in its `error` member: a string's text, or another type as JSON; at most
-    /// 256 characters of it. **It may repeat a secret**, which is why nothing else shows it.
+    /// Returns the reply's `error` member: the text of a string, or another type as JSON, cut to 256 characters.
+    /// **It may repeat a secret**, so nothing else shows it.
     #[must_use]
     pub fn server_message(&self) -> Option<&str> {
-        self.message.as_deref()
+        self.0.message.as_deref()
     }
 }
 
 impl fmt::Display for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind {
+        match self.0.kind {
             DenialKind::Refused => f.write_str("the server refused")?,
             DenialKind::Throttled => f.write_str("the server is throttling requests")?,
             DenialKind::Transient => f.write_str("the server could not answer for now")?,
             DenialKind::Redirect => f.write_str("the server redirects, which is never followed")?,
             DenialKind::Malformed(flaw) => write!(f, "the reply is malformed: {flaw}")?,
         }
-        if let Some(status) = self.status {
-            write!(f, " (status {})", status.as_u16())?;
-        }
-        if let Some(wait) = self.retry_after {
+        write!(f, " (status {})", self.0.status.as_u16())?;
+        if let Some(wait) = self.0.retry_after {
             write!(f, "; it asks to wait {} s", wait.as_secs())?;
         }
-        f.write_str(match (self.permanent, self.kind) {
+        f.write_str(match (self.0.permanent, self.0.kind) {
             (true, _) => "; the same request won't be granted",
-            (false, DenialKind::Malformed(_) | DenialKind::Redirect) if self.status.is_some() => {
+            (false, DenialKind::Malformed(_) | DenialKind::Redirect) => {
                 "; asking again helps only if the server answers differently"
             }
-            // A token that came without a reply: nobody was asked.
-            (false, DenialKind::Malformed(_)) => "",
             (false, _) => "; try again later",
         })
     }
@@ -325,11 +324,11 @@ impl fmt::Display for Denial {
 impl fmt::Debug for Denial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Denial")
-            .field("kind", &self.kind)
-            .field("status", &self.status.map(|status| status.as_u16()))
-            .field("retry_after", &self.retry_after)
-            .field("message", &self.message.as_ref().map(|_| "redacted"))
-            .field("permanent", &self.permanent)
+            .field("kind", &self.0.kind)
+            .field("status", &self.0.status.as_u16())
+            .field("retry_after", &self.0.retry_after)
+            .field("message", &self.0.message.as_ref().map(|_| "redacted"))
+            .field("permanent", &self.0.permanent)
             .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! The gateway's exchange: an API token and an identity for a session token, in two dialects.
+//! The exchange with the gateway: an API token and an identity for a session token, in two dialects.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -9,25 +9,24 @@ use super::denial::{Denial, Flaw};
 use super::grant::Grant;
 use super::identity::Identity;
 use super::origin::Endpoint;
-use super::reply::{Reply, check_identity};
+use super::reply::Reply;
 use super::scopes::{Scope, Scopes};
 use super::{BODY_LIMIT, BuildError, Exchange};
 use crate::secret::{ApiToken, TokenError};
 
-/// Where session tokens are made (wire facts, N).
+/// The endpoint of the current dialect (wire facts, N).
 const GATEWAY: &str = "https://gateway.video.io/v1/sessions";
 
-/// Where they were made before (wire facts, R).
+/// The endpoint of the legacy dialect (wire facts, R).
 const LEGACY_GATEWAY: &str = "https://api.video.io/v1/sessions";
 
-/// The scheme of the legacy dialect's authorization (wire facts, R).
+/// The authorization scheme of the legacy dialect (wire facts, R).
 const APP_TOKEN: &str = "App token=";
 
-/// The gateway's exchange: the app-wide API token, and the identity that a session token is for.
+/// The exchange with the gateway: the app-wide API token, and the identity that a session token is for.
 ///
-/// This is what a **backend** uses to mint tokens for its users: see the [module](crate::exchange).
-/// A client that uses it holds the API token, and with it every identity: for development only, which
-/// is why a session takes it by the name
+/// A **backend** mints tokens for its users with it: see the [module](crate::exchange). A client that uses it
+/// holds the API token, and so can act as any identity. That is for development only, hence the name
 /// [`Credentials::for_development`](crate::Credentials::for_development).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -50,7 +49,7 @@ enum Dialect {
 }
 
 impl Dialect {
-    /// The name of the reply's member that holds the token.
+    /// Returns the name of the reply's member that holds the token.
     fn token_member(self) -> &'static str {
         match self {
             Self::Current => "sessionToken",
@@ -67,16 +66,16 @@ impl Dialect {
 }
 
 impl Gateway {
-    /// The current gateway at `https://gateway.video.io/v1/sessions`, asking for no scope.
+    /// Creates an exchange with `https://gateway.video.io/v1/sessions` that asks for no scope.
     pub fn new(token: ApiToken, identity: Identity) -> Self {
         Self::with(Dialect::Current, GATEWAY, token, identity)
     }
 
-    /// The legacy exchange at `https://api.video.io/v1/sessions`. Its replies name no expiry, and it
-    /// knows no scopes: what [`scopes`](Self::scopes) sets is not sent.
+    /// Creates an exchange with `https://api.video.io/v1/sessions` in the legacy dialect. It has no scopes, so
+    /// those that are set are not sent, and its replies state no expiry.
     ///
     /// # Errors
-    /// [`TokenError`] if the token doesn't fit behind the legacy scheme; none is known that doesn't.
+    /// [`TokenError`] if the token can't be sent in the legacy scheme.
     pub fn legacy(token: &ApiToken, identity: Identity) -> Result<Self, TokenError> {
         let token = token.behind(APP_TOKEN)?;
         Ok(Self::with(Dialect::Legacy, LEGACY_GATEWAY, token, identity))
@@ -100,7 +99,7 @@ impl Gateway {
         gateway.scopes(Scopes::default())
     }
 
-    /// Asks for scopes.
+    /// Sets the scopes to ask for.
     pub fn scopes(self, scopes: Scopes) -> Self {
         let body = Ask {
             identity: self.identity.as_str(),
@@ -112,25 +111,25 @@ impl Gateway {
         Self { scopes, body: body.into(), ..self }
     }
 
-    /// Asks at another address: a test's, or a proxy's.
+    /// Sets another endpoint: a proxy, or a test server.
     pub fn endpoint(self, endpoint: Endpoint) -> Self {
         Self { endpoint, ..self }
     }
 
-    /// Sets the longest reply that is parsed, in bytes; 64 KiB by default.
+    /// Sets the longest body of a reply that is parsed, in bytes; 64 KiB by default.
     pub fn body_limit(self, bytes: usize) -> Self {
         Self { body_limit: bytes, ..self }
     }
 
-    /// Hashes what it asks with: equal gateways alike.
+    /// Hashes the request.
     #[cfg(feature = "trace")]
     pub(super) fn hash_into(&self, hasher: &mut impl core::hash::Hasher) {
         use core::hash::Hash;
         (self.endpoint.uri(), self.headers.get(AUTHORIZATION), &self.body).hash(hasher);
     }
 
-    /// The request for a session token. It is marked `Cache-Control: no-store`, since a stored reply
-    /// would hand out a token of unknown age.
+    /// Returns the request for a session token. It has `Cache-Control: no-store`, since a stored reply would give
+    /// a token of unknown age.
     #[must_use]
     pub fn request(&self) -> Request<Bytes> {
         let mut request = Request::new(self.body.clone());
@@ -140,11 +139,11 @@ impl Gateway {
         request
     }
 
-    /// Reads the answer to the request. Total: any response is a grant or a denial.
+    /// Reads the reply to the request. Any response is a grant or a denial.
     ///
-    /// A grant is 200 or 201 with a JSON object that has the token and the identity asked for, and no
-    /// `error` that JavaScript would take for true. An `expiresAt` that is missing, or a string that is no date, is an
-    /// unknown expiry; one of another type is malformed.
+    /// A grant is 200 or 201 with a JSON object that has the token and the identity asked for, and no `error` that
+    /// JavaScript would take for true. Without an `expiresAt`, or with a string that is no date, the expiry is
+    /// unknown. An `expiresAt` of another type is malformed.
     ///
     /// # Errors
     /// The [`Denial`] that the response is: see [`DenialKind`](super::DenialKind) for the kinds.
@@ -159,14 +158,11 @@ impl Exchange for Gateway {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let grant =
-            reply.read(self.dialect.token_member(), self.body_limit, Some(&self.identity))?;
-        let named = if grant.identity().is_some() {
-            check_identity(&grant, &self.identity)
-        } else {
-            Err(Flaw::Missing { member: "identity" })
-        };
-        named.map_err(|flaw| reply.flawed(flaw))?;
+        let member = self.dialect.token_member();
+        let grant = reply.read(member, self.body_limit, Some(&self.identity))?;
+        if grant.identity().is_none() {
+            return Err(reply.flawed(Flaw::Missing { member: "identity" }));
+        }
         Ok(grant)
     }
 

@@ -1,4 +1,4 @@
-//! What a granting reply gives.
+//! Granted tokens.
 
 use core::fmt;
 use core::time::Duration;
@@ -17,7 +17,7 @@ use crate::time::{ExpiresAt, Moment, millis};
 /// The longest `expiresAt` that is kept, in bytes. A longer one is no date, and is dropped.
 const EXPIRES_AT_LIMIT: usize = 64;
 
-/// A text that is kept in place.
+/// A short text, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ShortText {
     bytes: [u8; EXPIRES_AT_LIMIT],
@@ -36,15 +36,16 @@ impl ShortText {
     }
 }
 
-/// A session token, with what is known about it. Not `Serialize`: a token leaves by
-/// [`to_token_reply`](Grant::to_token_reply) only. `Debug` shows neither the token nor any text that a server
-/// has written, which might repeat it.
+/// A session token, and what is known about it.
+///
+/// It is not `Serialize`: only [`to_token_reply`](Grant::to_token_reply) writes the token. `Debug` shows neither the
+/// token nor any text of the server, which might repeat it.
 ///
 /// ```
 /// use std::time::Duration;
 /// use videokit_session::{Grant, Identity, SessionToken};
 ///
-/// // A token that came by a way of your own, to be adopted by a session:
+/// // A token that was obtained elsewhere, for a session to adopt:
 /// let grant = Grant::new(SessionToken::new("tok-1")?)
 ///     .with_identity(Identity::new("user-17")?)
 ///     .with_expires_at("2026-11-24T05:00:00Z");
@@ -67,80 +68,79 @@ pub struct Grant {
 }
 
 impl Grant {
-    /// A token of which nothing else is known.
+    /// Creates a grant of which only the token is known.
     pub fn new(token: SessionToken) -> Self {
-        Self {
-            token,
-            identity: None,
-            expires_at: None,
-            lifetime: None,
-            scopes: None,
-            successor: None,
-        }
+        Self::read(token, None, None, None)
     }
 
-    /// Says for whom the token is.
+    /// Creates a grant from what a reply states. `expires_at` is UTF-8.
+    pub(super) fn read(
+        token: SessionToken,
+        identity: Option<Identity>,
+        expires_at: Option<&[u8]>,
+        scopes: Option<Scopes>,
+    ) -> Self {
+        let expires_at = expires_at.and_then(ShortText::new);
+        Self { token, identity, expires_at, lifetime: None, scopes, successor: None }
+    }
+
+    /// Sets the identity that the token is for.
     pub fn with_identity(self, identity: Identity) -> Self {
         Self { identity: Some(identity), ..self }
     }
 
-    /// Sets when the token expires, as the issuer wrote it: [RFC 3339](ExpiresAt::parse), or anything else for
-    /// an unknown expiry. More than 64 bytes are dropped.
+    /// Sets when the token expires, as the issuer wrote it. The expiry is unknown if that is not
+    /// [RFC 3339](ExpiresAt::parse). A text of more than 64 bytes is dropped.
     pub fn with_expires_at(self, expires_at: impl AsRef<str>) -> Self {
-        self.with_expiry_text(expires_at.as_ref().as_bytes())
+        Self { expires_at: ShortText::new(expires_at.as_ref().as_bytes()), ..self }
     }
 
-    /// As [`with_expires_at`](Self::with_expires_at), for a text that is known to be UTF-8.
-    pub(super) fn with_expiry_text(self, expires_at: &[u8]) -> Self {
-        Self { expires_at: ShortText::new(expires_at), ..self }
-    }
-
-    /// Sets when the token expires, as an instant. It is kept as RFC 3339.
+    /// Sets when the token expires. It is kept as RFC 3339.
     pub fn with_expiry(self, at: ExpiresAt) -> Self {
         self.with_expires_at(at.to_string())
     }
 
     /// Sets how long the token lives (OAuth's `expires_in`), from 0, cut to whole milliseconds.
     ///
-    /// * In an [`Exchange`](super::Exchange), it counts from the writing of the reply. Neither the reply's
-    ///   `Date` nor the issuer's clock has a say in it.
+    /// * In an [`Exchange`](super::Exchange), it counts from the writing of the reply. It depends neither on the
+    ///   reply's `Date` nor on the issuer's clock.
     /// * For a token that is adopted, it counts from the adoption. A driver adopts in the
     ///   [`poll`](crate::Driver::poll) after [`start`](crate::Driver::start).
     /// * A whole number of seconds may have been cut to that, so the token may live up to a second longer.
-    /// * Where an expiry is set too, whichever ends sooner counts.
+    /// * If an expiry is set too, the sooner end counts.
     pub fn with_lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime: Some(Duration::from_millis(millis(lifetime))), ..self }
     }
 
-    /// Says which scopes were granted.
+    /// Sets the scopes that were granted.
     pub fn with_scopes(self, scopes: Scopes) -> Self {
         Self { scopes: Some(scopes), ..self }
     }
 
-    /// Sets the credentials that take the place of those that the request was made with: the next refresh
-    /// token of a service that rotates them (RFC 6749, section 6), for example.
+    /// Sets the credentials that replace those of the request: the next refresh token of a service that rotates
+    /// them (RFC 6749, section 6), for example.
     ///
-    /// * Whoever owns the credentials takes the successor when the grant is held; also when its token had
-    ///   expired on arrival. With a grant for another identity, or a stale reply, it is dropped.
+    /// * The owner of the credentials takes the successor when the grant is held, and when its token had expired on
+    ///   arrival. With a grant for another identity, or a stale reply, the successor is dropped.
     /// * A successor that states another identity than the login's is ignored.
     /// * A token that is adopted has no request before it, so its successor is ignored.
     pub fn with_successor(self, credentials: Credentials) -> Self {
         Self { successor: Some(credentials), ..self }
     }
 
-    /// The token.
+    /// Returns the token.
     #[must_use]
     pub fn token(&self) -> &SessionToken {
         &self.token
     }
 
-    /// For whom the token is, if the reply says so.
+    /// Returns the identity that the token is for, if the reply names one.
     #[must_use]
     pub fn identity(&self) -> Option<&Identity> {
         self.identity.as_ref()
     }
 
-    /// When the token expires, as the reply wrote it. It need not be a date.
+    /// Returns when the token expires, as the reply states it. It need not be a date.
     #[must_use]
     pub fn expires_at(&self) -> Option<&str> {
         core::str::from_utf8(self.expires_at.as_ref()?.as_bytes()).ok()
@@ -158,37 +158,35 @@ impl Grant {
         self.lifetime
     }
 
-    /// Which scopes were granted, if the reply says so. That is not what was asked for.
+    /// Returns the scopes that were granted, if the reply states them. They may differ from those asked for.
     #[must_use]
     pub fn scopes(&self) -> Option<&Scopes> {
         self.scopes.as_ref()
     }
 
-    /// Returns the credentials that take the place of those that the request was made with, if the reply brings
-    /// any.
+    /// Returns the credentials that replace those of the request, if the reply brings any.
     #[must_use]
     pub fn successor(&self) -> Option<&Credentials> {
         self.successor.as_ref()
     }
 
-    /// The reply with which a backend hands the token to its own app: 200, well-formed JSON with
-    /// `sessionToken` and, where they are stated, `expiresAt` and `identity` (wire facts, A), marked as
-    /// not to be stored. The body's buffer is wiped when it is dropped.
+    /// Returns the reply with which a backend hands the token to its own app: 200, and JSON with `sessionToken` and,
+    /// if they are stated, `expiresAt` and `identity` (wire facts, A). It has `Cache-Control: no-store`, and its
+    /// body is wiped when it is dropped.
     ///
-    /// A [lifetime](Self::with_lifetime) is not in it: without an `expiresAt`, the app takes the expiry for
+    /// It does not contain a [lifetime](Self::with_lifetime): without an `expiresAt`, the app treats the expiry as
     /// unknown. See [`to_token_reply_at`](Self::to_token_reply_at).
     #[must_use]
     pub fn to_token_reply(&self) -> http::Response<Bytes> {
         self.token_reply(self.expires_at())
     }
 
-    /// As [`to_token_reply`](Self::to_token_reply), with an `expiresAt` that is computed where a lifetime
-    /// is set: `wall` plus the lifetime, or the stated expiry if that is sooner.
+    /// Returns the same reply as [`to_token_reply`](Self::to_token_reply), with an `expiresAt` that is computed if a
+    /// lifetime is set: `wall` plus the lifetime, or the stated expiry if that is sooner.
     ///
-    /// `wall` is the backend's own wall clock when it sent its request for the token, so that the app never
-    /// takes the token for valid after its end. What passed between that and the grant, and the backend's
-    /// `Date` in this reply, have to agree within the app's
-    /// [`backend_skew`](crate::session::ConfigBuilder::backend_skew) (10 s by default).
+    /// `wall` is the backend's own wall clock when it sent its request for the token, so that the app never treats
+    /// the token as valid after its end. The computed expiry and the backend's `Date` in this reply have to agree
+    /// within the app's [`backend_skew`](crate::session::ConfigBuilder::backend_skew) (10 s by default).
     ///
     /// ```
     /// use std::time::{Duration, UNIX_EPOCH};
@@ -233,7 +231,7 @@ impl Grant {
             .flatten()
             .fold(64_usize, |sum, text| sum.saturating_add(text.len().saturating_mul(6)));
         let mut buffer = Vec::with_capacity(length);
-        // Strings into memory: there is nothing to fail, and an empty body would be no token.
+        // Writing strings into memory does not fail. An empty body would be no token.
         if serde_json::to_writer(&mut buffer, &body).is_err() {
             buffer.clear();
         }
@@ -242,7 +240,7 @@ impl Grant {
 }
 
 impl fmt::Debug for Grant {
-    /// Text that a server has written is shown as far as it is understood, or not at all.
+    /// Shows the server's text as far as it was understood, and nothing else of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let redacted = format_args!("redacted");
         let unreadable = format_args!("unreadable");

@@ -1,4 +1,4 @@
-//! Whom a session is for.
+//! The user or device that a session belongs to.
 
 use core::fmt;
 use core::str::FromStr;
@@ -7,11 +7,11 @@ use std::sync::Arc;
 /// The longest identity, in bytes. Chosen by this project: no limit is known.
 const IDENTITY_LIMIT: usize = 1_024;
 
-/// The unique id of the user or device that a session is for.
+/// The unique id of the user or device that a session belongs to.
 ///
-/// 1 to 1024 bytes of any text, compared byte by byte: another case, or another Unicode normalization
-/// of the same letters, is another identity. Videos belong to the identity that made them (wire facts,
-/// D), so a reply for another one is never accepted.
+/// Any text of 1 to 1024 bytes, compared byte by byte: the same letters in another case, or in another Unicode
+/// normalization, are another identity. Videos belong to the identity that made them (wire facts, D), so a reply
+/// for another identity is never accepted.
 ///
 /// ```
 /// use videokit_session::Identity;
@@ -24,7 +24,7 @@ const IDENTITY_LIMIT: usize = 1_024;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(Arc<str>);
 
-/// Why a string is not an identity.
+/// A string that is not an identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -42,7 +42,7 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// An identity.
+    /// Creates an identity.
     ///
     /// # Errors
     /// [`IdentityError`] for an empty string or one over 1024 bytes.
@@ -56,7 +56,7 @@ impl Identity {
         }
     }
 
-    /// The identity as text.
+    /// Returns the identity as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

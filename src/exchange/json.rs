@@ -26,18 +26,18 @@ pub(super) struct Members<'a> {
     pub(super) expires_at: Option<Value<'a>>,
     pub(super) scopes: Option<Value<'a>>,
     pub(super) error: Option<Value<'a>>,
-    /// A member that stands there twice.
+    /// A member that appears twice.
     duplicate: Option<&'static str>,
-    /// Whether any value is an array or an object.
-    is_nested: bool,
+    /// Whether all names and values are plain strings, so that the body is ASCII and not nested.
+    is_simple: bool,
 }
 
 impl<'a> Members<'a> {
     /// Reads an object; `None` for anything else.
-    fn read(json: &'a [u8], is_simple: bool, token: &'static str) -> Option<Self> {
-        let mut members = Self::default();
-        for_each_member(json, is_simple, |name, value| {
-            members.is_nested |= matches!(type_of(value.json), JsonType::Array | JsonType::Object);
+    fn read(json: &'a [u8], token: &'static str) -> Option<Self> {
+        let mut members = Self { is_simple: true, ..Self::default() };
+        for_each_member(json, |name, value| {
+            members.is_simple &= name.is_plain && value.is_plain;
             let (name, slot) = match name.text()?.as_ref() {
                 name if name == token.as_bytes() => (token, &mut members.token),
                 b"identity" => ("identity", &mut members.identity),
@@ -77,11 +77,10 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
     }
     let json = without_mark(body);
     let mark = body.len().saturating_sub(json.len());
-    let is_simple = is_simple(json);
-    let Some(members) = Members::read(json, is_simple, token) else {
+    let Some(members) = Members::read(json, token) else {
         return Err(flaw(json, mark, token));
     };
-    if members.is_nested || !is_simple {
+    if !members.is_simple {
         check_text(json, mark)?;
     }
     members.duplicate.map_or(Ok(members), |member| Err(Flaw::Duplicate { member }))
@@ -130,8 +129,8 @@ fn flaw(json: &[u8], mark: usize, token: &'static str) -> Flaw {
     }
 }
 
-/// Whether this begins as an object whose first member is `name`, with a value that isn't quoted:
-/// what the vendor's Express example sends (wire facts, S).
+/// Returns whether this begins as an object whose first member is `name`, with a value without quotes: what the
+/// vendor's Express example sends (wire facts, S).
 fn is_unquoted(start: &str, name: &str) -> bool {
     let value = start
         .strip_prefix('{')
@@ -149,8 +148,10 @@ fn is_unquoted(start: &str, name: &str) -> bool {
     })
 }
 
-/// Returns what closes the innermost string, array or object that is still open at the end; as an error,
-/// the index of the bracket that opens one level too many.
+/// Returns the character that closes the innermost string, array or object that is open at the end.
+///
+/// # Errors
+/// The index of the first bracket beyond the depth limit.
 fn innermost_open(text: &[u8]) -> Result<Option<char>, usize> {
     let mut closing = [' '; DEPTH_LIMIT];
     let mut depth = 0_usize;
@@ -173,7 +174,7 @@ fn innermost_open(text: &[u8]) -> Result<Option<char>, usize> {
     Ok(if in_string { Some('"') } else { bracket })
 }
 
-/// The type of a value that is valid JSON, or the beginning of it.
+/// Returns the type of the value that `json` begins with.
 fn type_of(json: &[u8]) -> JsonType {
     match json.first() {
         Some(b'n') => JsonType::Null,
@@ -185,31 +186,31 @@ fn type_of(json: &[u8]) -> JsonType {
     }
 }
 
-/// A value as it stands in its text.
+/// A value, as written in its text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'a> {
     json: &'a [u8],
-    /// Whether this is a string in which nothing is escaped.
+    /// Whether this is a string of ASCII in which nothing is escaped.
     is_plain: bool,
 }
 
 impl<'a> Value<'a> {
     /// Splits off the value that `json` begins with, after white space.
-    fn split(json: &'a [u8], is_simple: bool) -> Option<(Self, &'a [u8])> {
+    fn split(json: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let json = trim(json);
-        let plain = plain_len(json, is_simple);
+        let plain = plain_len(json);
         let len = plain.or_else(|| integer_len(json)).or_else(|| any_len(json))?;
         let (json, rest) = json.split_at_checked(len)?;
         Some((Self { json, is_plain: plain.is_some() }, rest))
     }
 
-    /// Returns the value as it stands in its text.
+    /// Returns the value as written.
     pub(super) fn as_json(self) -> &'a [u8] {
         self.json
     }
 
-    pub(super) fn is_null(self) -> bool {
-        self.json == b"null"
+    pub(super) fn unless_null(self) -> Option<Self> {
+        (self.json != b"null").then_some(self)
     }
 
     /// Returns whether JavaScript takes the value for false: `null`, `false`, `""` and every number that
@@ -250,7 +251,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Returns what stands between the quotes of a string.
+    /// Returns a string without its quotes.
     fn inner(self) -> &'a [u8] {
         self.json.get(1..self.json.len().saturating_sub(1)).unwrap_or_default()
     }
@@ -269,14 +270,13 @@ impl<'a> Value<'a> {
 /// does.
 pub(super) fn for_each_member<'a>(
     json: &'a [u8],
-    is_simple: bool,
     mut each: impl FnMut(Value<'a>, Value<'a>) -> Option<()>,
 ) -> Option<()> {
     let mut rest = after(b'{', json)?;
     let mut is_last = after(b'}', rest).is_some();
     while !is_last {
-        let (name, behind) = Value::split(rest, is_simple)?;
-        let (value, behind) = Value::split(after(b':', behind)?, is_simple)?;
+        let (name, behind) = Value::split(rest)?;
+        let (value, behind) = Value::split(after(b':', behind)?)?;
         if type_of(name.json) != JsonType::String {
             return None;
         }
@@ -286,11 +286,6 @@ pub(super) fn for_each_member<'a>(
         rest = next.unwrap_or(behind);
     }
     trim(after(b'}', rest)?).is_empty().then_some(())
-}
-
-/// Returns whether all bytes are ASCII and none is a control character. Without an early exit, so that it is vectorised.
-pub(super) fn is_simple(json: &[u8]) -> bool {
-    json.iter().fold(0, |most, byte| byte.wrapping_sub(b' ').max(most)) < 0x60
 }
 
 fn after(symbol: u8, json: &[u8]) -> Option<&[u8]> {
@@ -307,22 +302,28 @@ fn trim(mut json: &[u8]) -> &[u8] {
     json
 }
 
-/// Returns the length, with its quotes, of the string that `json` begins with, if nothing in it is escaped.
-fn plain_len(json: &[u8], is_simple: bool) -> Option<usize> {
+/// Returns the length, with its quotes, of the string that `json` begins with, if it is plain.
+fn plain_len(json: &[u8]) -> Option<usize> {
     let text = json.strip_prefix(b"\"")?;
-    let len = end_of_short(text).or_else(|| memchr2(b'"', b'\\', text))?;
-    let is_plain = text.get(len) == Some(&b'"')
-        && (is_simple || text.iter().take(len).all(|byte| *byte >= b' '));
-    is_plain.then(|| len.saturating_add(2))
+    let words = [0_usize, 16].into_iter().zip(text.as_chunks().0);
+    let mut ends = words.filter_map(|(start, word)| start.checked_add(end_of_plain(*word)?));
+    let len = ends.next().or_else(|| {
+        let len = memchr2(b'"', b'\\', text)?;
+        // One maximum, so that it is vectorised: 0x60 characters, from the space on.
+        let most = text.get(..len)?.iter().fold(0, |most, byte| byte.wrapping_sub(b' ').max(most));
+        (most < 0x60).then_some(len)
+    })?;
+    (text.get(len) == Some(&b'"')).then(|| len.saturating_add(2))
 }
 
-/// Returns the index of the first quote or backslash among sixteen bytes.
-fn end_of_short(text: &[u8]) -> Option<usize> {
+/// Returns the index of the first byte that is not plain, or is a quote: sixteen are compared at once.
+fn end_of_plain(word: [u8; 16]) -> Option<usize> {
     const ONES: u128 = u128::MAX / 0xff;
-    let word = u128::from_le_bytes(*text.first_chunk()?);
-    // In a byte of zeros, and never before the first such, the highest bit is set.
-    let zeros = |word: u128| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let word = u128::from_le_bytes(word);
+    // The highest bit of a byte becomes set if it is zero, never before the first such byte.
+    let zeros = |word: u128| word.wrapping_sub(ONES) & !word;
     let found = zeros(word ^ (ONES * 0x22)) | zeros(word ^ (ONES * 0x5c));
+    let found = (found | word.wrapping_sub(ONES * 0x20) | word) & (ONES << 7);
     usize::try_from(found.trailing_zeros() / 8).ok().filter(|_| found != 0)
 }
 

@@ -1,16 +1,16 @@
-//! Out goes a request for a token, in comes a reply, and a [`Grant`] or a [`Denial`] is made of it.
+//! Requests for tokens, and their replies: each reply is read as a [`Grant`] or a [`Denial`].
 //!
 //! Three ways to a session token:
 //!
 //! | exchange | the client holds | for |
 //! |---|---|---|
 //! | [`Gateway`] | the app-wide API token and an identity | backends that mint tokens; in clients, development only |
-//! | [`Backend`] | whatever its own backend asks for (a cookie, say) | apps in production |
-//! | [`Exchange`], the trait | yours | someone else's token endpoint |
+//! | [`Backend`] | the login of its own backend (a cookie, for example) | apps in production |
+//! | [`Exchange`], the trait | anything | other token endpoints |
 //!
-//! A backend needs no session for this. It sends what [`Gateway::request`] gives, reads the answer
-//! with [`Gateway::read`], and passes on [`Grant::to_token_reply`] (for a token endpoint that states a lifetime
-//! in place of an expiry, [`Grant::to_token_reply_at`]):
+//! A backend needs no session. It sends [`Gateway::request`], reads the reply with [`Gateway::read`], and hands the
+//! token to its app with [`Grant::to_token_reply`], or with [`Grant::to_token_reply_at`] if the token endpoint
+//! states a lifetime in place of an expiry:
 //!
 //! ```
 //! use videokit_session::{ApiToken, Gateway, Identity, Scope};
@@ -20,7 +20,7 @@
 //! let request = gateway.request();
 //! assert_eq!(request.uri(), "https://gateway.video.io/v1/sessions");
 //!
-//! // Send it with any client. This is what comes back:
+//! // Send it with any client. The reply:
 //! let response = http::Response::new(
 //!     r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T05:00:00Z","identity":"user-17"}"#,
 //! );
@@ -61,14 +61,13 @@ pub use scopes::{Scope, ScopeError, Scopes};
 pub(crate) use origin::Redacted;
 pub(crate) use reply::check_identity;
 
-/// The longest body that is parsed, in bytes, unless an exchange is told otherwise: 64 KiB. A real
-/// reply has a few hundred bytes.
+/// The longest body that is parsed by default, in bytes: 64 KiB. A real reply has a few hundred bytes.
 pub const BODY_LIMIT: usize = 64 * 1_024;
 
-/// One request for a session token and the reading of its reply. Implement it for a token endpoint
-/// that is neither the gateway nor shaped like a customer's backend.
+/// A way to obtain session tokens: the request, and the reading of its reply. Implement it for a token endpoint that
+/// neither [`Gateway`] nor [`Backend`] can ask.
 ///
-/// Both methods are pure: they are called any number of times, and give the same for the same.
+/// All methods are pure: they may be called any number of times, and return the same for the same arguments.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -91,7 +90,7 @@ pub const BODY_LIMIT: usize = 64 * 1_024;
 ///         match SessionToken::new(body) {
 ///             Ok(token) => Ok(Grant::new(token)),
 ///             Err(error) => {
-///                 Err(Denial::new(DenialKind::Malformed(Flaw::Token(error)), Some(reply.status())))
+///                 Err(Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status()))
 ///             }
 ///         }
 ///     }
@@ -102,33 +101,33 @@ pub const BODY_LIMIT: usize = 64 * 1_024;
 /// # Ok::<(), Denial>(())
 /// ```
 pub trait Exchange: Send + Sync {
-    /// The request. A session sends it only to https or loopback; mark secret headers sensitive, and
-    /// set `Cache-Control: no-store`.
+    /// Returns the request. A session sends it only to https or loopback. Mark secret headers sensitive, and set
+    /// `Cache-Control: no-store`.
     ///
     /// # Errors
-    /// [`BuildError::Custom`] where there is no request to offer.
+    /// [`BuildError::Custom`] if no request can be made.
     fn request(&self) -> Result<Request<Bytes>, BuildError>;
 
-    /// Reads any reply at all as a grant or a denial. It must not panic; [`Reply::granting_body`]
-    /// does the part that is common to all exchanges.
+    /// Reads a reply, whatever it contains, as a grant or a denial. It must not panic. [`Reply::granting_body`] does
+    /// the part that is common to all exchanges.
     ///
     /// # Errors
-    /// The denial that the reply is.
+    /// The denial.
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial>;
 
-    /// Whom the token is for, if that is known beforehand. A session refuses a grant that names
-    /// another identity.
+    /// Returns the identity that the token is for, if that is known beforehand. A session refuses a grant that
+    /// names another identity.
     fn identity(&self) -> Option<&Identity> {
         None
     }
 
-    /// Which scopes are asked for, if any can be.
+    /// Returns the scopes that are asked for, if this exchange has scopes.
     fn scopes(&self) -> Option<&Scopes> {
         None
     }
 
-    /// The most bytes of a reply's body that [`read`](Self::read) parses: a client may stop reading once
-    /// it has one more. [`BODY_LIMIT`] unless an exchange sets another.
+    /// Returns the length of the longest body that [`read`](Self::read) parses: a client may stop reading after one
+    /// byte more. [`BODY_LIMIT`] by default.
     fn body_limit(&self) -> usize {
         BODY_LIMIT
     }
@@ -151,21 +150,21 @@ pub trait Exchange: Send + Sync {
         false
     }
 
-    /// Whether `Date` and `expiresAt` come from clocks that one operator keeps in step: then the
-    /// smaller of the two configured skews applies. `false` unless said otherwise.
+    /// Returns whether one operator keeps the clocks behind `Date` and `expiresAt` in step, so that the smaller of
+    /// the two configured skews applies. `false` by default.
     fn issuer_writes_date(&self) -> bool {
         false
     }
 }
 
-/// A request could not be built.
+/// A request that could not be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The request would take credentials to a place that isn't safe for them.
+    /// The request would send credentials to an unsafe place.
     #[error("the exchange's request goes to an unsafe place: {0}")]
     Endpoint(#[from] OriginError),
-    /// A custom exchange has no request to offer; the text is its own, and says why.
+    /// A custom exchange made no request, for the reason in its text.
     #[error("the exchange built no request: {0}")]
     Custom(&'static str),
 }

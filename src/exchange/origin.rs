@@ -1,4 +1,4 @@
-//! Where tokens may go: checked origins and endpoints.
+//! Checked origins and endpoints: where tokens and credentials may be sent.
 
 use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -7,47 +7,46 @@ use core::str::FromStr;
 use http::uri::Authority;
 use http::{HeaderValue, Uri};
 
-/// Why a URI is not one that tokens may go to. None of these repeats the URI: it may hold a secret.
+/// A URI that tokens may not be sent to. The message does not repeat the URI, which may contain a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum OriginError {
-    /// It doesn't parse, or was put together from parts that don't make a URI: a path that doesn't begin
-    /// with `/`.
+    /// The URI doesn't parse, or has a path that doesn't begin with `/`.
     #[error("this is not a URI")]
     NotAUri,
-    /// It has no scheme or no host.
+    /// The URI has no scheme or no host.
     #[error("the URI is not absolute: it needs a scheme and a host")]
     NotAbsolute,
-    /// It has a user or a password before the host.
+    /// The URI has a user or a password before the host.
     #[error("the URI has user information before its host")]
     UserInfo,
-    /// Its port is empty, or over 65535.
+    /// The port is empty, or over 65535.
     #[error("the URI's port is not a number from 0 to 65535")]
     Port,
-    /// It isn't https, and was not opted in as a loopback address.
+    /// The scheme is not https, and the URI was not opted in as a loopback address.
     #[error(
         "the scheme is not https; plain http goes to loopback only, by the constructor of that name"
     )]
     Insecure,
-    /// It was opted in as loopback, and isn't: neither `localhost` nor an address of 127.0.0.0/8 or `::1`.
+    /// The host was opted in as loopback, and is neither `localhost` nor an address of 127.0.0.0/8 or `::1`.
     ///
-    /// Plain http to any other host is never sent, and there is no way to opt in to it: whoever is on the
-    /// way could read the token. For a backend in a container or on the machine of an emulator, use https,
-    /// or forward a port of this machine to it (`docker -p`, `adb reverse`).
+    /// Plain http to any other host is never sent, and can't be opted in to: anyone on the network could read the
+    /// token. For a backend in a container, or on the host of an emulator, use https, or forward a port of this
+    /// machine to it (`docker -p`, `adb reverse`).
     #[error(
         "the host is not a loopback address: use https, or a port of this machine that is forwarded \
          there (`docker -p`, `adb reverse`); plain http to other hosts is never sent"
     )]
     NotLoopback,
-    /// An origin has no path or query.
+    /// The URI has a path or a query, which an origin has not.
     #[error("an origin ends after its host and port, without a path")]
     Path,
 }
 
-/// A scheme, host and port that session tokens may be sent to.
+/// An origin (scheme, host and port) that session tokens may be sent to.
 ///
-/// A checked value: https, or plain http to a loopback address where that was opted in to by name.
-/// The host is compared without regard to ASCII case, and a missing port is the scheme's own.
+/// It is https, or plain http to a loopback address where that was opted in to by name. The ASCII case of the host
+/// makes no difference, and a missing port is the scheme's default.
 ///
 /// ```
 /// use videokit_session::{AllowedOrigin, exchange::OriginError};
@@ -68,18 +67,18 @@ pub struct AllowedOrigin {
 }
 
 impl AllowedOrigin {
-    /// An https origin, such as `https://api.video.io`.
+    /// Creates an https origin, such as `https://api.video.io`.
     ///
     /// # Errors
-    /// [`OriginError`] if it isn't absolute, not https, or more than an origin.
+    /// [`OriginError`] if it is not absolute, not https, or more than an origin.
     pub fn https(origin: impl AsRef<str>) -> Result<Self, OriginError> {
         Self::bare(origin.as_ref())?.require_https()
     }
 
-    /// A loopback origin, such as `http://127.0.0.1:8080`: the opt-in to plain http, for tests.
+    /// Creates a loopback origin, such as `http://127.0.0.1:8080`: the opt-in to plain http, for tests.
     ///
     /// # Errors
-    /// [`OriginError`] if it isn't absolute, not http or https, not loopback, or more than an origin.
+    /// [`OriginError`] if it is not absolute, not http or https, not loopback, or more than an origin.
     pub fn loopback(origin: impl AsRef<str>) -> Result<Self, OriginError> {
         Self::bare(origin.as_ref())?.require_loopback()
     }
@@ -93,7 +92,7 @@ impl AllowedOrigin {
         is_usual || Parts::of(uri).is_ok_and(|parts| self.is(&parts))
     }
 
-    /// Returns the origin of an absolute http or https URI, whether secure or not.
+    /// Returns the origin of an absolute http or https URI, whether it is safe or not.
     pub(crate) fn of(uri: &Uri) -> Result<Self, OriginError> {
         let Parts { secure, host, port } = Parts::of(uri)?;
         let host = host.to_ascii_lowercase();
@@ -192,7 +191,7 @@ impl<'a> Parts<'a> {
     fn of(uri: &'a Uri) -> Result<Self, OriginError> {
         let authority = uri.authority().ok_or(OriginError::NotAbsolute)?;
         let parts = Self::of_authority(is_secure(uri)?, authority)?;
-        // Parts can be put together so that the path runs into the host: `https://a.example*`.
+        // A URI that is built from parts may have a path that runs into the host: `https://a.example*`.
         if uri.path().is_empty() || uri.path().starts_with('/') {
             Ok(parts)
         } else {
@@ -208,7 +207,7 @@ impl<'a> Parts<'a> {
         if authority.as_str().contains('@') {
             return Err(OriginError::UserInfo);
         }
-        // `http::Uri` takes text beside a bracketed host, and a sign before the port, where others may find
+        // `http::Uri` accepts text beside a bracketed host, and a sign before the port, where other parsers may see
         // another host.
         let bracketed = host.starts_with('[') && host.ends_with(']');
         if host.contains(['[', ']']) && !bracketed {
@@ -226,8 +225,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// A URI that credentials may be sent to: https, or plain http to a loopback address where that was
-/// opted in to by name. `Debug` leaves the query out, since it may hold a secret.
+/// A URI that credentials may be sent to: https, or plain http to a loopback address where that was opted in to by
+/// name. `Debug` omits the query, which may contain a secret.
 ///
 /// ```
 /// use videokit_session::exchange::{Endpoint, OriginError};
@@ -241,32 +240,32 @@ impl<'a> Parts<'a> {
 pub struct Endpoint(Uri);
 
 impl Endpoint {
-    /// An https URI.
+    /// Creates an https endpoint.
     ///
     /// # Errors
-    /// [`OriginError`] if it isn't absolute or not https.
+    /// [`OriginError`] if it is not absolute or not https.
     pub fn https(uri: impl AsRef<str>) -> Result<Self, OriginError> {
         let uri = parse(uri.as_ref())?;
         AllowedOrigin::of(&uri)?.require_https()?;
         Ok(Self(uri))
     }
 
-    /// A loopback URI: the opt-in to plain http, for tests.
+    /// Creates a loopback endpoint: the opt-in to plain http, for tests.
     ///
     /// # Errors
-    /// [`OriginError`] if it isn't absolute, not http or https, or not loopback.
+    /// [`OriginError`] if it is not absolute, not http or https, or not loopback.
     pub fn loopback(uri: impl AsRef<str>) -> Result<Self, OriginError> {
         let uri = parse(uri.as_ref())?;
         AllowedOrigin::of(&uri)?.require_loopback()?;
         Ok(Self(uri))
     }
 
-    /// A constant of this crate.
+    /// Creates an endpoint from a constant of this crate.
     pub(crate) fn known(uri: &'static str) -> Self {
         Self(Uri::from_static(uri))
     }
 
-    /// The URI.
+    /// Returns the URI.
     #[must_use]
     pub fn uri(&self) -> &Uri {
         &self.0
@@ -283,7 +282,7 @@ fn parse(uri: &str) -> Result<Uri, OriginError> {
     uri.parse().map_err(|_| OriginError::NotAUri)
 }
 
-/// A URI as far as it can be shown: without its query, and without user information.
+/// A URI to be shown: without its query and user information.
 pub(crate) struct Redacted<'a>(pub(crate) &'a Uri);
 
 impl fmt::Display for Redacted<'_> {
@@ -350,6 +349,20 @@ mod tests {
             let shown = |origin: Result<AllowedOrigin, E>| origin.map(|o| o.to_string());
             assert_eq!(shown(AllowedOrigin::https(text)), https.map(str::to_owned), "{text}");
             assert_eq!(shown(AllowedOrigin::loopback(text)), loopback.map(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_way_to_write_an_origin_is_known() {
+        let (usual, port) = ("https://a.example", "https://a.example:8443");
+        let [usual, port] = [usual, port].map(|text| AllowedOrigin::https(text).unwrap());
+        for (authority, expected) in [
+            ("a.example", [true, false]),
+            ("a.example:8443", [false, true]),
+            ("A.example", [false, false]),
+            ("a.example:443", [false, false]),
+        ] {
+            assert_eq!([&usual, &port].map(|origin| origin.is_written(authority)), expected);
         }
     }
 

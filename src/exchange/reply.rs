@@ -1,4 +1,4 @@
-//! A reply as an exchange sees it, and what its status alone says.
+//! Replies, as an exchange reads them.
 
 use core::time::Duration;
 
@@ -12,10 +12,10 @@ use super::identity::Identity;
 use super::json::{self, Members, Value};
 use super::scopes::{Scope, Scopes};
 
-/// How much of a server's `error` member is kept, in characters.
+/// The longest `error` member that is kept, in characters.
 const MESSAGE_LIMIT: usize = 256;
 
-/// A borrowed view of a response whose body is in: status, headers, bytes.
+/// A borrowed view of a complete response: status, headers and body.
 #[derive(Clone, Copy)]
 pub struct Reply<'a> {
     status: StatusCode,
@@ -34,35 +34,36 @@ impl<'a, B: AsRef<[u8]>> From<&'a http::Response<B>> for Reply<'a> {
 }
 
 impl core::fmt::Debug for Reply<'_> {
-    /// Status and length: headers and body may hold secrets.
+    /// Shows the status and the length only: headers and body may contain secrets.
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Reply({}, {} bytes)", self.status.as_u16(), self.body.len())
     }
 }
 
 impl<'a> Reply<'a> {
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(self) -> StatusCode {
         self.status
     }
 
-    /// The headers.
+    /// Returns the headers.
     #[must_use]
     pub fn headers(self) -> &'a HeaderMap {
         self.headers
     }
 
-    /// The whole body.
+    /// Returns the whole body.
     #[must_use]
     pub fn body(self) -> &'a [u8] {
         self.body
     }
 
-    /// The body of a reply that grants, to be parsed; for anything else, the denial that its status is.
+    /// Returns the body of a granting reply: 200 or 201 with 1 to `limit` bytes. For custom
+    /// [`Exchange`](super::Exchange)s.
     ///
-    /// For [`Exchange`](super::Exchange)s of your own. Granting are 200 and 201 with a body of 1 to
-    /// `limit` bytes. Otherwise:
+    /// # Errors
+    /// The denial of any other reply, with the server's `Retry-After`:
     ///
     /// | reply | denial |
     /// |---|---|
@@ -73,9 +74,6 @@ impl<'a> Reply<'a> {
     /// | another 4xx whose body is markup | [`Malformed`](DenialKind::Malformed): [`Flaw::Markup`] |
     /// | another 4xx | [`Refused`](DenialKind::Refused) |
     /// | anything else | [`Malformed`](DenialKind::Malformed) |
-    ///
-    /// # Errors
-    /// The denial, with the server's `Retry-After`.
     pub fn granting_body(self, limit: usize) -> Result<&'a [u8], Denial> {
         match self.status.as_u16() {
             200 | 201 if self.body.is_empty() => Err(self.denial(DenialKind::Transient)),
@@ -92,8 +90,8 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Reads the JSON of the gateway's and the backends' replies. The token stands under `token`.
-    /// A grant for `expected` shares it.
+    /// Reads the JSON of a gateway or a backend, whose member `token` is the token. A grant for the `expected`
+    /// identity shares it.
     pub(super) fn read(
         self,
         token: &'static str,
@@ -101,7 +99,7 @@ impl<'a> Reply<'a> {
         expected: Option<&Identity>,
     ) -> Result<Grant, Denial> {
         let accepted = self.granting_body(limit);
-        // An `error` member is read whatever the status is, but never out of a body over the limit.
+        // An `error` member is read whatever the status is, unless the body is over the limit.
         let members = if self.body.len() <= limit {
             json::read(self.body, token)
         } else {
@@ -124,13 +122,13 @@ impl<'a> Reply<'a> {
             .map_err(|flaw| self.flawed(flaw))
     }
 
-    /// The `Date` header, in milliseconds since 1970.
+    /// Returns the `Date` header, in milliseconds since 1970.
     pub(crate) fn date(self) -> Option<i64> {
         http_date(self.headers.get(DATE)?.as_bytes())
     }
 
-    /// How long caches held the reply: the first member of the first `Age` (RFC 9111, section 5.1), nothing
-    /// without one; `None` if it can't be read.
+    /// Returns how long caches held the reply: the first member of the first `Age` (RFC 9111, section 5.1), or zero
+    /// without one. `None` if it can't be read.
     pub(crate) fn age(self) -> Option<Duration> {
         if !self.headers.contains_key(AGE) {
             return Some(Duration::ZERO);
@@ -139,22 +137,21 @@ impl<'a> Reply<'a> {
         whole_seconds(first).map(Duration::from_millis)
     }
 
-    /// The denial, with the reply's own `Retry-After` where an exchange has left it out.
+    /// Returns the denial with the reply's `Retry-After`, if the exchange omitted it.
     pub(crate) fn with_its_wait(self, denial: Denial) -> Denial {
         let wait = denial.retry_after().or_else(|| self.retry_after());
         denial.with_retry_after(wait)
     }
 
-    /// How long the server asks to be left alone: the longest of all `Retry-After` lines.
+    /// Returns how long the server asks to wait: the longest of all `Retry-After` lines.
     pub(crate) fn retry_after(self) -> Option<Duration> {
         let lines = self.headers.get_all(RETRY_AFTER).iter();
         let waits = lines.filter_map(|line| self.wait(line.to_str().ok()?));
         waits.max().map(Duration::from_millis)
     }
 
-    /// What one line of `Retry-After` asks for, in milliseconds: seconds or a date (RFC 9110, section 10.2.3).
-    /// Where it is neither, it may be several that something on the way has joined: the longest that is a
-    /// number of seconds.
+    /// Returns the wait of one `Retry-After` line, in milliseconds: seconds or a date (RFC 9110, section 10.2.3). A
+    /// line that is neither may be several that a proxy has joined: the longest number of seconds counts.
     fn wait(self, line: &str) -> Option<u64> {
         let until_date = || {
             let until = http_date(line.as_bytes())?.saturating_sub(self.date()?);
@@ -171,16 +168,16 @@ impl<'a> Reply<'a> {
     }
 
     fn denial(self, kind: DenialKind) -> Denial {
-        Denial::new(kind, Some(self.status)).with_retry_after(self.retry_after())
+        Denial::new(kind, self.status).with_retry_after(self.retry_after())
     }
 
-    /// The denial of a reply with this flaw.
+    /// Returns the denial of a reply with this flaw.
     pub(crate) fn flawed(self, flaw: Flaw) -> Denial {
         self.denial(DenialKind::Malformed(flaw))
     }
 }
 
-/// Checks the identity that a grant names against the one it has to be for.
+/// Checks the identity that a grant names against the expected one.
 pub(crate) fn check_identity(grant: &Grant, wanted: &Identity) -> Result<(), Flaw> {
     match grant.identity() {
         Some(named) if named != wanted => {
@@ -195,33 +192,37 @@ fn grant(
     name: &'static str,
     expected: Option<&Identity>,
 ) -> Result<Grant, Flaw> {
-    let token = members.token.ok_or(Flaw::Missing { member: name })?;
-    let mut grant = Grant::new(token.token(name)?);
-    if let Some(identity) = members.identity.filter(|value| !value.is_null()) {
-        let named = identity.string("identity")?;
-        let identity = match expected.filter(|expected| *expected.as_str().as_bytes() == *named) {
-            Some(expected) => Some(expected.clone()),
-            None => core::str::from_utf8(&named).ok().and_then(|named| Identity::new(named).ok()),
-        };
-        grant = grant.with_identity(identity.ok_or(Flaw::Unusable { member: "identity" })?);
-    }
-    if let Some(expires_at) = members.expires_at.filter(|value| !value.is_null()) {
-        grant = grant.with_expiry_text(&expires_at.string("expiresAt")?);
-    }
-    if let Some(scopes) = members.scopes.and_then(granted_scopes) {
-        grant = grant.with_scopes(scopes);
+    let token = members.token.ok_or(Flaw::Missing { member: name })?.token(name)?;
+    let identity = members.identity.and_then(Value::unless_null);
+    let identity = identity.map(|value| read_identity(value, expected)).transpose()?;
+    let expires_at = members.expires_at.and_then(Value::unless_null);
+    let expires_at = expires_at.map(|value| value.string("expiresAt")).transpose()?;
+    let scopes = members.scopes.and_then(granted_scopes);
+    let grant = Grant::read(token, identity, expires_at.as_deref(), scopes);
+    if let Some(expected) = expected {
+        check_identity(&grant, expected)?;
     }
     Ok(grant)
 }
 
-/// The scopes that a reply grants, where it says so readably. No known reply does (wire facts, N), so
-/// one that says it in another way is no worse than one that is silent.
+/// Returns the identity that a reply names: the expected one, if it is that.
+fn read_identity(value: Value<'_>, expected: Option<&Identity>) -> Result<Identity, Flaw> {
+    let named = value.string("identity")?;
+    let identity = match expected.filter(|expected| *expected.as_str().as_bytes() == *named) {
+        Some(expected) => Some(expected.clone()),
+        None => core::str::from_utf8(&named).ok().and_then(|named| Identity::new(named).ok()),
+    };
+    identity.ok_or(Flaw::Unusable { member: "identity" })
+}
+
+/// Returns the scopes that a reply states, if they can be read. No known reply states any (wire facts, N), so
+/// unreadable ones are ignored.
 fn granted_scopes(value: Value<'_>) -> Option<Scopes> {
     let names: Vec<String> = serde_json::from_slice(value.as_json()).ok()?;
     names.into_iter().map(|name| Scope::new(name).ok()).collect()
 }
 
-/// Returns what an `error` member says; `None` where it is no error, as the vendor's SDK has it with
+/// Returns the message of an `error` member; `None` if it is no error by the rule of the vendor's SDK, which is
 /// `if (json.error)` (wire facts, N).
 fn error_message(value: Value<'_>) -> Option<Box<str>> {
     let message = || value.message().chars().take(MESSAGE_LIMIT).collect::<String>();

@@ -1,4 +1,4 @@
-//! What a session may do.
+//! The permissions of a session.
 
 use core::fmt;
 use core::str::FromStr;
@@ -10,12 +10,12 @@ const SCOPE_LIMIT: usize = 256;
 
 /// The name of one permission.
 ///
-/// The nine known names are constants (wire facts, N); a name this version doesn't know is kept as it
-/// is: 1 to 256 visible ASCII characters.
+/// The nine known names are constants (wire facts, N). Any other name of 1 to 256 visible ASCII characters is a
+/// scope, too.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Scope(Cow<'static, str>);
 
-/// Why a string is not a scope.
+/// A string that is not a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("a scope is 1 to {SCOPE_LIMIT} visible ASCII characters")]
 pub struct ScopeError(());
@@ -28,7 +28,7 @@ macro_rules! known {
                 pub const $name: Self = Self(Cow::Borrowed($text));
             )+
 
-            /// The nine names that are known.
+            /// All known scopes.
             pub const KNOWN: [Self; 9] = [$(Self::$name),+];
         }
     };
@@ -47,7 +47,7 @@ known! {
 }
 
 impl Scope {
-    /// A scope of any name.
+    /// Creates a scope of any name.
     ///
     /// # Errors
     /// [`ScopeError`] for an empty name, one over 256 bytes, or one with anything but visible ASCII.
@@ -61,7 +61,7 @@ impl Scope {
         }
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -82,7 +82,7 @@ impl FromStr for Scope {
     }
 }
 
-/// A set of scopes, sorted by name. Empty means that none is asked for, which is valid.
+/// A set of scopes, sorted by name. It may be empty.
 ///
 /// ```
 /// use videokit_session::{Scope, Scopes};
@@ -95,18 +95,18 @@ impl FromStr for Scope {
 pub struct Scopes(BTreeSet<Scope>);
 
 impl Scopes {
-    /// Whether `scope` is in the set.
+    /// Returns whether `scope` is in the set.
     #[must_use]
     pub fn contains(&self, scope: &Scope) -> bool {
         self.0.contains(scope)
     }
 
-    /// The scopes, sorted by name.
+    /// Iterates over the scopes, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
     }
 
-    /// Whether the set is empty.
+    /// Returns whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

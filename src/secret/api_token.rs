@@ -1,14 +1,14 @@
-//! The app-wide token that mints session tokens.
+//! API tokens.
 
 use http::HeaderValue;
 
 use super::buffer::{BEARER, HeaderSecret, TokenError, ZeroizingBuffer, header_token};
 
-/// An API token: the app-wide secret with which session tokens are minted for any identity.
+/// An API token: the app-wide secret that mints session tokens for any identity.
 ///
-/// It belongs on a backend. An app that ships it gives it away (wire facts, S: "low security").
-/// Its layout is not known, so it is opaque: 1 to 8192 visible ASCII characters. It is shared, wiped
-/// and redacted like a [`SessionToken`](crate::SessionToken).
+/// It belongs on a backend. An app that ships it gives it away (wire facts, S: "low security"). Its layout is not
+/// known: it is any 1 to 8192 visible ASCII characters. It is shared, wiped and redacted like a
+/// [`SessionToken`](crate::SessionToken).
 ///
 /// ```
 /// use videokit_session::ApiToken;

@@ -1,17 +1,17 @@
-//! One buffer per token: a whole header value, shared, wiped on the last drop.
+//! Buffers that are wiped: one for each token, which is a whole header value.
 
 use bytes::Bytes;
 use http::HeaderValue;
 use zeroize::Zeroize;
 
-/// The scheme before a token, unless a dialect or the configuration says otherwise (wire facts, N for
-/// API tokens; for session tokens it is not known, and RFC 6750 is this project's default).
+/// The default scheme before a token (wire facts, N for API tokens; for session tokens it is not known, and RFC 6750
+/// is this project's choice).
 pub(crate) const BEARER: &str = "Bearer ";
 
-/// The longest token taken, in bytes. Common servers refuse a header of more than 8 KiB.
+/// The longest token, in bytes. Common servers refuse a header of more than 8 KiB.
 const TOKEN_LIMIT: usize = 8_192;
 
-/// Why a string is not a token. Names the rule, never the value.
+/// A string that is not a token. The message does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -28,7 +28,7 @@ pub enum TokenError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A space: most often what stands between a scheme such as `Bearer` and the token.
+    /// The token contains a space: most often the one after a scheme such as `Bearer`.
     #[error(
         "the token has a space at index {at}: give it alone, without its scheme or white space"
     )]
@@ -36,8 +36,8 @@ pub enum TokenError {
         /// The index of the space, which is the first byte that isn't visible ASCII.
         at: usize,
     },
-    /// A byte that is neither visible ASCII nor a space: a line break (often from a file), another control
-    /// character, or a character of more than one byte.
+    /// The token contains a byte that is neither visible ASCII nor a space: a line break (often from a file),
+    /// another control character, or a character of more than one byte.
     #[error("the byte at index {at} of the token is not a visible ASCII character")]
     NotVisibleAscii {
         /// The index of the first such byte.
@@ -136,7 +136,7 @@ impl HeaderSecret {
         Self::new(scheme, self.token())
     }
 
-    /// The whole header value, marked sensitive.
+    /// Returns the whole header value, marked sensitive.
     pub(super) fn header(&self) -> &HeaderValue {
         &self.header
     }
@@ -170,21 +170,20 @@ fn check(token: &[u8]) -> Result<(), TokenError> {
     }
 }
 
-/// What the two kinds of token have in common: construction, sharing and redaction.
+/// Implements what both kinds of token have in common: construction, sharing and redaction.
 macro_rules! header_token {
     ($Token:ident, $redacted:literal) => {
         impl $Token {
-            /// Copies a token into a buffer of its own. The argument stays the caller's to wipe;
-            /// giving a `String` to `try_from` instead wipes it.
+            /// Copies a token into a new buffer. The caller has to wipe the argument; `try_from` wipes the
+            /// `String` that it takes.
             ///
             /// # Errors
-            /// [`TokenError`] for an empty token, one over 8192 bytes, or one with anything but
-            /// visible ASCII.
+            /// [`TokenError`] if the token is empty, over 8192 bytes long, or not all visible ASCII.
             pub fn new(token: impl AsRef<[u8]>) -> Result<Self, TokenError> {
                 HeaderSecret::new(BEARER, token.as_ref()).map(Self)
             }
 
-            /// This token behind another scheme; shares the buffer where it can.
+            /// Returns this token behind another scheme. The default one shares the buffer.
             pub(crate) fn behind(&self, scheme: &str) -> Result<Self, TokenError> {
                 if scheme == BEARER { Ok(self.clone()) } else { self.0.behind(scheme).map(Self) }
             }
@@ -207,7 +206,7 @@ macro_rules! header_token {
         impl TryFrom<String> for $Token {
             type Error = TokenError;
 
-            /// Takes the token over and wipes the string, whether it is valid or not.
+            /// Copies the token into a new buffer and wipes the string, whether the token is valid or not.
             fn try_from(token: String) -> Result<Self, TokenError> {
                 Self::new(ZeroizingBuffer::from_vec(token.into_bytes()))
             }
@@ -216,3 +215,25 @@ macro_rules! header_token {
 }
 
 pub(super) use header_token;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_visible_character_and_no_other_byte_is_part_of_a_token() {
+        let visible: Vec<u8> = (b'!'..=b'~').collect();
+        assert_eq!(check(&visible), Ok(()));
+        for byte in (0..=u8::MAX).filter(|byte| !visible.contains(byte)) {
+            let expected = match byte {
+                b' ' => TokenError::Space { at: 40 },
+                _ => TokenError::NotVisibleAscii { at: 40 },
+            };
+            let mut token = [b'a'; 80];
+            token[40] = byte;
+            assert_eq!(check(&token), Err(expected), "{byte}");
+        }
+        let sizes = [0, 1, TOKEN_LIMIT, TOKEN_LIMIT + 1].map(|len| check(&vec![b'a'; len]).is_ok());
+        assert_eq!(sizes, [false, true, true, false]);
+    }
+}

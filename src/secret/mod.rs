@@ -1,9 +1,8 @@
 //! Tokens that are wiped when dropped and never printed.
 //!
-//! A token lives in one buffer, together with the scheme that stands before it in a header, so that a
-//! request borrows it without a copy. Clones share the buffer; the last one to go wipes it. That holds
-//! for the buffers of this crate: what an HTTP stack copies into its own buffers, and the reply body
-//! that a token came in, belong to the caller.
+//! A token has one buffer, which also contains the scheme before it, so that a header shares it without a copy.
+//! Clones share the buffer, and the last one that is dropped wipes it. That holds for the buffers of this crate
+//! only: copies that an HTTP client makes, and the body of the reply that brought the token, belong to the caller.
 
 mod api_token;
 mod buffer;

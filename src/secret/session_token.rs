@@ -1,13 +1,13 @@
-//! The short-lived token that stands for one identity.
+//! Session tokens.
 
 use http::HeaderValue;
 
 use super::buffer::{BEARER, HeaderSecret, TokenError, ZeroizingBuffer, header_token};
 
-/// A session token: what an app presents to the API for the identity it was made for.
+/// A session token: the short-lived token that an app sends to the API, on behalf of one identity.
 ///
-/// 1 to 8192 visible ASCII characters of any shape; a JWT is not required. Equality compares the
-/// tokens; cloning shares the buffer; there is no `Display`, and `Debug` shows no part of it.
+/// Any 1 to 8192 visible ASCII characters; it need not be a JWT. Equality compares the tokens, and clones share the
+/// buffer. There is no `Display`, and `Debug` shows no part of the token.
 ///
 /// ```
 /// use videokit_session::{SessionToken, secret::TokenError};
@@ -23,7 +23,7 @@ pub struct SessionToken(HeaderSecret);
 header_token!(SessionToken, "SessionToken(redacted)");
 
 impl SessionToken {
-    /// The token itself. Whatever this is copied to is not wiped.
+    /// Returns the token itself. A copy of it is not wiped.
     #[must_use]
     pub fn expose(&self) -> &str {
         core::str::from_utf8(self.as_bytes()).unwrap_or_default()

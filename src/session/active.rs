@@ -25,7 +25,8 @@ use crate::time::{Moment, Remaining, Stamp, Validity};
 #[derive(Clone)]
 pub struct Active {
     pub(crate) token: ActiveToken,
-    pub(super) flight: Option<Flight>,
+    /// Seldom there.
+    pub(super) flight: Option<Box<Flight>>,
 }
 
 impl Sealed for Active {}
@@ -59,7 +60,7 @@ impl Active {
 
     pub(super) fn renew(&mut self, prepared: Prepared, cx: &mut Context<'_>) -> Outgoing {
         let (flight, outgoing) = Flight::send(prepared, cx);
-        self.flight = Some(flight);
+        self.flight = Some(Box::new(flight));
         cx.core.last.transition_in_place(self, why::RenewalSent);
         outgoing
     }
@@ -110,7 +111,7 @@ impl Active {
     pub(super) fn lapse(mut self, core: &mut Core) -> Lapsed {
         match self.flight.take() {
             Some(flight) => {
-                let state = Authenticating { flight };
+                let state = Authenticating { flight: *flight };
                 Lapsed::Reauthenticating(core.last.transition(&self, why::LapsedInFlight, state))
             }
             None => Lapsed::Expired(core.last.transition(&self, why::Lapsed, Expired(()))),
@@ -124,7 +125,7 @@ impl Active {
 
     /// Takes the renewal with this id out.
     pub(super) fn take_flight(&mut self, id: RequestId, core: &Core) -> Option<Flight> {
-        self.flight.take_if(|flight| flight.id(core) == id)
+        self.flight.take_if(|flight| flight.id(core) == id).map(|flight| *flight)
     }
 
     pub(crate) fn authorization<'a>(

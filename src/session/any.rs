@@ -134,7 +134,7 @@ impl AnySession {
 
     /// Gives the session an input. Total: every input is taken in every state, if only to be rejected.
     ///
-    /// If a custom [`Exchange`](crate::Exchange) panics while it reads a reply, that request has failed: an
+    /// If a custom [`Exchange`](crate::exchange::Exchange) panics while it reads a reply, that request has failed: an
     /// active session keeps its token, another one is unauthenticated. If it panics elsewhere, nothing changed.
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         let moved = match input {

@@ -69,7 +69,7 @@ impl Machine {
     pub(crate) fn flight(&self) -> Option<&Flight> {
         match &self.state {
             AnyState::Authenticating(state) => Some(&state.flight),
-            AnyState::Active(state) => state.flight.as_ref(),
+            AnyState::Active(state) => state.flight.as_deref(),
             AnyState::Unauthenticated(_) | AnyState::Expired(_) => None,
         }
     }

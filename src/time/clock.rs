@@ -1,8 +1,8 @@
-//! Folds readings of two unreliable clocks into elapsed time.
+//! Elapsed time, from the readings of two unreliable clocks.
 
 use super::Moment;
 
-/// How far the two clocks may drift apart, either way, before the difference counts as a step, in
+/// The most that the two clocks may drift apart, either way, before the difference counts as a step, in
 /// milliseconds. Clock slewing and rounding stay below it; sleep and time settings that matter to a
 /// token exceed it. Chosen by this project.
 pub(super) const DRIFT: i64 = 1_000;
@@ -11,11 +11,10 @@ pub(super) const DRIFT: i64 = 1_000;
 /// reading must not use up the counter's range and so blind the clock to what follows.
 const LEAP: i64 = 1 << 40;
 
-/// Elapsed time, made of all readings so far. Plain data: copying it is reading ahead.
+/// Elapsed time, from all readings so far. It is plain data: a copy can be advanced to look ahead.
 ///
-/// Monotonic time counts as it comes; what goes backwards counts as nothing and becomes the new base.
-/// Where the wall clock runs ahead of the monotonic one, the device may have slept: that is kept
-/// apart, as time that *may* have passed.
+/// Monotonic time counts as read. A monotonic clock that goes back adds nothing, and counts from there. Where the
+/// wall clock runs ahead of it, the device may have slept: that counts apart, as time that *may* have passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Clock {
     last: Moment,
@@ -25,7 +24,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// This clock after one more reading.
+    /// Returns this clock after one more reading.
     pub(crate) fn advanced(self, now: Moment) -> Self {
         if now == self.last {
             return self;
@@ -60,7 +59,7 @@ impl Clock {
     }
 }
 
-/// A point in a [`Clock`]'s elapsed time. Only differences between two stamps mean anything.
+/// A point in a [`Clock`]'s elapsed time. Only the difference between two stamps has a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Stamp {
     ticks: u64,
@@ -70,7 +69,7 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
-    /// Monotonic milliseconds: time that has certainly passed.
+    /// Returns monotonic milliseconds: time that has certainly passed.
     pub(crate) const fn ticks(self) -> u64 {
         self.ticks
     }
@@ -80,7 +79,7 @@ impl Stamp {
         if millis > 0 { self.ticks.saturating_add_signed(millis) } else { 0 }
     }
 
-    /// Milliseconds by which the wall clock ran ahead: time that may have passed besides.
+    /// Returns by how many milliseconds the wall clock ran ahead: time that may have passed besides.
     pub(crate) const fn ahead(self) -> i64 {
         self.ahead
     }
@@ -169,6 +168,13 @@ mod tests {
             let later = earlier.advanced(Moment::from_millis(10_000, first + then));
             assert_eq!(later.stamp().ahead_since(earlier.stamp()), ahead, "{first} {then}");
         }
+    }
+
+    #[test]
+    fn no_time_after_a_stamp_is_always_past() {
+        let stamp = Stamp { ticks: 7, ..Stamp::default() };
+        let after = [i64::MIN, -1, 0, 1, i64::MAX].map(|millis| stamp.ticks_after(millis));
+        assert_eq!(after, [0, 0, 0, 8, (1 << 63) + 6]);
     }
 
     #[test]

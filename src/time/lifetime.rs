@@ -124,8 +124,7 @@ const fn to_lose_slowly(wanted: i64) -> i64 {
     wanted.saturating_add(wanted.saturating_sub(1) / 1_023)
 }
 
-/// The remaining lifetime of a token: at least one bound, at most the other. Negative values are time
-/// past expiry.
+/// The remaining lifetime of a token, as an interval. A negative bound is time since the expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Remaining {
     at_least: i64,
@@ -133,19 +132,19 @@ pub struct Remaining {
 }
 
 impl Remaining {
-    /// `lo`, in milliseconds: the token lives at least this long.
+    /// Returns `lo`, in milliseconds: the token lives at least this long.
     #[must_use]
     pub const fn at_least_millis(self) -> i64 {
         self.at_least
     }
 
-    /// `hi`, in milliseconds: the token lives at most this long; `None` where no end is known.
+    /// Returns `hi`, in milliseconds: the token lives at most this long. `None` if no end is known.
     #[must_use]
     pub const fn at_most_millis(self) -> Option<i64> {
         self.at_most
     }
 
-    /// What the interval means.
+    /// Returns the judgement that follows from the interval.
     #[must_use]
     pub const fn validity(self) -> Validity {
         match self {
@@ -156,15 +155,15 @@ impl Remaining {
     }
 }
 
-/// The judgement about a token's life at one moment.
+/// The judgement whether a token has expired, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Validity {
-    /// It certainly lives (`lo > 0`).
+    /// The token has certainly not expired (`lo > 0`).
     Valid,
-    /// It may have expired (`lo <= 0 < hi`): it is still served. Renewal is due, except where asking again
-    /// would give the same: see the [schedule](crate::time#the-remaining-lifetime).
+    /// The token may have expired (`lo <= 0 < hi`). It is still used, and renewal is due, except where another
+    /// request would give the same: see the [schedule](crate::time#the-remaining-lifetime).
     Unsure,
-    /// It has certainly expired (`hi <= 0`): it is not served.
+    /// The token has certainly expired (`hi <= 0`). It is not used.
     Expired,
 }
 
@@ -355,6 +354,26 @@ mod tests {
         assert_eq!(interval(unknown, 0), (27_300, Some(31_500)));
         let long = Evidence::NONE.longest(Some(9_000_000));
         assert_eq!(interval(long, 0), (898_800, Some(9_001_500)));
+    }
+
+    #[test]
+    fn the_short_way_to_a_judgement_ends_where_the_wall_clock_could_make_a_difference() {
+        let base = expires(Evidence::NONE, T0 + 60_000).date(Some(T0));
+        let (lifetime, received) = lifetime(base, 0);
+        // `lo` was 57 300 at the receipt, 200 ms after the sending: 56 300 if the wall clock runs ahead by 1000.
+        let at = |ticks: u64| {
+            received.advanced(Moment::from_millis(
+                100_200 + ticks,
+                1_200 + i64::try_from(ticks).unwrap(),
+            ))
+        };
+        let last = (0..60_000)
+            .rev()
+            .find(|ticks| lifetime.remaining(at(*ticks).stamp()).at_least > 0)
+            .unwrap();
+        assert_eq!(at(last).stamp().ticks() + 1, lifetime.valid_until);
+        let [before, after] = [last, last + 1].map(|ticks| lifetime.validity(at(ticks).stamp()));
+        assert_eq!([before, after], [Validity::Valid, Validity::Unsure]);
     }
 
     #[test]

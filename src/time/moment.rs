@@ -1,16 +1,15 @@
-//! One reading of the caller's two clocks.
+//! Readings of the caller's clocks.
 
 use core::time::Duration;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// One reading of two clocks: the monotonic clock and the wall clock, taken together.
+/// A reading of two clocks at once: the monotonic clock and the wall clock.
 ///
-/// Kept in whole milliseconds. The monotonic part counts from any start the caller likes (the start
-/// of the program, of the device, of the session), as long as the start stays the same for all
-/// readings given to one session. The wall part may be wrong, may step and may go back: it is only
-/// ever used as far as the [contract](crate::time) allows.
+/// It is kept in whole milliseconds. The monotonic part counts from any start (of the program, the device or the
+/// session, for example) that is the same for all readings of one session. The wall part may be wrong, may step and
+/// may go back: the [contract](crate::time#the-contract) says how far it is trusted.
 ///
-/// No value is invalid, and none makes a session panic or freeze.
+/// Any value is valid: none makes a session panic or freeze.
 ///
 /// ```
 /// use std::time::{Duration, Instant, SystemTime};
@@ -28,10 +27,10 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// A reading: the time since the caller's start, and the wall clock.
+    /// Creates a reading from the time since the caller's start, and the wall clock.
     ///
-    /// Both are cut to milliseconds, and saturate at `u64::MAX` ms since the start, and at the first
-    /// and last `i64` ms around 1970.
+    /// Both are cut to milliseconds. They saturate at `u64::MAX` ms since the start, and at `i64::MIN` and
+    /// `i64::MAX` ms from 1970.
     #[must_use]
     pub fn new(since_start: Duration, wall: SystemTime) -> Self {
         let wall = match wall.duration_since(UNIX_EPOCH) {
@@ -43,14 +42,14 @@ impl Moment {
         Self { mono: millis(since_start), wall }
     }
 
-    /// A reading from integers: milliseconds since the caller's start, and milliseconds since 1970
+    /// Creates a reading from integers: milliseconds since the caller's start, and milliseconds since 1970
     /// (negative before it). For tests, foreign languages and platforms without a `SystemTime`.
     #[must_use]
     pub const fn from_millis(since_start: u64, wall: i64) -> Self {
         Self { mono: since_start, wall }
     }
 
-    /// The moment at which both clocks have run on by `by`, saturating.
+    /// Returns the moment at which both clocks have run on by `by`, saturating.
     ///
     /// ```
     /// use std::time::Duration;
@@ -65,13 +64,13 @@ impl Moment {
         Self { mono: self.mono.saturating_add(by), wall: self.wall.saturating_add_unsigned(by) }
     }
 
-    /// The monotonic part: the time since the caller's start.
+    /// Returns the monotonic part: the time since the caller's start.
     #[must_use]
     pub const fn since_start(self) -> Duration {
         Duration::from_millis(self.mono)
     }
 
-    /// The wall part: milliseconds since 1970-01-01T00:00:00Z, negative before it.
+    /// Returns the wall part: milliseconds since 1970-01-01T00:00:00Z, negative before it.
     #[must_use]
     pub const fn wall_millis(self) -> i64 {
         self.wall
@@ -82,7 +81,7 @@ impl Moment {
     }
 }
 
-/// A duration in whole milliseconds, saturating.
+/// Returns a duration in whole milliseconds, saturating.
 pub(crate) fn millis(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000);
     seconds.saturating_add(duration.subsec_millis().into())

@@ -13,18 +13,20 @@ const FIRST: i64 = -62_167_219_200_000;
 /// 9999-12-31T23:59:59.999Z, the last one.
 const LAST: i64 = 253_402_300_799_999;
 
-/// The `expiresAt` of a reply, read as RFC 3339 (wire facts, N: "a string of no stated format").
+/// The instant at which a token expires: the `expiresAt` of a reply, read as RFC 3339 (wire facts, N: "a string of
+/// no stated format").
 ///
-/// Exactly the format of RFC 3339, section 5.6, is taken: `T` and `Z` in either case, any fraction (cut to
-/// the millisecond), any offset below 24 hours. These are not: a space for the `T`, a comma in the fraction,
-/// an offset without its minutes or colon, the basic format of ISO 8601, a year of more than four digits, a
-/// time zone's name behind it (RFC 9557).
+/// Accepted is exactly the format of RFC 3339, section 5.6: `T` and `Z` in either case, any fraction (cut to the
+/// millisecond), any offset below 24 hours. Not accepted are a space for the `T`, a comma in the fraction, an offset
+/// without its minutes or colon, the basic format of ISO 8601, a year of more than four digits, and the name of a
+/// time zone after it (RFC 9557).
 ///
-/// Second 60 is taken at 23:59 UTC of any day, since leap seconds are not known in advance. It is read as
-/// the whole second before it, without its fraction, so that it is never taken to be
+/// Second 60 is accepted at 23:59 UTC of any day, since leap seconds are not known in advance. It is read as
+/// the whole second before it, without its fraction, so that it never counts as
 /// [exact](Self::is_whole_second).
 ///
-/// `Display` writes RFC 3339 in UTC; an instant outside the years 0000 to 9999 as the first or last in them.
+/// `Display` writes RFC 3339 in UTC. An instant outside the years 0000 to 9999 is written as the first or last in
+/// them.
 ///
 /// ```
 /// use videokit_session::time::ExpiresAt;
@@ -40,14 +42,14 @@ pub struct ExpiresAt {
 }
 
 impl ExpiresAt {
-    /// An instant, in milliseconds since 1970-01-01T00:00:00Z (negative before it).
+    /// Creates an instant from milliseconds since 1970-01-01T00:00:00Z (negative before it).
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self { millis }
     }
 
-    /// Reads RFC 3339, or gives `None`: an expiry that can't be read is an unknown expiry, not an
-    /// error. So is a text of more than 64 bytes.
+    /// Reads RFC 3339. Returns `None` for any other text, and for one of more than 64 bytes: the expiry is then
+    /// unknown.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::parse_bytes(text.as_bytes())
@@ -76,13 +78,13 @@ impl ExpiresAt {
         Some(Self { millis: seconds.saturating_mul(1_000).saturating_add(fraction) })
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z, negative before it.
+    /// Returns milliseconds since 1970-01-01T00:00:00Z, negative before it.
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.millis
     }
 
-    /// Whether this names a whole second, so that the true expiry may lie up to a second after it.
+    /// Returns whether this is a whole second, so that the true expiry may lie up to a second after it.
     #[must_use]
     pub const fn is_whole_second(self) -> bool {
         self.millis.rem_euclid(1_000) == 0

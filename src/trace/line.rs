@@ -185,8 +185,7 @@ pub(super) struct GrantNote {
 #[serde(deny_unknown_fields)]
 pub(super) struct DenialNote {
     pub(super) kind: KindNote,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) status: Option<u16>,
+    pub(super) status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) retry_after_ms: Option<u64>,
     pub(super) permanent: bool,

@@ -171,7 +171,7 @@ impl Naming {
                 DenialKind::Redirect => KindNote::Redirect,
                 DenialKind::Malformed(flaw) => KindNote::Malformed(self.flaw(flaw)),
             },
-            status: denial.status().map(|status| status.as_u16()),
+            status: denial.status().as_u16(),
             retry_after_ms: denial.retry_after().map(millis),
             permanent: denial.is_permanent(),
         }

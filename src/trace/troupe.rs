@@ -302,8 +302,7 @@ fn denial(
             None => return place.wrong("kind", &too_many_words()),
         },
     };
-    let status = note.status.map(|number| status(place, number)).transpose()?;
-    Ok(Denial::new(kind, status)
+    Ok(Denial::new(kind, status(place, note.status)?)
         .with_permanence(note.permanent)
         .with_retry_after(note.retry_after_ms.map(Duration::from_millis)))
 }

@@ -39,8 +39,10 @@ pub(crate) const METHODS: [Method; 8] = [
 /// An exchange that works, until one of its methods is armed.
 #[derive(Clone)]
 pub(crate) struct Fragile {
-    user: Identity,
+    user: Option<Identity>,
     uri: Uri,
+    /// Whether it says where it asks without a request.
+    states_endpoint: bool,
     scopes: Scopes,
     single_use: bool,
     /// Whether each grant brings a successor.
@@ -72,8 +74,9 @@ impl Trigger {
 
     pub(crate) fn exchange(&self, user: &str) -> Fragile {
         Fragile {
-            user: Identity::new(user).unwrap(),
+            user: Some(Identity::new(user).unwrap()),
             uri: Uri::from_static("https://login.example/token"),
+            states_endpoint: true,
             scopes: Scopes::default(),
             single_use: false,
             rotates: false,
@@ -89,6 +92,16 @@ impl Trigger {
 impl Fragile {
     pub(crate) fn single_use(self) -> Self {
         Self { single_use: true, ..self }
+    }
+
+    /// Where it asks has to be seen from a request.
+    pub(crate) fn without_endpoint(self) -> Self {
+        Self { states_endpoint: false, ..self }
+    }
+
+    /// It states nobody.
+    pub(crate) fn anonymous(self) -> Self {
+        Self { user: None, ..self }
     }
 
     pub(crate) fn rotating(self) -> Self {
@@ -129,7 +142,7 @@ impl Exchange for Fragile {
 
     fn identity(&self) -> Option<&Identity> {
         self.call(M::Identity);
-        Some(&self.user)
+        self.user.as_ref()
     }
 
     fn scopes(&self) -> Option<&Scopes> {
@@ -139,7 +152,7 @@ impl Exchange for Fragile {
 
     fn endpoint(&self) -> Option<&Uri> {
         self.call(M::Endpoint);
-        Some(&self.uri)
+        self.states_endpoint.then_some(&self.uri)
     }
 
     fn body_limit(&self) -> usize {

@@ -159,7 +159,7 @@ impl Exchange for Custom {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        Err(Denial::new(DenialKind::Refused, Some(reply.status())))
+        Err(Denial::new(DenialKind::Refused, reply.status()))
     }
 }
 

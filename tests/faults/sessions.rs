@@ -158,19 +158,19 @@ fn r1_a_session_whose_reply_could_not_be_read_has_no_request_in_flight() {
             let remaining = play.session.remaining(play.now);
             let reply = play.reply("tok-read");
             play.trigger.arm(method);
-            let panicked = panics(|| play.step(reply));
-            assert_eq!(panicked, called.contains(&method), "{case}");
-            if !panicked {
+            let failed = panics(|| play.step(reply));
+            assert_eq!(failed, called.contains(&method), "{case}");
+            if !failed {
                 continue;
             }
-            let (cause, after) = match state {
+            let (expected, after) = match state {
                 StateName::Active => (Cause::RenewalFailed, StateName::Active),
                 _ => (Cause::Failed, StateName::Unauthenticated),
             };
             let session = &play.session;
             assert_eq!((session.state(), session.in_flight()), (after, None), "{case}");
             let last = session.last_transition().unwrap();
-            assert_eq!((last.from, last.to, last.cause), (state, after, cause), "{case}");
+            assert_eq!((last.from, last.to, last.cause), (state, after, expected), "{case}");
             assert_eq!(session.generation(), generation, "{case}");
             assert_eq!(session.remaining(play.now), remaining, "{case}");
             // A second copy of the reply is stale.

@@ -10,7 +10,7 @@ use super::fixtures::{Fixtures, Login as Known, Name};
 use crate::driver::backoff::Backoff;
 use crate::driver::budget::Budget;
 use crate::driver::learned_age::{LearnedAge, QUIET_GAPS};
-use crate::driver::login::{Login, Renewable};
+use crate::driver::login::{Login, Lookup, Renewable};
 use crate::driver::output::Queued;
 use crate::driver::policy::Policy;
 use crate::driver::retry_after::{Endpoint, RetryAfter, Waits};
@@ -76,7 +76,7 @@ enum CanonicalLogin {
         credentials: Name,
         given: Option<Name>,
         /// Whether it was looked up where requests go, and found.
-        looked_up: Option<bool>,
+        looked_up: Option<Lookup>,
         pending: Option<Known>,
         blocked: Option<Blocked>,
         spent_emitted: bool,
@@ -191,7 +191,7 @@ fn canonical_login(login: &Login, active: Option<&Active>, fixtures: &Fixtures) 
             CanonicalLogin::Renewable {
                 credentials: fixtures.name(credentials),
                 given: given.as_ref().map(|given| fixtures.name(given)),
-                looked_up: endpoint.filter(|_| panics).map(|endpoint| endpoint.is_some()),
+                looked_up: panics.then_some(*endpoint),
                 pending: pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
                 blocked: *blocked,
                 spent_emitted: *spent_emitted,
@@ -293,7 +293,7 @@ impl Driver {
 
     /// Returns whether the exchange has panicked when it was asked where its requests go.
     pub(crate) fn misses_endpoint(&self) -> bool {
-        self.local.login.renewable().is_some_and(|login| login.endpoint == Some(None))
+        self.local.login.renewable().is_some_and(|login| login.endpoint == Lookup::Unknown)
     }
 
     /// Returns how often the backoff has grown since a try last succeeded.

@@ -255,8 +255,11 @@ pub(crate) struct Fixtures {
     policy: Policy,
     pub(crate) origin: AllowedOrigin,
     starts: Vec<(Login, Start)>,
-    replies: Vec<((Answer, Person, Option<Name>), Response<String>)>,
+    replies: Vec<(Asked, Response<String>)>,
 }
+
+/// What a reply is made of: the answer, the identity that the request asks for, and the successor.
+type Asked = (Answer, Person, Option<Name>);
 
 impl Fixtures {
     pub(crate) fn new(attempts: Option<u32>) -> Self {
@@ -459,7 +462,7 @@ fn reply(answer: Answer, asked: Person, successor: Option<Name>) -> Response<Str
     let lifetime = i64::try_from(LIFETIME).unwrap();
     let short = ONE_UNIT_AT_MOST - i64::try_from(SKEW).unwrap();
     let (status, body) = match answer {
-        Answer::Grant => (200, grant(asked, Some(lifetime))),
+        Answer::Grant | Answer::Panic => (200, grant(asked, Some(lifetime))),
         Answer::ShortGrant => (200, grant(asked, Some(short))),
         Answer::DeadGrant => (200, grant(asked, Some(-2_000))),
         Answer::UndatedGrant => (200, grant(asked, None)),
@@ -470,7 +473,6 @@ fn reply(answer: Answer, asked: Person, successor: Option<Name>) -> Response<Str
         Answer::Portal => (200, "<html>Welcome</html>".to_owned()),
         Answer::Redirect => (307, String::new()),
         Answer::CutOff => (200, grant(asked, Some(lifetime)).replace('}', "")),
-        Answer::Panic => (200, grant(asked, Some(lifetime))),
     };
     let mut reply =
         Response::builder().status(status).header(DATE, "Tue, 24 Nov 2026 04:00:00 GMT");

@@ -250,7 +250,9 @@ impl State {
                 } else {
                     self.judge_grant(answer, named, jitter, up_to_date)?;
                 }
-                successor.into_iter().for_each(|successor| self.shadow.succeed(successor));
+                if let Some(successor) = successor {
+                    self.shadow.succeed(successor);
+                }
                 return Ok(());
             }
             flaw = Some(Answer::WRONG_IDENTITY);

@@ -387,19 +387,16 @@ impl Shadow {
 
     /// The exchange of the request panicked: in flight, or while it was built.
     pub(crate) fn panic(&mut self) {
-        let (announces, up_to_date) = match self.land() {
-            Some(flight) => {
-                self.lose(flight.asked);
-                (None, Some(flight.asked) == self.credentials)
-            }
-            None => {
-                let cause = match self.told {
-                    StateName::Active => Cause::RenewalSent,
-                    StateName::Expired => Cause::Reauthenticated,
-                    _ => Cause::Started,
-                };
-                (Some(cause), true)
-            }
+        let (announces, up_to_date) = if let Some(flight) = self.land() {
+            self.lose(flight.asked);
+            (None, Some(flight.asked) == self.credentials)
+        } else {
+            let cause = match self.told {
+                StateName::Active => Cause::RenewalSent,
+                StateName::Expired => Cause::Reauthenticated,
+                _ => Cause::Started,
+            };
+            (Some(cause), true)
         };
         self.panicked = Some(Panicked { announces, up_to_date });
     }

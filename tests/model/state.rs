@@ -65,6 +65,10 @@ impl Jitter {
 
 /// Which of these a search tries.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a kind of input that a search leaves out or not"
+)]
 pub(crate) struct Bounds {
     pub(crate) name: &'static str,
     pub(crate) starts: &'static [Login],

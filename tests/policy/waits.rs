@@ -303,7 +303,7 @@ impl Exchange for Curt {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        Err(Denial::new(DenialKind::Transient, Some(reply.status())))
+        Err(Denial::new(DenialKind::Transient, reply.status()))
     }
 }
 

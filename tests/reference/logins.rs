@@ -94,7 +94,7 @@ impl Exchange for Nothing {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let flaw = Flaw::Custom("nothing was asked");
-        Err(Denial::new(DenialKind::Malformed(flaw), Some(reply.status())))
+        Err(Denial::new(DenialKind::Malformed(flaw), reply.status()))
     }
 }
 

@@ -349,26 +349,23 @@ impl Model {
         };
         let own = self.is_own(sent);
         let whose = self.held.or(stated).or(bearer.identity);
-        match what {
-            Some(what) => {
-                self.denied(sent, Kind::Malformed(what), false, None);
-                if matches!(what, What::Identity { .. }) {
-                    self.lose(sent.ask.clone());
-                    return;
-                }
+        if let Some(what) = what {
+            self.denied(sent, Kind::Malformed(what), false, None);
+            if matches!(what, What::Identity { .. }) {
+                self.lose(sent.ask.clone());
+                return;
             }
-            None => {
-                self.held = whose;
-                self.granted(sent, bearer, life);
-            }
+        } else {
+            self.held = whose;
+            self.granted(sent, bearer, life);
         }
         let fits =
             |next: &Ask| next.identity.is_none() || next.identity == whose || whose.is_none();
-        if let Some(next) = successor.filter(fits).filter(|_| own) {
-            if self.next_ask() != Some(&next) {
-                self.go_on_with(next);
-                self.tell(Told::CredentialsChanged);
-            }
+        if let Some(next) = successor.filter(fits).filter(|_| own)
+            && self.next_ask() != Some(&next)
+        {
+            self.go_on_with(next);
+            self.tell(Told::CredentialsChanged);
         }
     }
 

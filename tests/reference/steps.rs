@@ -185,8 +185,8 @@ impl ReferenceStateMachine for Sequence {
                 | Login::Backend { .. }
                 | Login::Rotating { .. }
                 | Login::Rotated,
-            ) => Phase::Stirred,
-            Step::SetCredentials(_) => Phase::Stirred,
+            )
+            | Step::SetCredentials(_) => Phase::Stirred,
             Step::Start(_) | Step::Reply(To::Last, Say::Status(400..=404, _)) => Phase::Stuck,
             _ if stays => setup.phase,
             Step::Poll | Step::Drain => Phase::Polled,

@@ -299,7 +299,7 @@ impl Trial {
         let credentials = self.driver.credentials().cloned().filter(|_| restores);
         let ask = self.model.next_ask().cloned();
         for driver in [&mut self.driver, &mut self.twin] {
-            let policy = driver.policy().clone();
+            let policy = *driver.policy();
             let none = Driver::new(Arc::clone(driver.config()), 0);
             let session = std::mem::replace(driver, none).into_session();
             *driver = Driver::from_session(session, policy);

@@ -87,6 +87,10 @@ pub(crate) fn secret_of(credentials: &Credentials) -> String {
     sent_secret(&credentials.exchange().request().unwrap())
 }
 
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap()
+}
+
 pub(crate) fn config() -> Arc<Config> {
     let origin = AllowedOrigin::https("https://api.example").unwrap();
     Arc::new(Config::builder(origin).build().unwrap())
@@ -169,6 +173,11 @@ impl App {
         let generation = self.driver().generation().expect("a token");
         self.driver.handle_unauthorized(generation, self.now);
         self.settle();
+    }
+
+    /// How many milliseconds the monotonic clock has counted.
+    pub(crate) fn elapsed(&self) -> u64 {
+        millis(self.now.since_start())
     }
 
     /// Polls until the driver waits.

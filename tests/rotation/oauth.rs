@@ -75,7 +75,7 @@ impl Exchange for RefreshToken {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let body = reply.granting_body(8_192)?;
-        let malformed = |flaw| Denial::new(DenialKind::Malformed(flaw), Some(reply.status()));
+        let malformed = |flaw| Denial::new(DenialKind::Malformed(flaw), reply.status());
         if body.starts_with(b"<") {
             return Err(malformed(Flaw::Markup));
         }

@@ -145,6 +145,24 @@ fn set_with_another_stated_identity_begin_another_login() {
     assert_eq!(app.driver().identity().map(Identity::as_str), Some("user-18"));
 }
 
+/// The request in flight states nobody, and the credentials that were set meanwhile say whose login it is.
+#[test]
+fn set_in_flight_say_for_whom_the_reply_has_to_be() {
+    for (named, granted) in [("user-17", true), ("user-18", false)] {
+        let mut app = App::new();
+        app.start(first().credentials());
+        let id = app.asked();
+        let reply = app.service.answer_with(&app.request(), &format!(r#","user":"{named}""#));
+        app.set(set_later().of("user-17").credentials());
+        assert_eq!(app.driver().in_flight(), Some(id));
+        assert!(app.reply(id, &reply).is_accepted());
+        assert_eq!(app.token(), granted.then(|| access(1)), "{named}");
+        assert_eq!(app.driver().identity().map(Identity::as_str), Some("user-17"), "{named}");
+        assert_eq!((app.driver().epoch(), app.driver().blocked()), (1, None), "{named}");
+        assert_eq!(app.next_secret().as_deref(), Some("hush-set"), "{named}");
+    }
+}
+
 #[test]
 fn set_with_the_same_or_no_stated_identity_keep_the_token() {
     for set in [set_later().of("user-17"), set_later()] {

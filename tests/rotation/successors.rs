@@ -186,10 +186,10 @@ fn a_start_with_the_original_credentials_joins_after_ten_successors() {
     assert_eq!(app.last_secret(), secret(11));
 
     // Those that the app sets take the place of the original ones.
-    let set = RefreshToken::new(secret(12)).credentials();
-    app.set(set.clone());
+    let later = RefreshToken::new(secret(12)).credentials();
+    app.set(later.clone());
     app.answer();
-    app.start(set);
+    app.start(later);
     assert_eq!(app.driver().epoch(), 1);
     app.start(original);
     assert_eq!(app.driver().epoch(), 2, "these were given up");

@@ -107,7 +107,7 @@ fn another_identity_is_reported_before_a_token_that_expired_on_arrival() {
     let wrong = |expected| DenialKind::Malformed(Flaw::WrongIdentity { expected });
     let mut both = granting_expired(1);
     let body = String::from_utf8(both.body().to_vec()).unwrap();
-    *both.body_mut() = body.replace("{", r#"{"user":"user-18","#).into();
+    *both.body_mut() = body.replace('{', r#"{"user":"user-18","#).into();
 
     let session = Session::new(config(), 1);
     let credentials = first().of("user-17").credentials();

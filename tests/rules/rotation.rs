@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use videokit_session::driver::{Blocked, Policy};
-use videokit_session::session::transitions::StateName;
+use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::sim::strategies::{self, script};
 use videokit_session::sim::{Answer, Login, SECRET, Seen, Step, To};
 use videokit_session::{Event, Identity, TransportFailure};
@@ -177,7 +177,6 @@ impl Secrets {
             }
             event => {
                 let to = event.transition().map(|transition| (transition.to, transition.cause));
-                use videokit_session::session::transitions::Cause;
                 let sends = [Cause::Started, Cause::RenewalSent, Cause::Reauthenticated];
                 if to.is_some_and(|(_, cause)| sends.contains(&cause)) {
                     self.announced = self.next;

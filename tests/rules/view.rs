@@ -8,6 +8,7 @@ use videokit_session::exchange::{DenialKind, Flaw};
 use videokit_session::session::transitions::{Cause, StateName, Transition};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Harness, Seen, Step};
+use videokit_session::time::Remaining;
 use videokit_session::{Credentials, Driver, Event, Identity};
 
 pub(crate) type World = Harness<Driver>;
@@ -53,7 +54,7 @@ pub(crate) fn view(world: &World) -> View {
         queued: driver.queued(),
         epoch: driver.epoch(),
         credentials: driver.credentials().map(asks),
-        at_least: driver.remaining(world.now()).map(|remaining| remaining.at_least_millis()),
+        at_least: driver.remaining(world.now()).map(Remaining::at_least_millis),
     }
 }
 

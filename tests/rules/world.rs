@@ -19,7 +19,7 @@ pub(crate) fn world(policy: Policy, seed: u64) -> World {
 pub(crate) fn round_trip(world: World) -> World {
     let now = world.now();
     world.map(|driver| {
-        let policy = driver.policy().clone();
+        let policy = *driver.policy();
         let credentials = driver.credentials().cloned();
         let mut driver = Driver::from_session(driver.into_session(), policy);
         if let Some(credentials) = credentials {

@@ -109,10 +109,8 @@ fn a_reply_that_leaves_a_session_without_a_token_says_why() {
     let session = too_late.into_session();
     let stale = session.receive(first.id(), &says(503, ""), now).unwrap_err();
     for (error, state) in [(denied, "authentication failed: "), (stale, "still authenticating: ")] {
-        let rejected = error.source().unwrap();
-        let cause = rejected.source().unwrap().to_string();
+        let cause = error.source().unwrap().to_string();
         assert_eq!(error.to_string(), format!("{state}{cause}"));
-        assert!(rejected.to_string().ends_with(&format!(": {cause}")), "{rejected}");
     }
 }
 

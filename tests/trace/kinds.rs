@@ -69,7 +69,7 @@ fn denials_of_every_kind() {
     let kinds =
         [DenialKind::Refused, DenialKind::Throttled, DenialKind::Transient, DenialKind::Redirect];
     for kind in kinds.into_iter().chain(flaws.map(DenialKind::Malformed)) {
-        for (status, wait) in [(None, None), (Some(StatusCode::IM_A_TEAPOT), Some(u64::MAX))] {
+        for (status, wait) in [(StatusCode::OK, None), (StatusCode::IM_A_TEAPOT, Some(u64::MAX))] {
             let denial = Denial::new(kind, status)
                 .with_retry_after(wait.map(Duration::from_millis))
                 .with_permanence(wait.is_some());
@@ -85,7 +85,7 @@ fn requests_that_can_t_be_built() {
         [E::NotAUri, E::NotAbsolute, E::UserInfo, E::Port, E::Insecure, E::NotLoopback, E::Path];
     let custom = BuildError::Custom("no key");
     for error in origins.map(BuildError::Endpoint).into_iter().chain([custom]) {
-        assert_plays(Denying(Denial::new(DenialKind::Refused, None), Some(error)));
+        assert_plays(Denying(Denial::new(DenialKind::Refused, StatusCode::OK), Some(error)));
     }
 }
 

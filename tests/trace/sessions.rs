@@ -226,7 +226,7 @@ const WANTED: &[&str] = &[
     r#""kind":{"Malformed":"Markup"}"#,
     r#""kind":{"Malformed":"ExpiredOnArrival"},"status":200,"retry_after_ms":3000"#,
     r#""kind":{"Malformed":{"WrongIdentity":{"expected":"Credentials"}}}"#,
-    r#""kind":{"Malformed":{"Custom":"word-1"}},"retry_after_ms":1500,"permanent":true"#,
+    r#""kind":{"Malformed":{"Custom":"word-1"}},"status":200,"retry_after_ms":1500,"permanent":true"#,
     // Grants.
     r#""age_ms":30000"#,
     r#""expires_at":"expiry-1""#,

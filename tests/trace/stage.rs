@@ -269,7 +269,7 @@ impl Exchange for Own {
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let body = reply.granting_body(1_024)?;
         SessionToken::new(body).map(Grant::new).map_err(|_| {
-            Denial::new(DenialKind::Malformed(Flaw::Custom(self.word)), None)
+            Denial::new(DenialKind::Malformed(Flaw::Custom(self.word)), reply.status())
                 .with_retry_after(Some(Duration::from_micros(1_500_999)))
                 .with_permanence(true)
         })

@@ -120,7 +120,7 @@ fn a_bucket_that_is_empty_stays_so_for_an_interval() {
             asking(seed).1
         }
     };
-    let burst = u32::try_from(Policy::default().burst()).unwrap();
+    let burst = Policy::default().burst();
     for n in 0..burst {
         let outgoing = next();
         checker.read(at(250 * n));

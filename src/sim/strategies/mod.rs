@@ -31,16 +31,18 @@ use http::{Response, StatusCode};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::Union;
 
 pub use script::{Script, script};
 
 use super::fault::Fault;
 use super::plan::{FaultPlan, Incident, LONGEST};
 use super::step::{Answer, Login, Step, To};
-use crate::driver::Start;
-use crate::exchange::{Grant, Identity, Scope, Scopes};
+use crate::driver::{Input, Start};
+use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
-use crate::session::TransportFailure;
+use crate::session::{Generation, RequestId, TransportFailure};
 use crate::time::Moment;
 
 /// Any reading of two clocks: near the start of a device in our days, or nonsense.
@@ -118,6 +120,40 @@ pub fn start() -> impl Strategy<Value = Start> + Clone {
     prop_oneof![3 => login().prop_map(Login::start), 1 => grant().prop_map(Start::from)]
 }
 
+/// Any credentials among them.
+pub fn credentials() -> impl Strategy<Value = Credentials> + Clone {
+    login().prop_filter_map("credentials", |login| match login.start() {
+        Start::Exchange(credentials) => Some(credentials),
+        Start::Token(_) => None,
+    })
+}
+
+/// Any input of a driver. A reply or a failure is of one of the requests `ids`, a 401 of one of the tokens
+/// `generations`: those that the driver makes, since equal seeds make equal ones, or others.
+pub fn input(
+    ids: Vec<RequestId>,
+    generations: Vec<Generation>,
+) -> impl Strategy<Value = Input> + Clone {
+    let mut kinds = vec![
+        (3, start().prop_map(Input::Start).boxed()),
+        (2, credentials().prop_map(Input::SetCredentials).boxed()),
+        (2, any::<bool>().prop_map(Input::Online).boxed()),
+        (1, Just(Input::Stop).boxed()),
+        (1, Just(Input::Observe).boxed()),
+    ];
+    if !ids.is_empty() {
+        let (replied, failed) = (select(ids.clone()), select(ids));
+        let reply = |(id, reply)| Input::Response(id, reply);
+        kinds.push((8, (replied, response()).prop_map(reply).boxed()));
+        let fail = |(id, why)| Input::Failure(id, why);
+        kinds.push((2, (failed, failure()).prop_map(fail).boxed()));
+    }
+    if !generations.is_empty() {
+        kinds.push((2, select(generations).prop_map(Input::Unauthorized).boxed()));
+    }
+    Union::new_weighted(kinds)
+}
+
 /// A `Retry-After` in seconds, or none.
 fn retry_after() -> impl Strategy<Value = Option<u32>> + Clone {
     prop_oneof![
@@ -192,7 +228,7 @@ fn wild_response(
 
 /// Any fault, with numbers of its own.
 pub fn fault() -> impl Strategy<Value = Fault> + Clone {
-    let kinds = proptest::sample::select(Fault::KINDS);
+    let kinds = select(Fault::KINDS);
     (kinds, any::<i32>(), 0_u32..100_000, retry_after(), any::<bool>()).prop_map(
         |(kind, signed, ms, retry_after, as_date)| match kind {
             Fault::Slow { .. } => Fault::Slow { ms },

@@ -206,7 +206,7 @@ impl Exchange for Anywhere {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let kind = videokit_session::exchange::DenialKind::Malformed(Flaw::Custom("never asked"));
-        Err(Denial::new(kind, Some(reply.status())))
+        Err(Denial::new(kind, reply.status()))
     }
 }
 

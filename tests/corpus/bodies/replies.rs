@@ -50,7 +50,7 @@ pub(crate) fn check(data: &[u8]) {
         Ok(grant) => check_grant(asked, &response, grant),
         Err(denial) => check_denial(asked, &response, denial),
     }
-    check_session(credentials.clone(), &response, &read);
+    check_session(&credentials, &response, &read);
     check_trace(credentials, &response);
 }
 
@@ -105,9 +105,9 @@ impl Exchange for Plain {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let body = reply.granting_body(PLAIN_LIMIT)?;
-        SessionToken::new(body).map(Grant::new).map_err(|error| {
-            Denial::new(DenialKind::Malformed(Flaw::Token(error)), Some(reply.status()))
-        })
+        SessionToken::new(body)
+            .map(Grant::new)
+            .map_err(|error| Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status()))
     }
 }
 
@@ -142,7 +142,7 @@ fn check_grant(asked: Asked, response: &Response<Bytes>, grant: &Grant) {
 
 fn check_denial(asked: Asked, response: &Response<Bytes>, denial: &Denial) {
     let status = response.status().as_u16();
-    assert_eq!(denial.status(), Some(response.status()));
+    assert_eq!(denial.status(), response.status());
     let kind = denial.kind();
     assert!(kind_fits(status, response.body(), kind), "{status} as {kind:?}");
     let passing = asked != Asked::Gateway && asked != Asked::Legacy && status == 402;
@@ -199,17 +199,17 @@ fn kind_fits(status: u16, body: &[u8], kind: DenialKind) -> bool {
 
 /// A session makes the same of a reply, but that a token may be dead when it comes.
 fn check_session(
-    credentials: Credentials,
+    credentials: &Credentials,
     response: &Response<Bytes>,
     read: &Result<Grant, Denial>,
 ) {
     let config = Config::builder(AllowedOrigin::https("https://api.example").unwrap()).build();
     let now = Moment::from_millis(5_000, 1_795_492_800_000);
     let session = Session::new(Arc::new(config.unwrap()), 1);
-    let (session, outgoing) = session.authenticate(&credentials, now).unwrap();
+    let (session, outgoing) = session.authenticate(credentials, now).unwrap();
     match (session.receive(outgoing.id(), response, now), read) {
         (Ok((session, next)), Ok(grant)) => {
-            assert!(next == credentials, "the same go on");
+            assert!(next == *credentials, "the same go on");
             let mut call = Request::get("https://api.example/v1/videos").body(()).unwrap();
             session.authorize(&mut call, now).expect("it serves");
             let expected = format!("Bearer {}", grant.token().expose());

@@ -273,9 +273,7 @@ impl State {
         let polls = matches!(action, Action::Poll(_) | Action::PollPanic);
         let cached = if polls { None } else { self.driver.cached(now) };
         // A poll that waits may have learned from the time that has passed.
-        let same = |twin: &Driver| {
-            hash_of(&Canonical::of(twin, fixtures, now)) == self.canonical
-        };
+        let same = |twin: &Driver| hash_of(&Canonical::of(twin, fixtures, now)) == self.canonical;
         let mut twin = cached.filter(same).unwrap_or_else(|| self.driver.uncached());
         let twins = Self::drive(&mut twin, &self.shadow, at, action, fixtures);
         // An input may change what the driver waits for.

@@ -61,13 +61,15 @@ impl Credentials {
 
     /// Returns the request. A custom exchange's is checked: it could send credentials anywhere.
     pub(crate) fn request(&self) -> Result<Request<Bytes>, BuildError> {
-        match &self.0 {
+        let custom = match &self.0 {
             // Their endpoints are checked.
             Kind::Gateway(gateway) => return Ok(gateway.request()),
             Kind::Backend(backend) => return Ok(backend.request()),
-            _ => {}
-        }
-        let request = self.exchange().request()?;
+            Kind::Custom(custom) => custom,
+            #[cfg(feature = "trace")]
+            Kind::StandIn(_, custom) => custom,
+        };
+        let request = custom.request()?;
         let origin = AllowedOrigin::of(request.uri())?;
         if origin.is_safe() { Ok(request) } else { Err(super::OriginError::Insecure.into()) }
     }

@@ -111,6 +111,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_number_is_none() {
+        for json in ["1:", "1/", "4294967296:", "\"1\"", "null"] {
+            assert_eq!(number(json.as_bytes()), None, "{json}");
+        }
+    }
+
+    #[test]
     fn a_name_inside_of_a_claim_is_not_a_claim() {
         for other in [
             r#"{"a":1,"exp":9}"#,

@@ -353,6 +353,20 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_way_to_write_an_origin_is_known() {
+        let (usual, port) = ("https://a.example", "https://a.example:8443");
+        let [usual, port] = [usual, port].map(|text| AllowedOrigin::https(text).unwrap());
+        for (authority, expected) in [
+            ("a.example", [true, false]),
+            ("a.example:8443", [false, true]),
+            ("A.example", [false, false]),
+            ("a.example:443", [false, false]),
+        ] {
+            assert_eq!([&usual, &port].map(|origin| origin.is_written(authority)), expected);
+        }
+    }
+
+    #[test]
     fn redaction_drops_queries_and_users() {
         let shown = |uri: &str| Redacted(&uri.parse().unwrap()).to_string();
         assert_eq!(shown("https://u:p@a.example/x?key=1"), "https://a.example/x?…");

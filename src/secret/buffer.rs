@@ -215,3 +215,25 @@ macro_rules! header_token {
 }
 
 pub(super) use header_token;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_visible_character_and_no_other_byte_is_part_of_a_token() {
+        let visible: Vec<u8> = (b'!'..=b'~').collect();
+        assert_eq!(check(&visible), Ok(()));
+        for byte in (0..=u8::MAX).filter(|byte| !visible.contains(byte)) {
+            let expected = match byte {
+                b' ' => TokenError::Space { at: 40 },
+                _ => TokenError::NotVisibleAscii { at: 40 },
+            };
+            let mut token = [b'a'; 80];
+            token[40] = byte;
+            assert_eq!(check(&token), Err(expected), "{byte}");
+        }
+        let sizes = [0, 1, TOKEN_LIMIT, TOKEN_LIMIT + 1].map(|len| check(&vec![b'a'; len]).is_ok());
+        assert_eq!(sizes, [false, true, true, false]);
+    }
+}

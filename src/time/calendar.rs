@@ -97,7 +97,10 @@ mod tests {
         {
             assert_eq!(to_seconds([2026, 11, 24], time).is_some(), exists, "{time:?}");
         }
+        assert_eq!(to_seconds([10_000, 1, 1], [0, 0, 0]), None);
         assert_eq!([two_digits(b'0', b'9'), two_digits(b'9', b'0')], [Some(9), Some(90)]);
-        assert_eq!([two_digits(b'/', b'0'), two_digits(b'0', b':')], [None, None]);
+        for (tens, ones) in [(b'/', b'0'), (b'0', b'/'), (b':', b'0'), (b'0', b':')] {
+            assert_eq!(two_digits(tens, ones), None);
+        }
     }
 }

@@ -171,6 +171,13 @@ mod tests {
     }
 
     #[test]
+    fn no_time_after_a_stamp_is_always_past() {
+        let stamp = Stamp { ticks: 7, ..Stamp::default() };
+        let after = [i64::MIN, -1, 0, 1, i64::MAX].map(|millis| stamp.ticks_after(millis));
+        assert_eq!(after, [0, 0, 0, 8, (1 << 63) + 6]);
+    }
+
+    #[test]
     fn sleep_is_time_that_may_have_passed() {
         let start = Clock::default().advanced(Moment::from_millis(0, 1_000_000));
         // An hour of sleep: the monotonic clock stopped, the wall clock did not.

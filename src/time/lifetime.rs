@@ -357,6 +357,26 @@ mod tests {
     }
 
     #[test]
+    fn the_short_way_to_a_judgement_ends_where_the_wall_clock_could_make_a_difference() {
+        let base = expires(Evidence::NONE, T0 + 60_000).date(Some(T0));
+        let (lifetime, received) = lifetime(base, 0);
+        // `lo` was 57 300 at the receipt, 200 ms after the sending: 56 300 if the wall clock runs ahead by 1000.
+        let at = |ticks: u64| {
+            received.advanced(Moment::from_millis(
+                100_200 + ticks,
+                1_200 + i64::try_from(ticks).unwrap(),
+            ))
+        };
+        let last = (0..60_000)
+            .rev()
+            .find(|ticks| lifetime.remaining(at(*ticks).stamp()).at_least > 0)
+            .unwrap();
+        assert_eq!(at(last).stamp().ticks() + 1, lifetime.valid_until);
+        let [before, after] = [last, last + 1].map(|ticks| lifetime.validity(at(ticks).stamp()));
+        assert_eq!([before, after], [Validity::Valid, Validity::Unsure]);
+    }
+
+    #[test]
     fn time_passes_slower_for_hi_and_faster_for_lo() {
         let base = expires(Evidence::NONE, T0 + 60_000).date(Some(T0));
         let (lifetime, received) = lifetime(base, 0);

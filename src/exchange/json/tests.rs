@@ -260,8 +260,26 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+#[test]
+fn the_length_of_a_natural_number_ends_at_a_comma_or_brace() {
+    for (json, len) in [
+        ("0,", Some(1)),
+        ("10}", Some(2)),
+        ("9876543210,", Some(10)),
+        ("01,", None),
+        ("1.5,", None),
+        ("-1,", None),
+        ("1 ,", None),
+        ("1", None),
+        (",", None),
+        ("", None),
+    ] {
+        assert_eq!(integer_len(json.as_bytes()), len, "{json}");
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(10_000) })]
 
     #[test]
     fn a_body_is_read_as_serde_reads_it(body in body()) {
@@ -275,6 +293,14 @@ proptest! {
         let is_object = trim(&body).starts_with(b"{")
             && serde_json::from_slice::<IgnoredAny>(&body).is_ok();
         prop_assert_eq!(scanned.is_some(), is_object, "{}", String::from_utf8_lossy(&body));
+    }
+
+    #[test]
+    fn the_first_byte_that_is_not_plain_is_found_in_a_word(
+        word in proptest::array::uniform16(prop_oneof![30 => 0x20_u8..0x80, 1 => any::<u8>()]),
+    ) {
+        let expected = word.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..=0x1f | 0x80..));
+        prop_assert_eq!(end_of_plain(word), expected);
     }
 
     #[test]

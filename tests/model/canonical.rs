@@ -29,6 +29,8 @@ pub(crate) struct Canonical {
     online: bool,
     budget: Budget,
     retry_after: Waits,
+    /// Whether an exchange that panics is asked where its requests go.
+    looks_up: bool,
     backoff: Backoff,
     token: Option<TokenStatus>,
     learned: LearnedAge,
@@ -110,6 +112,7 @@ impl Canonical {
             online: local.online,
             budget: relative_budget(local.budget, policy, ticks),
             retry_after: relative_retry_after(&local.retry_after, ticks),
+            looks_up: fixtures.panics && !local.retry_after.is_empty(),
             backoff: relative_backoff(&local.backoff, policy, ticks),
             token: active.map(|_| local.token),
             learned,
@@ -299,11 +302,6 @@ impl Driver {
     /// Returns how often the backoff has grown since a try last succeeded.
     pub(crate) fn backoffs(&self) -> u32 {
         self.local.backoff.failures
-    }
-
-    /// Returns the tick until which the backoff lasts.
-    pub(crate) fn backs_off_until(&self) -> u64 {
-        self.local.backoff.until
     }
 
     /// Gives the backoff that began at `now` the least or the most jitter that chance could have given it.

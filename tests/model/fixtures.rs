@@ -254,6 +254,7 @@ pub(crate) struct Fixtures {
     config: Arc<Config>,
     policy: Policy,
     pub(crate) origin: AllowedOrigin,
+    pub(crate) panics: bool,
     starts: Vec<(Login, Start)>,
     replies: Vec<(Asked, Response<String>)>,
 }
@@ -262,7 +263,8 @@ pub(crate) struct Fixtures {
 type Asked = (Answer, Person, Option<Name>);
 
 impl Fixtures {
-    pub(crate) fn new(attempts: Option<u32>) -> Self {
+    /// `panics` says whether exchanges may panic.
+    pub(crate) fn new(attempts: Option<u32>, panics: bool) -> Self {
         let ms = Duration::from_millis;
         let origin = AllowedOrigin::https("https://api.example").unwrap();
         let config = Config::builder(origin.clone())
@@ -296,6 +298,7 @@ impl Fixtures {
             config: Arc::new(config),
             policy,
             origin,
+            panics,
             starts: starts(),
             replies: all
                 .flat_map(|(answer, person)| {

@@ -12,7 +12,7 @@ use super::state::{Action, Bounds, State};
 
 /// How many states were compared with an earlier one.
 pub(crate) fn compare(bounds: Bounds, steps: usize) -> usize {
-    let fixtures = Fixtures::new(bounds.attempts);
+    let fixtures = Fixtures::new(bounds.attempts, bounds.panics);
     let mut chance = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut futures: HashMap<u64, (u64, String)> = HashMap::new();
     let mut compared = 0;

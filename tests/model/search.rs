@@ -49,7 +49,7 @@ struct Marks {
 impl Search {
     pub(crate) fn new(bounds: Bounds) -> Self {
         Self {
-            fixtures: Fixtures::new(bounds.attempts),
+            fixtures: Fixtures::new(bounds.attempts, bounds.panics),
             bounds,
             found: Mutex::default(),
             lost: HashSet::new(),

@@ -404,6 +404,11 @@ impl Shadow {
         self.panicked.is_some()
     }
 
+    /// Whether it was made with the credentials of the login, so that a pause follows.
+    pub(crate) fn has_panicked_over_current(&self) -> bool {
+        self.panicked.is_some_and(|panicked| panicked.up_to_date)
+    }
+
     /// The next call reports the request whose exchange panicked, and a pause begins. Says whether there was one.
     pub(crate) fn report_panic(&mut self, until: u64) -> bool {
         let Some(Panicked { announces, up_to_date }) = self.panicked.take() else { return false };

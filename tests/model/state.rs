@@ -288,12 +288,12 @@ impl State {
         action: Action,
         fixtures: &Fixtures,
     ) -> Answered {
-        let (before, until) = (driver.backoffs(), driver.backs_off_until());
+        let before = driver.backoffs();
         let act = || Self::act(driver, shadow, at, action, fixtures);
         let said = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Said::Panicked);
         let grew = driver.backoffs() == before + 1;
         // A start after a panic counts anew, and the pause goes on.
-        let began = shadow.has_panicked() && driver.backs_off_until() > until;
+        let began = shadow.has_panicked_over_current();
         let drawn = action.is_call() && (grew || began);
         let longest = action.pause() == PAUSE;
         let pause = drawn.then(|| driver.redraw_backoff(longest, at.moment()));

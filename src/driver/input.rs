@@ -218,8 +218,8 @@ impl Local {
         self.online = online;
         if !online && let Some(announced) = self.announced.take() {
             // It was never sent, so this is no failed try.
-            self.machine.leave_expired();
             let transition = transitions::failing(announced.transition.to);
+            self.machine.end_announced(transition);
             self.emit(Event::Failed(transition, TransportFailure::Unreachable));
         }
         let ended = match self.backoff.cause() {

@@ -194,10 +194,13 @@ impl Local {
         let authenticating = |state| state == StateName::Authenticating;
         let announced =
             self.announced.take().is_some_and(|next| authenticating(next.transition.to));
-        let stopped = self.machine.stop();
-        // An authentication that was announced ends as one, though the session has not begun it.
-        let ended = if announced { Some(transitions::STOPPED_AUTHENTICATING) } else { stopped };
-        if let Some(transition) = ended {
+        let mut stopped = self.machine.stop();
+        if announced {
+            // It ends as one that was sent, though the session has not begun it.
+            self.machine.end_announced(transitions::STOPPED_AUTHENTICATING);
+            stopped = Some(transitions::STOPPED_AUTHENTICATING);
+        }
+        if let Some(transition) = stopped {
             self.emit(Event::Moved(transition));
         }
         self.login = Login::None;

@@ -207,6 +207,11 @@ impl LastTransition {
         self.0 = Some(const { require(S::NAME, Because::CAUSE, S::NAME) });
     }
 
+    /// Notes a row of the table by which the state was left in another way.
+    pub(super) fn note(&mut self, row: Transition) {
+        self.0 = Some(row);
+    }
+
     pub(super) fn get(self) -> Option<Transition> {
         self.0
     }

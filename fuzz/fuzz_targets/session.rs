@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../../tests/corpus/bodies/session.rs"]
+#[path = "../../tests/corpus/bodies/session/mod.rs"]
 mod session;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| session::check(data));

@@ -15,7 +15,7 @@ mod plan;
 mod replies;
 #[path = "bodies/script.rs"]
 mod script;
-#[path = "bodies/session.rs"]
+#[path = "bodies/session/mod.rs"]
 mod session;
 #[path = "bodies/trace.rs"]
 mod trace;

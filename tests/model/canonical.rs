@@ -15,7 +15,7 @@ use crate::driver::output::Queued;
 use crate::driver::policy::Policy;
 use crate::driver::retry_after::{Endpoint, RetryAfter, Waits};
 use crate::driver::token_status::TokenStatus;
-use crate::driver::{Calling, Driver, Event};
+use crate::driver::{Calling, Driver, Event, Output};
 use crate::exchange::Identity;
 use crate::session::transitions::{StateName, Transition};
 use crate::session::{Active, Blocked};
@@ -270,6 +270,20 @@ impl Driver {
         let mut driver = self.fork();
         driver.local.idle = None;
         driver
+    }
+
+    /// Returns the same driver with the wait cached that a poll would answer at `now`, if it would wait.
+    pub(crate) fn cached(&self, now: Moment) -> Option<Self> {
+        let mut driver = self.fork();
+        let waits = matches!(driver.poll(now), Output::Wait(_));
+        // What the poll has looked up makes a difference to a search: an exchange may panic over it.
+        driver.local.login = self.local.login.clone();
+        waits.then_some(driver)
+    }
+
+    /// Returns whether the next poll answers with a wait that was computed before.
+    pub(crate) fn has_cached_wait(&self) -> bool {
+        self.local.idle.is_some()
     }
 
     /// Returns whether the next call reports a request over which its exchange has panicked.

@@ -2,12 +2,15 @@
 //!
 //! A search goes through all that a caller, a network, a gateway and time can do to a driver, until there is
 //! no state left that it has not seen: to the fixpoint, however long the way. `shadow` keeps the rules beside
-//! the driver, `judge` holds what it does against them, and each row of the table of transitions has to
-//! occur. A broken rule ends the search with the shortest way to it.
+//! the driver, `judge` compares what it does with them, and each row of the table of transitions has to
+//! occur. A violation ends the search with the shortest way to it.
 //!
-//! What is a state? All that decides a driver's future, with times relative to now
-//! ([`Driver::canonical`](crate::Driver)), the shadow, and where on the grid it is. That drivers
-//! which are one state by this act alike ever after is a test of its own, `futures`.
+//! The crate itself includes this as a test, since it looks inside a driver: a state is all that decides a driver's
+//! future, with times relative to now (`canonical`), the shadow, and where on the grid it is. That drivers which are
+//! one state by this act alike ever after is a test of its own, `futures`.
+//!
+//! In each state, each action is done to a second driver, too: one that has cached the wait that a poll would answer,
+//! or none. It has to do the same, so the cache never changes an answer.
 //!
 //! What the bounds leave out:
 //! - Time. All periods are a unit of 1,024 ms or a few, so that things happen on a grid, and in some searches
@@ -17,14 +20,15 @@
 //! - A caller who doesn't poll for more than a unit after a deadline.
 //! - Clocks that go back, and a wall clock that drifts; a device that sleeps twice during one request.
 //! - More than one reply at a time for a request that is over: the last such request stands for all.
-//! - Backends that state an identity, custom exchanges, tokens that are dead when they are adopted, `into_session`.
+//! - Backends that state an identity, tokens that are dead when they are adopted, `into_session`.
+//! - Of secrets that are usable once, there are three, and no service brings again what is used up.
 //! - Budgets other than bursts of two, and other policies. The age from which a 401 counts as age is a unit, and
 //!   is raised to two at most; a longer age is tried after two tokens at most; a service that is taken for
 //!   broken is paused for no longer than another.
 //! - 401s together with everything else: what they teach multiplies the states, so they have searches of their
-//!   own, with fewer logins and replies.
+//!   own, with fewer logins and replies. Likewise credentials that are set, and those that are usable once.
 //!
-//! `cargo test --release --test model -- --ignored --nocapture` searches deeper.
+//! `cargo test --release --lib model -- --ignored --nocapture` searches deeper.
 
 mod canonical;
 
@@ -265,9 +269,6 @@ const DEEP: [Bounds; 10] = [
 fn exhaust_all(all: &[Bounds]) {
     let mut rows = BTreeSet::new();
     for bounds in all {
-        if std::env::var("MODEL_ONLY").is_ok_and(|only| !bounds.name.contains(&only)) {
-            continue;
-        }
         let began = Instant::now();
         let exhausted = exhaust(*bounds).unwrap_or_else(|story| panic!("{story}"));
         let Exhausted { states, transitions, rows: seen } = exhausted;

@@ -269,9 +269,16 @@ impl State {
             // Nothing was asked of it.
             return true;
         }
-        let mut twin = self.driver.uncached();
+        let now = at.moment();
+        let polls = matches!(action, Action::Poll(_) | Action::PollPanic);
+        let cached = if polls { None } else { self.driver.cached(now) };
+        // A poll that waits may have learned from the time that has passed.
+        let same = |twin: &Driver| hash_of(&Canonical::of(twin, fixtures, now)) == self.canonical;
+        let mut twin = cached.filter(same).unwrap_or_else(|| self.driver.uncached());
         let twins = Self::drive(&mut twin, &self.shadow, at, action, fixtures);
-        twins == *answered && Canonical::of(&twin, fixtures, at.moment()) == *canonical
+        // An input may change what the driver waits for.
+        let cleared = polls || !twin.has_cached_wait();
+        cleared && twins == *answered && Canonical::of(&twin, fixtures, now) == *canonical
     }
 
     fn drive(
@@ -322,7 +329,10 @@ impl State {
                 return Said::Taken(driver.handle_failure(id, why, now));
             }
             Action::LateAnswer(answer) => {
-                let reply = fixtures.reply(answer, Person::Ann, None);
+                // One that brings credentials, if the login's are such.
+                let asked = shadow.credentials.unwrap_or((Person::Ann, 0));
+                let successor = answer.successor(asked, None);
+                let reply = fixtures.reply(answer, asked.0, successor);
                 return Said::Taken(driver.handle_response(shadow.stale.unwrap(), reply, now));
             }
             Action::LateLoss => {

@@ -209,7 +209,7 @@ fn check_session(
     let (session, outgoing) = session.authenticate(credentials, now).unwrap();
     match (session.receive(outgoing.id(), response, now), read) {
         (Ok((session, next)), Ok(grant)) => {
-            assert!(next == *credentials, "the same go on");
+            assert_eq!(next, *credentials, "nothing came in their place");
             let mut call = Request::get("https://api.example/v1/videos").body(()).unwrap();
             session.authorize(&mut call, now).expect("it serves");
             let expected = format!("Bearer {}", grant.token().expose());
@@ -217,7 +217,8 @@ fn check_session(
             assert_eq!(session.granted_scopes(), grant.scopes());
             assert!(session.lapses_in(now).is_none_or(|left| !left.is_zero()));
         }
-        (Err(ReceiveError::Denied(rejected, _)), read) => {
+        (Err(ReceiveError::Denied(rejected, next)), read) => {
+            assert_eq!(next, *credentials, "nothing came in their place");
             let shown = format!("{rejected} {rejected:?}");
             assert!(!shown.contains(SECRET), "{shown}");
             let dead = DenialKind::Malformed(Flaw::ExpiredOnArrival);

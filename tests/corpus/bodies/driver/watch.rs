@@ -9,6 +9,7 @@ use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::{Answer, SECRET, Seen, Sent, Step};
 use videokit_session::{Driver, Event, Wake};
 
+use super::secrets::Secrets;
 use super::view::{Turn, is_start, only_failures};
 
 /// Everything that the rules have to remember.
@@ -20,9 +21,6 @@ pub(crate) struct Watch {
     state: StateName,
     /// The request that was refused for good, until there are other credentials.
     refused: Option<Sent>,
-    /// Renewal by its schedule is due for the current token when it lives for so long at least, in milliseconds: what
-    /// chance may make of the margin.
-    margin: i64,
     /// Until when each endpoint is to be left alone.
     floors: BTreeMap<String, u64>,
     /// Tokens that the API refused.
@@ -34,10 +32,14 @@ pub(crate) struct Watch {
     owed: BTreeSet<Generation>,
     /// Tokens of which it was told that another is needed.
     needed: BTreeSet<Generation>,
-    /// The transition that announces a request which has not gone out.
-    announced: Option<Transition>,
+    /// The transition that announces a request which has not gone out, and what it is made with.
+    announced: Option<(Transition, Option<String>)>,
+    /// Those that are usable once.
+    secrets: Secrets,
     /// The transition that ends such a request, and has yet to be told.
     unsent: Option<Transition>,
+    /// How many queued events say that the driver gave up, or that replies stay malformed.
+    conclusions: usize,
     /// Whether the last transition ended such a request: the session has no record of it.
     last_was_unsent: bool,
 }
@@ -49,7 +51,6 @@ impl Watch {
             sent: Vec::new(),
             state: StateName::Unauthenticated,
             refused: None,
-            margin: 0,
             floors: BTreeMap::new(),
             unauthorized: BTreeSet::new(),
             has_been_unauthorized: false,
@@ -57,44 +58,39 @@ impl Watch {
             owed: BTreeSet::new(),
             needed: BTreeSet::new(),
             announced: None,
+            secrets: Secrets::default(),
             unsent: None,
+            conclusions: 0,
             last_was_unsent: false,
         }
     }
 
-    pub(crate) fn follow(&mut self, turn: &Turn<'_>) {
+    /// `due` says in which time the token is due for renewal after this step, by its lifetime alone.
+    pub(crate) fn follow(&mut self, turn: &Turn<'_>, due: impl Fn() -> Option<Duration>) {
         self.rule_5_before(turn);
-        let other = is_start(turn.step) && turn.after.credentials != turn.before.credentials;
-        self.note_margin(turn);
+        let other = is_start(turn.step) && turn.before.credentials != turn.after.credentials;
         self.note_start(turn, other);
         self.note_unsent(turn);
+        self.note_time_out(turn);
         for seen in turn.seen {
             match seen {
-                Seen::Sent(id) => self.on_sent(turn, *id),
+                Seen::Sent(id) => self.on_sent(turn, *id, &due),
                 Seen::Reported { id, taken } => self.on_report(turn, *id, *taken),
-                Seen::Event(event) => self.on_event(event),
+                Seen::Event(event) => self.on_event(turn, event),
                 Seen::Wait(_) => assert_eq!(turn.after.queued, 0, "it waits with something queued"),
                 Seen::Busy => panic!("it never waits"),
                 _ => {}
             }
         }
+        self.secrets.follow(turn);
         rule_2_identity(turn);
         rule_3(turn);
         rule_7(turn);
-        rule_8_queue(turn);
+        self.rule_8_queue(turn);
         self.rule_5_after(turn);
         self.rule_8_drained(turn);
         counters_add_up(turn);
         assert!(turn.after.queued <= Driver::MOST_QUEUED, "{} queued", turn.after.queued);
-    }
-
-    /// By default, the margin is a minute, or a quarter of the life if that is shorter, and half as much again by
-    /// chance.
-    fn note_margin(&mut self, turn: &Turn<'_>) {
-        if turn.after.generation != turn.before.generation {
-            let margin = turn.after.at_least.unwrap_or(0).clamp(0, 240_000) / 4;
-            self.margin = margin + margin / 2;
-        }
     }
 
     fn note_start(&mut self, turn: &Turn<'_>, other: bool) {
@@ -112,7 +108,7 @@ impl Watch {
             Step::Online(online) => !online,
             _ => turn.after.epoch != turn.before.epoch || turn.step == Step::Stop,
         };
-        let Some(announced) = self.announced.take_if(|_| ended) else { return };
+        let Some((announced, _)) = self.announced.take_if(|_| ended) else { return };
         let from = announced.to;
         self.unsent = TABLE.iter().copied().find(|row| match turn.step {
             Step::Online(_) => row.from == from && row.input == InputName::Failure,
@@ -120,11 +116,37 @@ impl Watch {
         });
     }
 
-    fn on_sent(&mut self, turn: &Turn<'_>, id: RequestId) {
+    /// A request that is given up in a poll may be the last try.
+    fn note_time_out(&mut self, turn: &Turn<'_>) {
+        let (before, after) = (turn.before, turn.after);
+        let polls = matches!(turn.step, Step::Poll | Step::Drain);
+        if !polls || before.counters.abandoned == after.counters.abandoned {
+            return;
+        }
+        let told =
+            |seen: &&Seen| matches!(seen, Seen::Event(Event::GaveUp | Event::StillMalformed(_)));
+        self.conclusions += match (after.blocked, turn.step) {
+            (Some(Blocked::GaveUp), _) => usize::from(before.blocked != after.blocked),
+            // It may be hidden behind that. Of the time-out's outputs, one was handed out, and one is its failure.
+            (Some(Blocked::Spent), Step::Poll) => {
+                assert!((1..=2).contains(&after.queued), "rule 8: {} queued", after.queued);
+                after.queued - 1
+            }
+            (Some(Blocked::Spent), _) => {
+                let told = turn.seen.iter().filter(told).count();
+                told.saturating_sub(self.conclusions).min(1)
+            }
+            _ => 0,
+        };
+    }
+
+    fn on_sent(&mut self, turn: &Turn<'_>, id: RequestId, due: impl Fn() -> Option<Duration>) {
         let abandoned = |id| turn.seen.contains(&Seen::Abandoned(id));
         let beside = turn.live_before.filter(|live| !abandoned(*live));
         assert_eq!(beside, None, "rule 1: {id} goes out beside another");
-        assert!(self.announced.take().is_some(), "rule 8: {id} goes out, and nobody was told");
+        let Some((_, with)) = self.announced.take() else {
+            panic!("rule 8: {id} goes out, and nobody was told")
+        };
         let at = turn.world.ticks();
         self.sent.push(at);
         for (count, from) in (1_u64..).zip(self.sent.iter().rev()) {
@@ -133,15 +155,22 @@ impl Watch {
             assert!(count <= most, "rule 1: {count} requests within {window:?}");
         }
         assert!(turn.world.driver().is_online(), "it sends, and there is no network");
-        assert_eq!(turn.before.blocked, None, "it sends, and is blocked");
+        // Credentials that were set since are not those of this request.
+        let blocked = turn.before.blocked.filter(|_| turn.before.credentials == with);
+        assert_eq!(blocked, None, "it sends, and is blocked");
         let sent = find(turn, id);
+        assert_eq!(
+            Some(made_with(&sent)),
+            with,
+            "{id} is not made with what it was announced with"
+        );
         if let Some(refused) = self.refused.take() {
             let again = refused.uri == sent.uri && refused.secret == sent.secret;
             assert!(!again, "rule 4: {id} asks again with what was refused");
         }
         let floor = self.floors.get(&sent.uri.to_string()).copied().unwrap_or(0);
         assert!(at >= floor, "rule 6: {id} goes at {at} ms, and the server said {floor} ms");
-        self.rule_5_sent(turn, id);
+        self.rule_5_sent(id, due);
     }
 
     fn on_report(&mut self, turn: &Turn<'_>, id: RequestId, taken: bool) {
@@ -164,7 +193,7 @@ impl Watch {
         }
     }
 
-    fn on_event(&mut self, event: &Event) {
+    fn on_event(&mut self, turn: &Turn<'_>, event: &Event) {
         for text in [event.to_string(), format!("{event:?}")] {
             assert!(!text.contains(SECRET), "rule 8: a secret in {text}");
         }
@@ -174,6 +203,10 @@ impl Watch {
             }
             Event::TokenNeeded(generation) => {
                 assert!(self.needed.insert(*generation), "told twice: {event}");
+            }
+            Event::GaveUp | Event::StillMalformed(_) => {
+                assert!(self.conclusions > 0, "rule 8: nothing led to {event}");
+                self.conclusions -= 1;
             }
             _ => {}
         }
@@ -189,7 +222,7 @@ impl Watch {
                 "rule 8: the end of an unsent one"
             );
             if let InputName::Authenticate | InputName::Renew = transition.input {
-                self.announced = Some(transition);
+                self.announced = Some((transition, turn.after.credentials.clone()));
             }
         }
     }
@@ -220,9 +253,9 @@ impl Watch {
     }
 
     /// A token that isn't due is renewed only if the API refused one of this login's.
-    fn rule_5_sent(&self, turn: &Turn<'_>, id: RequestId) {
-        let due = turn.after.at_least.is_none_or(|left| left <= self.margin);
-        assert!(due || self.has_been_unauthorized, "rule 5: {id} renews, and nobody asked");
+    fn rule_5_sent(&self, id: RequestId, due: impl Fn() -> Option<Duration>) {
+        let asked_for = self.has_been_unauthorized || due().is_none_or(|due| due.is_zero());
+        assert!(asked_for, "rule 5: {id} renews, and nobody asked");
     }
 
     /// A 401 that is not reported leads to a renewal, as soon as one may be made.
@@ -249,9 +282,40 @@ impl Watch {
         assert!(!(answered && renewable && waits), "rule 5: {generation:?} led to nothing");
     }
 
+    /// Each call queues what it changed, and nothing else.
+    fn rule_8_queue(&mut self, turn: &Turn<'_>) {
+        let (before, after) = (turn.before, turn.after);
+        let gave_up = after.blocked == Some(Blocked::GaveUp) && before.blocked != after.blocked;
+        let taken = |seen: &&Seen| matches!(seen, Seen::Reported { taken: true, .. });
+        let taken = turn.seen.iter().filter(taken).count();
+        let (moved, most) = match turn.step {
+            Step::Stop | Step::Start(_) | Step::SetCredentials(_) => {
+                (usize::from(before.state != after.state), 0)
+            }
+            Step::Answer(..) | Step::Fail(..) => {
+                let changed = before.credentials != after.credentials;
+                // That credentials are used up hides that the driver gave up, and a flaw shows nowhere else that it
+                // came too often. The event tells, with one of the next polls.
+                let hidden = usize::from(after.blocked == Some(Blocked::Spent));
+                let flaw = usize::from(matches!(turn.step, Step::Answer(..)));
+                let most = if taken == 0 { 0 } else { hidden + flaw };
+                (taken + usize::from(gave_up) + usize::from(changed), most)
+            }
+            _ => return,
+        };
+        let abandoned = after.counters.abandoned - before.counters.abandoned;
+        let expected = before.queued + moved + usize::try_from(abandoned).unwrap();
+        let more = after.queued.checked_sub(expected).filter(|more| *more <= most);
+        let Some(more) = more else {
+            panic!("rule 8: {:?} queued {} in place of {expected}", turn.step, after.queued)
+        };
+        self.conclusions += more + usize::from(gave_up);
+    }
+
     fn rule_8_drained(&self, turn: &Turn<'_>) {
         if turn.step == Step::Drain {
             assert_eq!(self.state, turn.after.state, "rule 8: an event is missing");
+            assert_eq!(self.conclusions, 0, "rule 8: something else was queued");
             let told = turn.seen.iter().rev().find_map(|seen| match seen {
                 Seen::Event(event) => event.transition(),
                 _ => None,
@@ -263,7 +327,12 @@ impl Watch {
     }
 }
 
-fn find(turn: &Turn<'_>, id: RequestId) -> Sent {
+/// Where a request goes, and its secret, as a [`View`](super::view::View) has it.
+pub(super) fn made_with(sent: &Sent) -> String {
+    format!("{} {:?}", sent.uri, Some(&sent.secret[..]))
+}
+
+pub(super) fn find(turn: &Turn<'_>, id: RequestId) -> Sent {
     turn.world.sent().iter().find(|sent| sent.id == id).expect("it went out").clone()
 }
 
@@ -324,27 +393,6 @@ fn rule_7(turn: &Turn<'_>) {
         assert_eq!((&after.token, &after.identity), (&None, &None), "rule 7");
         assert_eq!(after.blocked, Some(Blocked::NotStarted), "rule 7");
     }
-}
-
-/// Each call queues what it changed, and nothing else.
-fn rule_8_queue(turn: &Turn<'_>) {
-    let (before, after) = (turn.before, turn.after);
-    let gave_up = after.blocked == Some(Blocked::GaveUp) && before.blocked != after.blocked;
-    let taken = |seen: &&Seen| matches!(seen, Seen::Reported { taken: true, .. });
-    let moved = match turn.step {
-        Step::Stop | Step::Start(_) | Step::SetCredentials(_) => {
-            usize::from(before.state != after.state)
-        }
-        Step::Answer(..) | Step::Fail(..) => {
-            let swapped = before.credentials != after.credentials;
-            let taken = turn.seen.iter().filter(taken).count();
-            taken + usize::from(gave_up) + usize::from(swapped)
-        }
-        _ => return,
-    };
-    let abandoned = after.counters.abandoned - before.counters.abandoned;
-    let expected = before.queued + moved + usize::try_from(abandoned).unwrap();
-    assert_eq!(after.queued, expected, "rule 8: {:?} queued something else", turn.step);
 }
 
 /// Every request that went out is accounted for.

@@ -1,23 +1,28 @@
 //! A typed session that is driven by hand, its untyped twin, and in the end a driver that takes the twin
 //! over: given the same, they say the same.
 
+mod typed;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use http::Response;
 use videokit_session::driver::{Policy, Start};
 use videokit_session::exchange::Denial;
-use videokit_session::session::transitions::{StateName, TABLE};
+use videokit_session::session::transitions::TABLE;
 use videokit_session::session::{
-    AdoptError, Advance, Input, ReceiveError, Rejection, RenewError, RequestId, SendError, Step,
-    TypedSession,
+    AdoptError, Advance, AuthorizeError, Input, ReceiveError, Rejection, RenewError, RequestId,
+    SendError, Step, TypedSession,
 };
 use videokit_session::sim::{Answer, Login, SECRET, To};
 use videokit_session::{
     Active, AllowedOrigin, AnySession, Authenticating, Config, Credentials, Driver, Expired, Grant,
     Identity, Moment, Outgoing, Output, Session, SessionToken, TransportFailure, Unauthenticated,
 };
+
+use typed::{Typed, Untyped, any_of};
 
 const MOST_STEPS: usize = 64;
 
@@ -28,9 +33,14 @@ const T0: i64 = 1_795_492_800_000;
 #[derive(Debug, Clone, Copy, Arbitrary)]
 enum Op {
     Authenticate(Who),
-    Renew(Who),
+    /// Authenticates with the credentials that are known.
+    Reauthenticate,
+    /// Renews with them.
+    Renew,
     /// A token for so many seconds, or without a word about its life.
     Adopt(Who, Option<u16>),
+    /// The next request is made with others.
+    SetCredentials(Who),
     Answer(To, Say),
     Fail(To, TransportFailure),
     Advance,
@@ -48,7 +58,7 @@ enum Say {
     Any(Answer),
 }
 
-/// One of two users, with one of four logins.
+/// One of two users, with one of a few logins.
 #[derive(Debug, Clone, Copy, Arbitrary)]
 struct Who {
     user: u8,
@@ -72,9 +82,9 @@ pub(crate) fn check(data: &[u8]) {
 #[derive(Debug, PartialEq)]
 enum Said {
     Sent(Outgoing),
-    Moved,
     Granted(Credentials),
     Denied(Denial, Credentials),
+    Moved,
     Unchanged,
     Stale,
     NotSent(SendError),
@@ -87,14 +97,14 @@ impl From<Step> for Said {
     fn from(step: Step) -> Self {
         match step {
             Step::Sent(_, outgoing) => Self::Sent(outgoing),
+            Step::Granted(_, next) => Self::Granted(next),
+            Step::Denied(_, denial, next) => Self::Denied(denial, next),
             Step::Moved(_) => Self::Moved,
-            Step::Granted(_, credentials) => Self::Granted(credentials),
-            Step::Denied(_, denial, credentials) => Self::Denied(denial, credentials),
             Step::Unchanged => Self::Unchanged,
             Step::Rejected(Rejection::Misuse(_)) => Self::Meaningless,
             Step::Rejected(Rejection::Stale(_)) => Self::Stale,
             Step::Rejected(Rejection::NotSent(why)) => Self::NotSent(why),
-            Step::Rejected(Rejection::NotAdopted(error)) => Self::NotAdopted(error),
+            Step::Rejected(Rejection::NotAdopted(why)) => Self::NotAdopted(why),
             Step::Rejected(other) => panic!("{other:?}"),
         }
     }
@@ -104,9 +114,13 @@ struct Pair {
     by_hand: TypedSession,
     any: AnySession,
     now: Moment,
-    sent: Vec<RequestId>,
-    /// Whom the session has held a token for, since it was stopped: it may be nobody else's.
+    /// What the next request is made with, as far as it isn't said.
+    credentials: Credentials,
+    /// What the last request was made with.
+    asked_with: Credentials,
+    /// Whom the first token that was held is for, until a stop.
     held: Option<Identity>,
+    sent: Vec<RequestId>,
     foreign: RequestId,
     tokens: u32,
 }
@@ -116,13 +130,16 @@ impl Pair {
         let config = config();
         let now = Moment::from_millis(5_000, T0);
         let other = Session::new(Arc::clone(&config), !seed);
-        let (_, outgoing) = other.authenticate(&credentials(0, 0), now).unwrap();
+        let credentials = credentials(0, 0);
+        let (_, outgoing) = other.authenticate(&credentials, now).unwrap();
         Self {
             by_hand: TypedSession::Unauthenticated(Session::new(Arc::clone(&config), seed)),
             any: AnySession::new(config, seed),
             now,
-            sent: Vec::new(),
+            asked_with: credentials.clone(),
+            credentials,
             held: None,
+            sent: Vec::new(),
             foreign: outgoing.id(),
             tokens: 0,
         }
@@ -132,16 +149,20 @@ impl Pair {
         let mut now = self.now;
         let input = match op {
             Op::Pass(seconds) => {
-                self.now = now.after(std::time::Duration::from_secs(seconds.into()));
-                self.compare();
-                return;
+                self.now = now.after(Duration::from_secs(seconds.into()));
+                return self.compare();
+            }
+            Op::SetCredentials(who) => {
+                self.credentials = who.credentials();
+                return self.compare();
             }
             Op::Nonsense(moment) => {
                 now = moment;
                 Input::Advance
             }
             Op::Authenticate(who) => Input::Authenticate(who.credentials()),
-            Op::Renew(who) => Input::Renew(who.credentials()),
+            Op::Reauthenticate => Input::Authenticate(self.credentials.clone()),
+            Op::Renew => Input::Renew(self.credentials.clone()),
             Op::Adopt(who, seconds) => Input::Adopt(self.grant(who, seconds)),
             Op::Answer(to, say) => Input::Reply(self.addressee(to), self.reply(say)),
             Op::Fail(to, why) => Input::Failure(self.addressee(to), why),
@@ -155,13 +176,12 @@ impl Pair {
     /// Gives both the same.
     fn step(&mut self, input: Input, now: Moment) {
         let (before, last) = (self.any.state(), self.any.last_transition());
-        let stops = matches!(input, Input::Stop);
         let step = self.any.step(input.clone(), now);
         let done = match &step {
             Step::Sent(done, _)
-            | Step::Moved(done)
             | Step::Granted(done, _)
-            | Step::Denied(done, ..) => Some(*done),
+            | Step::Denied(done, ..)
+            | Step::Moved(done) => Some(*done),
             _ => None,
         };
         match done {
@@ -174,77 +194,101 @@ impl Pair {
         }
         let shown = format!("{step:?} {input:?}");
         assert!(!shown.contains(SECRET), "{shown}");
+        self.note(&input, &step);
         let placeholder = TypedSession::Unauthenticated(Session::new(config(), 0));
         let by_hand = std::mem::replace(&mut self.by_hand, placeholder);
-        let (by_hand, said) = step_by_hand(by_hand, input, now);
+        let (by_hand, said) = by_hand_step(by_hand, input, now);
         self.by_hand = by_hand;
-        if let Said::Sent(outgoing) = &said {
-            self.sent.push(outgoing.id());
-        }
         assert_eq!(Said::from(step), said);
-        if stops {
-            self.held = None;
-        }
-        let identity = self.any.identity();
-        assert!(self.held.is_none() || self.held.as_ref() == identity, "{:?}", self.held);
-        if self.any.generation().is_some() {
-            self.held = identity.cloned();
-        }
     }
 
-    /// Both look the same from outside. The untyped one becomes a typed one, and untyped again.
+    /// The credentials come back from each reply, and the identity of a login is kept until a stop.
+    fn note(&mut self, input: &Input, step: &Step) {
+        match (input, step) {
+            (Input::Authenticate(with) | Input::Renew(with), Step::Sent(_, outgoing)) => {
+                self.sent.push(outgoing.id());
+                self.asked_with = with.clone();
+                self.credentials = with.clone();
+            }
+            (_, Step::Granted(_, next) | Step::Denied(_, _, next)) => {
+                let rotates = self.asked_with.exchange().is_single_use();
+                assert!(
+                    rotates || *next == self.asked_with,
+                    "{next:?} after {:?}",
+                    self.asked_with
+                );
+                self.credentials = next.clone();
+            }
+            _ => {}
+        }
+        match (input, step) {
+            (Input::Stop, _) => self.held = None,
+            (_, Step::Granted(..)) | (Input::Adopt(_), Step::Moved(_)) => {
+                let named = self.any.identity().cloned();
+                assert!(
+                    self.held.is_none() || named == self.held,
+                    "{named:?} after {:?}",
+                    self.held
+                );
+                self.held = named;
+            }
+            _ => {}
+        }
+        let kept = self.held.is_none() || self.any.identity() == self.held.as_ref();
+        assert!(kept, "{:?} after {:?}", self.any.identity(), self.held);
+    }
+
+    /// Both look the same from outside, as an `AnySession` and in the type that it is.
     fn compare(&mut self) {
         let now = self.now;
-        let any = std::mem::replace(&mut self.any, AnySession::new(config(), 0));
-        let seen = (any.state(), any.in_flight(), any.identity().cloned());
-        let shown = format!("{any:?}");
-        assert!(
-            shown.starts_with(&format!("Session {{ state: {}, cause: ", any.state())),
-            "{shown}"
+        let before = Untyped::of(&self.any, now);
+        let placeholder = AnySession::new(config(), 0);
+        let session = std::mem::replace(&mut self.any, placeholder).into_typed();
+        let typed = Typed::of(&session, now);
+        assert_eq!(typed, Typed::of(&self.by_hand, now));
+        self.any = any_of(session);
+        assert_eq!(Untyped::of(&self.any, now), before, "there and back");
+        assert_eq!(
+            (before.state, before.last, before.in_flight),
+            (typed.state, typed.last, typed.in_flight)
         );
-        let token = any.generation().zip(any.remaining(now));
-        let typed = any.into_typed();
-        let by_hand = look(&self.by_hand, now);
-        assert_eq!(look(&typed, now), by_hand);
-        assert_eq!((by_hand.0, by_hand.1, by_hand.2), seen);
-        if let (TypedSession::Active(session), TypedSession::Active(by_hand)) =
-            (&typed, &self.by_hand)
-        {
-            assert_eq!(use_of(session, now), use_of(by_hand, now));
-            assert_eq!(token, Some((session.generation(), session.remaining(now))));
-        } else {
-            assert_eq!(token, None);
-        }
-        self.any = match typed {
-            TypedSession::Unauthenticated(session) => session.into(),
-            TypedSession::Authenticating(session) => session.into(),
-            TypedSession::Active(session) => session.into(),
-            TypedSession::Expired(session) => session.into(),
-        };
+        assert_eq!(before.identity, typed.identity);
+        let token = typed.token.as_ref();
+        assert_eq!(before.generation, token.map(|token| token.generation));
+        assert_eq!(before.remaining, token.map(|token| token.remaining));
+        let not_active = Err(AuthorizeError::NotActive(typed.state));
+        assert_eq!(before.header, token.map_or(not_active, |token| token.header.clone()));
+        // It shows the same, but for what only the state knows.
+        let rest = typed.shown.split_once(", cause: ").map(|(_, rest)| rest);
+        let shown = format!("Session {{ state: {}, cause: {}", typed.state, rest.unwrap());
+        assert_eq!(before.shown, shown);
     }
 
     /// A driver that takes the session over has the same token, and gives the same session back.
     fn hand_over(mut self) {
         let (state, last) = (self.any.state(), self.any.last_transition());
-        let identity = self.any.identity().cloned();
-        let none = AnySession::new(config(), 0);
-        let driver =
-            Driver::from_session(std::mem::replace(&mut self.any, none), Policy::default());
-        assert_eq!(driver.state(), state);
-        assert_eq!(driver.identity(), identity.as_ref());
+        let placeholder = AnySession::new(config(), 0);
+        let any = std::mem::replace(&mut self.any, placeholder);
+        let identity = any.identity().cloned();
+        // The driver takes the credentials of a request in flight, and whom they state.
+        let in_flight = any.in_flight().map(|_| &self.asked_with);
+        let stated = in_flight.and_then(|credentials| credentials.exchange().identity());
+        let driver = Driver::from_session(any, Policy::default());
+        assert_eq!(driver.identity(), identity.as_ref().or(stated));
+        assert_eq!((driver.state(), driver.last_transition()), (state, last));
         let authorized = token_by_hand(&self.by_hand, self.now);
         assert_eq!(token_of(&driver, self.now), authorized);
         self.any = driver.into_session();
         assert_eq!((self.any.state(), self.any.last_transition()), (state, last));
         self.compare();
-        // It goes on from there, with one request at most.
+        // It goes on from there: without credentials it asks for nothing, and with them once at most.
+        let asking = self.any.in_flight().is_some();
         let mut driver = Driver::from_session(self.any, Policy::default());
-        let outputs = std::iter::repeat_with(|| driver.poll(self.now)).take(20);
-        let outputs: Vec<_> =
-            outputs.take_while(|output| !matches!(output, Output::Wait(_))).collect();
-        assert!(outputs.len() < 20, "it never waits: {outputs:?}");
-        let sent = outputs.iter().filter(|output| matches!(output, Output::Send(_)));
-        assert!(sent.count() <= 1, "{outputs:?}");
+        let without = requests(&mut driver, self.now);
+        assert!(asking || without == 0, "{without} requests without credentials");
+        driver.set_credentials(self.credentials, self.now);
+        let with = requests(&mut driver, self.now);
+        assert!(without + with <= 1, "{without} requests, and then {with}");
     }
 
     fn addressee(&self, to: To) -> RequestId {
@@ -289,7 +333,7 @@ impl Pair {
     }
 }
 
-fn step_by_hand(session: TypedSession, input: Input, now: Moment) -> (TypedSession, Said) {
+fn by_hand_step(session: TypedSession, input: Input, now: Moment) -> (TypedSession, Said) {
     match session {
         TypedSession::Unauthenticated(session) => unauthenticated(session, input, now),
         TypedSession::Authenticating(session) => authenticating(session, input, now),
@@ -305,45 +349,18 @@ fn token_by_hand(session: &TypedSession, now: Moment) -> Option<String> {
     Some(call.headers()["authorization"].to_str().unwrap().to_owned())
 }
 
+/// How many requests a driver makes before it waits.
+fn requests(driver: &mut Driver, now: Moment) -> usize {
+    let outputs = std::iter::repeat_with(|| driver.poll(now)).take(20);
+    let outputs: Vec<_> = outputs.take_while(|output| !matches!(output, Output::Wait(_))).collect();
+    assert!(outputs.len() < 20, "it never waits: {outputs:?}");
+    outputs.iter().filter(|output| matches!(output, Output::Send(_))).count()
+}
+
 fn token_of(driver: &Driver, now: Moment) -> Option<String> {
     let origin = &driver.config().origins()[0];
     let authorization = driver.authorization(origin, now).ok()?;
     Some(authorization.value().to_str().unwrap().to_owned())
-}
-
-type Look = (StateName, Option<RequestId>, Option<Identity>, String);
-
-/// What can be seen of a session in any state.
-fn look(session: &TypedSession, now: Moment) -> Look {
-    let (state, in_flight, identity, shown) = match session {
-        TypedSession::Unauthenticated(session) => {
-            (session.state(), None, session.identity(), format!("{session:?}"))
-        }
-        TypedSession::Authenticating(session) => {
-            assert_eq!(session.is_overdue(now), session.overdue_in(now).is_zero());
-            let in_flight = Some(session.in_flight());
-            (session.state(), in_flight, session.identity(), format!("{session:?}"))
-        }
-        TypedSession::Active(session) => {
-            (session.state(), session.in_flight(), session.identity(), format!("{session:?}"))
-        }
-        TypedSession::Expired(session) => {
-            (session.state(), None, session.identity(), format!("{session:?}"))
-        }
-    };
-    (state, in_flight, identity.cloned(), shown)
-}
-
-/// Everything that an active session can be asked about its token.
-fn use_of(session: &Session<Active>, now: Moment) -> impl PartialEq + core::fmt::Debug {
-    let origin = &session.config().origins()[0];
-    let header = session.authorization(origin, now);
-    (
-        header.map(|header| (header.value().as_bytes().to_vec(), header.authorized())),
-        (session.generation(), session.remaining(now), session.validity(now)),
-        (session.renewal_due_in(now), session.lapses_in(now), session.overdue_in(now)),
-        session.granted_scopes().cloned(),
-    )
 }
 
 fn unauthenticated(
@@ -365,14 +382,14 @@ fn unauthenticated(
         Input::Adopt(grant) => match session.adopt(grant, now) {
             Ok(session) => (TypedSession::Active(session), Said::Moved),
             Err(rejected) => {
-                let (session, error) = rejected.into_parts();
-                stay(session, Said::NotAdopted(error))
+                let (session, why) = rejected.into_parts();
+                stay(session, Said::NotAdopted(why))
             }
         },
-        // Nothing is in flight, nothing passes, and a stop is no transition.
+        // Nothing is in flight, nothing passes, and there is nothing to stop.
         Input::Reply(..) | Input::Failure(..) => stay(session, Said::Stale),
-        Input::Stop => stay(session.stop(), Said::Unchanged),
         Input::Advance => stay(session, Said::Unchanged),
+        Input::Stop => stay(session.stop(), Said::Unchanged),
         _ => stay(session, Said::Meaningless),
     }
 }
@@ -385,13 +402,11 @@ fn authenticating(
     let stay = |session, said| (TypedSession::Authenticating(session), said);
     match input {
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok((session, credentials)) => {
-                (TypedSession::Active(session), Said::Granted(credentials))
-            }
+            Ok((session, next)) => (TypedSession::Active(session), Said::Granted(next)),
             Err(ReceiveError::Stale(rejected)) => stay(rejected.into_session(), Said::Stale),
-            Err(ReceiveError::Denied(rejected, credentials)) => {
+            Err(ReceiveError::Denied(rejected, next)) => {
                 let (session, denial) = rejected.into_parts();
-                (TypedSession::Unauthenticated(session), Said::Denied(denial, credentials))
+                (TypedSession::Unauthenticated(session), Said::Denied(denial, next))
             }
         },
         Input::Failure(id, why) => match session.fail(id, why, now) {
@@ -410,12 +425,12 @@ fn active(mut session: Session<Active>, input: Input, now: Moment) -> (TypedSess
             session.renew(&credentials, now).map_or_else(Said::NotSent, Said::Sent)
         }
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok((generation, credentials)) => {
+            Ok((generation, next)) => {
                 assert_eq!(generation, session.generation());
-                Said::Granted(credentials)
+                Said::Granted(next)
             }
             Err(RenewError::Stale(_)) => Said::Stale,
-            Err(RenewError::Denied(denial, credentials)) => Said::Denied(denial, credentials),
+            Err(RenewError::Denied(denial, next)) => Said::Denied(denial, next),
         },
         Input::Failure(id, why) => session.fail(id, why, now).map_or(Said::Stale, |()| Said::Moved),
         Input::Adopt(grant) => {
@@ -451,8 +466,8 @@ fn expired(session: Session<Expired>, input: Input, now: Moment) -> (TypedSessio
         Input::Adopt(grant) => match session.adopt(grant, now) {
             Ok(session) => (TypedSession::Active(session), Said::Moved),
             Err(rejected) => {
-                let (session, error) = rejected.into_parts();
-                stay(session, Said::NotAdopted(error))
+                let (session, why) = rejected.into_parts();
+                stay(session, Said::NotAdopted(why))
             }
         },
         Input::Stop => (TypedSession::Unauthenticated(session.stop()), Said::Moved),
@@ -474,11 +489,11 @@ impl Who {
 }
 
 fn credentials(user: u8, login: u8) -> Credentials {
-    let login = match login % 8 {
-        0..3 => Login::App { user, secret: login % 2 },
-        3 => Login::Rotating { user, number: 0 },
-        4 => Login::Broken,
-        5 => Login::Named { user, cookie: 0 },
+    let login = match (login, login % 8) {
+        (224..240, _) => Login::Rotating { user, number: login - 224 },
+        (_, 0..4) => Login::App { user, secret: login % 2 },
+        (_, 4) => Login::Broken,
+        (_, 5) => Login::Named { user, cookie: 0 },
         _ => Login::Cookie(user),
     };
     match login.start() {

@@ -183,13 +183,8 @@ impl Local {
         self.token.teach_nothing();
     }
 
-    pub(super) fn stop(&mut self, shared: &Shared, now: Moment) {
-        self.observe(shared, now);
-        self.end();
-    }
-
     /// Ends the login.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.abandon();
         let authenticating = |state| state == StateName::Authenticating;
         let announced =

@@ -14,6 +14,7 @@ use crate::time::Moment;
 /// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
 /// grants become one by `into()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a token, or a way to get one")]
 pub enum Start {
     /// Request a token with these credentials, and each token that follows.
     Exchange(Credentials),

@@ -8,6 +8,7 @@ use core::fmt;
 /// The four states, as values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the states are four")]
 pub enum StateName {
     /// No token, and no request in flight.
     Unauthenticated,
@@ -22,6 +23,7 @@ pub enum StateName {
 /// The kind of an input, as far as it decides which transition follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "as the table")]
 pub enum InputName {
     /// Credentials to authenticate with.
     Authenticate,
@@ -49,6 +51,7 @@ macro_rules! causes {
         /// The cause of a transition, and so of the state that a session is in.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
+        #[expect(clippy::exhaustive_enums, reason = "as the table")]
         pub enum Cause {
             $($(#[$doc])+ $Name,)+
         }

@@ -105,7 +105,10 @@ impl Login {
         match self {
             Self::None => None,
             Self::Token(pending) => pending.as_ref()?.identity(),
-            Self::Renewable(login) => login.credentials.exchange().identity(),
+            Self::Renewable(login) => {
+                let pending = || login.pending.as_ref()?.identity();
+                login.credentials.exchange().identity().or_else(pending)
+            }
         }
     }
 }

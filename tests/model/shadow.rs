@@ -232,10 +232,8 @@ impl Shadow {
 
     /// The person that the login's credentials state, or the token that is to be adopted.
     fn stated(&self) -> Option<Person> {
-        match self.credentials {
-            Some((person, _)) => person.stated(),
-            None => self.to_adopt?.person(),
-        }
+        let credentials = self.credentials.and_then(|(person, _)| person.stated());
+        credentials.or_else(|| self.to_adopt?.person())
     }
 
     /// Whether a token for this person is one for whom it was asked for, and for whom the login is.

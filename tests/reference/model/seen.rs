@@ -72,10 +72,8 @@ impl Model {
     /// adopted state, or who the request under way asks for.
     pub(crate) fn identity(&self) -> Option<u8> {
         let login = self.login.as_ref()?;
-        let stated = match (&login.ask, &login.adopt) {
-            (Some(ask), _) => ask.identity,
-            (None, adopt) => adopt.as_ref().and_then(|bearer| bearer.identity),
-        };
+        let adopt = login.adopt.as_ref().and_then(|bearer| bearer.identity);
+        let stated = login.ask.as_ref().and_then(|ask| ask.identity).or(adopt);
         let flight = self.flight.map(|flight| &self.sends[flight].ask);
         let under_way = self.announced.as_ref().or(flight).and_then(|ask| ask.identity);
         self.held.or(stated).or(under_way)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A client whose operations are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "the clients of the table")]
 pub enum Column {
     /// The least work in safe code that gives the result.
     Floor,

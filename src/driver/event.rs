@@ -54,7 +54,7 @@ pub enum Event {
     CredentialsChanged,
     /// The credentials are usable once, and the reply to their request was lost, so the service may have used
     /// them up. The driver does not send them again. The current token stays in use; give the driver other
-    /// credentials by [`set_credentials`](super::Driver::set_credentials). Once per login.
+    /// credentials by [`set_credentials`](super::Driver::set_credentials). Once, until other credentials are used up.
     CredentialsSpent,
 }
 

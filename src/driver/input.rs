@@ -169,7 +169,8 @@ impl Driver {
     /// request in flight is abandoned, and its reply, when it comes, is stale. What remains is the budget,
     /// the waits that servers asked for, and the knowledge that [credentials are used up](Blocked::Spent).
     pub fn stop(&mut self, now: Moment) {
-        self.local.stop(&self.shared, now);
+        self.local.observe(&self.shared, now);
+        self.local.end();
     }
 
     /// Takes a reading of the clocks, and changes nothing else. What has become due since the last reading
@@ -218,8 +219,8 @@ impl Local {
         self.online = online;
         if !online && let Some(announced) = self.announced.take() {
             // It was never sent, so this is no failed try.
-            self.machine.leave_expired();
             let transition = transitions::failing(announced.transition.to);
+            self.machine.end_announced(transition);
             self.emit(Event::Failed(transition, TransportFailure::Unreachable));
         }
         let ended = match self.backoff.cause() {

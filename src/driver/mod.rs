@@ -108,7 +108,8 @@
 //! An exchange may say that its secret is [usable once](crate::exchange::Exchange::is_single_use). If the reply to such a
 //! request is lost, the service may have used the secret up, and sending it again may revoke the login. So the
 //! driver doesn't: the current token stays in use, [`Event::CredentialsSpent`] is reported once, and
-//! [`Driver::set_credentials`] mends it. This also holds after [`stop`](Driver::stop) and another start.
+//! [`Driver::set_credentials`] mends it. This also holds after [`stop`](Driver::stop) and another start. Of several
+//! secrets that were used up in this way, the driver knows the last one.
 //!
 //! | what came of the request | the secret |
 //! |---|---|

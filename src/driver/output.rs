@@ -9,6 +9,7 @@ use crate::time::Stamp;
 /// What the driver wants next. Carry it out, and poll again, until it wants to wait.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an output that is dropped is lost: its request is never sent, its event never seen"]
+#[expect(clippy::exhaustive_enums, reason = "a run loop has to carry out each")]
 pub enum Output {
     /// Send this request, and report what became of it under its id. The event that announces it came with
     /// the poll before.
@@ -25,6 +26,7 @@ pub enum Output {
 /// Whether a reply or a failure was for the request in flight. No error: nothing needs to be done about
 /// either, so a loop may ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a reply is either")]
 pub enum Delivery {
     /// It was for the request in flight, and took effect.
     Accepted,
@@ -92,6 +94,7 @@ impl Queue {
 /// When to poll again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "a run loop has to wait for each")]
 pub enum Wake {
     /// After this long, or with the next input if that is sooner. From 1 ms to 24 h: what is further away
     /// is polled for in between, so that it fits any timer.

@@ -119,7 +119,7 @@ impl Local {
         true
     }
 
-    /// Reports, once per login, that its credentials are used up.
+    /// Reports, once, that the credentials are used up.
     fn report_spent_credentials(&mut self) -> bool {
         let spent = self.blocked() == Some(Blocked::Spent);
         let Some(login) = self.login.renewable_mut() else { return false };

@@ -108,8 +108,9 @@ impl Local {
             }
             Calling::Request(announced) => {
                 self.emit(Event::Moved(announced));
-                self.machine.leave_expired();
-                (transitions::failing(announced.to), true)
+                let failed = transitions::failing(announced.to);
+                self.machine.end_announced(failed);
+                (failed, true)
             }
         };
         let why = (TransportFailure::Other, Cause::Server);

@@ -14,6 +14,7 @@ use crate::time::Moment;
 /// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
 /// grants become one by `into()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a token, or a way to get one")]
 pub enum Start {
     /// Request a token with these credentials, and each token that follows.
     Exchange(Credentials),
@@ -183,21 +184,19 @@ impl Local {
         self.token.teach_nothing();
     }
 
-    pub(super) fn stop(&mut self, shared: &Shared, now: Moment) {
-        self.observe(shared, now);
-        self.end();
-    }
-
     /// Ends the login.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.abandon();
         let authenticating = |state| state == StateName::Authenticating;
         let announced =
             self.announced.take().is_some_and(|next| authenticating(next.transition.to));
-        let stopped = self.machine.stop();
-        // An authentication that was announced ends as one, though the session has not begun it.
-        let ended = if announced { Some(transitions::STOPPED_AUTHENTICATING) } else { stopped };
-        if let Some(transition) = ended {
+        let mut stopped = self.machine.stop();
+        if announced {
+            // It ends as one that was sent, though the session has not begun it.
+            self.machine.end_announced(transitions::STOPPED_AUTHENTICATING);
+            stopped = Some(transitions::STOPPED_AUTHENTICATING);
+        }
+        if let Some(transition) = stopped {
             self.emit(Event::Moved(transition));
         }
         self.login = Login::None;

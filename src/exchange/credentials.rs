@@ -41,7 +41,8 @@ impl Credentials {
         Self(Kind::Backend(Arc::new(backend)))
     }
 
-    /// Creates credentials for a custom exchange.
+    /// Creates credentials for a custom exchange. They are equal to clones of themselves only: another exchange with
+    /// the same secret makes other credentials.
     #[must_use]
     pub fn custom(exchange: Arc<dyn Exchange>) -> Self {
         Self(Kind::Custom(exchange))

@@ -208,6 +208,7 @@ impl Flaw {
 
 /// The types of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "RFC 8259 has six")]
 pub enum JsonType {
     /// `null`
     Null,

@@ -289,10 +289,7 @@ pub(super) fn for_each_member<'a>(
 }
 
 fn after(symbol: u8, json: &[u8]) -> Option<&[u8]> {
-    match json {
-        [first, rest @ ..] if *first == symbol => Some(rest),
-        _ => trim(json).strip_prefix(&[symbol]),
-    }
+    json.strip_prefix(&[symbol]).or_else(|| trim(json).strip_prefix(&[symbol]))
 }
 
 fn trim(mut json: &[u8]) -> &[u8] {

@@ -361,6 +361,7 @@ impl Session<Active> {
 /// What has become of an active session as time passed.
 #[derive(Debug)]
 #[must_use = "the session is in here"]
+#[expect(clippy::exhaustive_enums, reason = "the session is in one of them")]
 pub enum Advance {
     /// The token is still in use.
     Live(Session<Active>),

@@ -42,6 +42,7 @@ pub struct AnySession {
 /// An [`AnySession`] as the [`Session`] that it is.
 #[derive(Debug)]
 #[must_use = "a session that is dropped forgets its token"]
+#[expect(clippy::exhaustive_enums, reason = "the states are four")]
 pub enum TypedSession {
     /// No token, and no request in flight.
     Unauthenticated(Session<Unauthenticated>),

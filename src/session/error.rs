@@ -120,6 +120,7 @@ impl StaleRequest {
 /// Why a reply didn't make the session active; the session is inside.
 #[derive(Debug)]
 #[must_use = "the session is in here"]
+#[expect(clippy::exhaustive_enums, reason = "the session is in one of them")]
 pub enum ReceiveError {
     /// The reply is to another request. The session still waits for its own.
     Stale(Rejected<Authenticating, StaleRequest>),
@@ -150,6 +151,7 @@ impl Error for ReceiveError {
 /// Why a reply renewed nothing. The current token stays in use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the credentials are in one of them")]
 pub enum RenewError {
     /// The reply is to another request: nothing changed.
     #[error(transparent)]

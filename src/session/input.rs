@@ -33,6 +33,7 @@ pub enum Input {
 /// What a step did.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::exhaustive_enums, reason = "credentials are in some of them")]
 pub enum Step {
     /// A transition that makes a request: send it.
     Sent(Transition, Outgoing),

@@ -209,13 +209,12 @@ impl Machine {
         self.core.last.get()
     }
 
-    /// Leaves Expired for Unauthenticated without ending the login: a request was announced, and was not sent.
-    pub(crate) fn leave_expired(&mut self) {
-        if let AnyState::Expired(state) = &self.state {
-            let identity = self.core.identity.clone();
-            self.state = AnyState::Unauthenticated(state.stop(&mut self.core));
-            self.core.identity = identity;
+    /// Ends a request that was announced and never sent, by the transition that the events report. The login goes on.
+    pub(crate) fn end_announced(&mut self, transition: Transition) {
+        if let AnyState::Expired(_) = self.state {
+            self.state = AnyState::Unauthenticated(Unauthenticated(()));
         }
+        self.core.last.note(transition);
     }
 
     /// Leaves Unauthenticated in place of the state.

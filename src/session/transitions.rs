@@ -8,6 +8,7 @@ use core::fmt;
 /// The four states, as values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "the states are four")]
 pub enum StateName {
     /// No token, and no request in flight.
     Unauthenticated,
@@ -22,6 +23,7 @@ pub enum StateName {
 /// The kind of an input, as far as it decides which transition follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "as the table")]
 pub enum InputName {
     /// Credentials to authenticate with.
     Authenticate,
@@ -49,6 +51,7 @@ macro_rules! causes {
         /// The cause of a transition, and so of the state that a session is in.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
+        #[expect(clippy::exhaustive_enums, reason = "as the table")]
         pub enum Cause {
             $($(#[$doc])+ $Name,)+
         }
@@ -205,6 +208,11 @@ impl LastTransition {
     /// Notes a transition that leaves the session in its state.
     pub(super) fn transition_in_place<S: State, Because: Why>(&mut self, _: &S, _: Because) {
         self.0 = Some(const { require(S::NAME, Because::CAUSE, S::NAME) });
+    }
+
+    /// Notes a row of the table by which the state was left in another way.
+    pub(super) fn note(&mut self, row: Transition) {
+        self.0 = Some(row);
     }
 
     pub(super) fn get(self) -> Option<Transition> {

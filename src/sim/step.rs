@@ -62,6 +62,7 @@ pub enum Step {
 /// Which request a reply or a failure names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
+#[expect(clippy::exhaustive_enums, reason = "the last one, an earlier one or nobody's")]
 pub enum To {
     /// The last one that went out, whether it is still in flight or not.
     Live,

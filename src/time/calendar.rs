@@ -9,7 +9,7 @@ pub(crate) fn two_digits(tens: u8, ones: u8) -> Option<u32> {
 }
 
 /// Returns the seconds from 1970 to a date and time, negative before it. `None` for one that does not exist in
-/// the years 0 to 9999; a leap second is taken for such a one.
+/// the years 0 to 9999; a leap second counts as one that does not.
 pub(crate) fn to_seconds(
     [year, month, day]: [u32; 3],
     [hour, minute, second]: [u32; 3],

@@ -157,6 +157,7 @@ impl Remaining {
 
 /// The judgement whether a token has expired, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(clippy::exhaustive_enums, reason = "an interval is before, around or after the end")]
 pub enum Validity {
     /// The token has certainly not expired (`lo > 0`).
     Valid,

@@ -9,6 +9,7 @@ use crate::session::{Generation, RequestId, TransportFailure};
 /// What comes to a loop while it waits. Each says what the loop owes for it, at once; after each but the
 /// last, it [polls](crate::driver::Drive::poll) until the driver waits.
 #[derive(Debug, Clone)]
+#[expect(clippy::exhaustive_enums, reason = "a loop under test handles each")]
 pub enum Happening {
     /// The reply to a request: give it to
     /// [`handle_response`](crate::driver::Drive::handle_response), whatever it says.

@@ -22,8 +22,8 @@ pub(crate) enum Login {
     Gateway { user: u8, secret: u8, scopes: bool },
     /// A backend at one of a few paths. The one at `PATIENT` may change its mind after a 403.
     Backend { user: User, cookie: u8, path: u8 },
-    /// A custom exchange with one of a few secrets that are usable once, at one of a few paths.
-    Rotating { user: User, secret: u8, path: u8, says_where: bool },
+    /// A custom exchange with one of a few secrets that change with each token, at one of two paths.
+    Rotating { user: User, secret: u8, path: u8, says_where: bool, once: bool },
     /// An exchange that has no request to offer.
     Broken(u8),
     /// A token.
@@ -98,17 +98,17 @@ impl Exchange for Nothing {
     }
 }
 
-/// How many secrets there are for the same, of those that are usable once.
+/// How many secrets there are for the same, of those that change with each token.
 pub(crate) const ROTATIONS: u8 = 4;
 
-/// Says which successor a reply brings: whose, if that is stated, and the secret's number.
+/// Says which successor a reply brings: its place among all of them.
 pub(crate) const SUCCESSOR: HeaderName = HeaderName::from_static("x-successor");
 
-/// A backend whose secret is usable once, and whose replies bring the next.
+/// A backend whose replies bring the next secret.
 struct Rotating {
     backend: Backend,
-    path: u8,
     says_where: bool,
+    once: bool,
 }
 
 impl Exchange for Rotating {
@@ -119,9 +119,8 @@ impl Exchange for Rotating {
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let grant = Exchange::read(&self.backend, reply)?;
         let Some(next) = reply.headers().get(SUCCESSOR) else { return Ok(grant) };
-        let (user, secret) = next.to_str().unwrap().split_once(' ').unwrap();
-        let next = rotating(user.parse().ok(), secret.parse().unwrap(), self.path, self.says_where);
-        Ok(grant.with_successor(next.0))
+        let next: usize = next.to_str().unwrap().parse().unwrap();
+        Ok(grant.with_successor(SUCCESSORS[next].1.clone()))
     }
 
     fn identity(&self) -> Option<&Identity> {
@@ -133,29 +132,37 @@ impl Exchange for Rotating {
     }
 
     fn is_single_use(&self) -> bool {
-        true
+        self.once
     }
 }
 
-/// What rotating credentials are: users from 0 (`None` is none of them), paths, and whether they say where.
-type Rotation = (Option<u8>, u8, u8, bool);
-
-static ROTATING: LazyLock<Vec<(Rotation, Credentials)>> = LazyLock::new(|| {
+/// All credentials that a reply can bring: those that change again, and a backend's.
+static SUCCESSORS: LazyLock<Vec<(Ask, Credentials)>> = LazyLock::new(|| {
     let mut all = Vec::new();
     for user in [None, Some(0), Some(1), Some(2), Some(3), Some(4)] {
         for (secret, path) in (0..ROTATIONS).flat_map(|secret| [(secret, 0), (secret, 1)]) {
-            for says_where in [false, true] {
-                let backend = backend_at(&format!("rotating/{path}"), user, secret);
-                let exchange = Rotating { backend, path, says_where };
-                all.push((
-                    (user, secret, path, says_where),
-                    Credentials::custom(Arc::new(exchange)),
-                ));
+            for (says_where, once) in [(false, true), (true, true), (true, false)] {
+                let endpoint = format!("rotating/{path}");
+                let backend = backend_at(&endpoint, user, secret);
+                let exchange = Rotating { backend, says_where, once };
+                let kind = AskKind::Rotating { says_where, once };
+                let endpoint = Some(endpoint);
+                let ask = Ask { endpoint, scopes: false, identity: user, secret, kind };
+                all.push((ask, Credentials::custom(Arc::new(exchange))));
+            }
+            if let (Start::Exchange(credentials), StartWith::Ask(ask)) = backend(user, secret, path)
+            {
+                all.push((ask, credentials));
             }
         }
     }
     all
 });
+
+/// The place of these credentials among those that a reply can bring.
+pub(crate) fn place(ask: &Ask) -> usize {
+    SUCCESSORS.iter().position(|(known, _)| known == ask).expect("there are only these")
+}
 
 /// Two custom exchanges are the same only if they are one.
 static BROKEN: LazyLock<[Arc<Nothing>; 2]> =
@@ -169,10 +176,13 @@ impl Login {
             Self::Backend { user, cookie, path } => {
                 backend(user.number(before.known), cookie, path)
             }
-            Self::Rotating { user, secret, path, says_where } => {
-                let user = user.number(before.known);
-                let (credentials, ask) = rotating(user, secret, path, says_where);
-                (credentials.into(), StartWith::Ask(ask))
+            Self::Rotating { user, secret, path, says_where, once } => {
+                // All that can be used again say where they are sent.
+                let kind = AskKind::Rotating { says_where: says_where || !once, once };
+                let endpoint = Some(format!("rotating/{path}"));
+                let identity = user.number(before.known);
+                let ask = Ask { endpoint, scopes: false, identity, secret, kind };
+                (credentials(&ask).into(), StartWith::Ask(ask))
             }
             Self::Broken(number) => {
                 let exchange: Arc<Nothing> = Arc::clone(&BROKEN[usize::from(number % 2)]);
@@ -193,13 +203,13 @@ impl Login {
                     endpoint: Some(path),
                     kind: AskKind::Backend,
                     ..
-                }) => backend(*identity, 1 - secret, path.parse().unwrap()),
+                }) => backend(*identity, u8::from(*secret == 0), path.parse().unwrap()),
                 Some(Ask {
                     identity: Some(user), secret, scopes, kind: AskKind::Gateway, ..
-                }) => gateway(*user, 1 - secret, *scopes),
+                }) => gateway(*user, u8::from(*secret == 0), *scopes),
                 Some(ask @ Ask { secret, kind: AskKind::Rotating { .. }, .. }) => {
-                    let (credentials, ask) = same_with(ask, (secret + 1) % ROTATIONS);
-                    (credentials.into(), StartWith::Ask(ask))
+                    let ask = Ask { secret: (secret + 1) % ROTATIONS, ..ask.clone() };
+                    (credentials(&ask).into(), StartWith::Ask(ask))
                 }
                 _ => gateway(before.known.unwrap_or(0), 0, false),
             },
@@ -263,15 +273,6 @@ fn backend_at(path: &str, user: Option<u8>, cookie: u8) -> Backend {
     user.map(identity).into_iter().fold(backend, Backend::identity)
 }
 
-/// Credentials that are usable once.
-fn rotating(user: Option<u8>, secret: u8, path: u8, says_where: bool) -> (Credentials, Ask) {
-    let known = ROTATING.iter().find(|(known, _)| *known == (user, secret, path, says_where));
-    let kind = AskKind::Rotating { says_where };
-    let endpoint = Some(format!("rotating/{path}"));
-    let ask = Ask { endpoint, scopes: false, identity: user, secret, kind };
-    (known.expect("there are only these").1.clone(), ask)
-}
-
 /// The credentials that these words stand for.
 pub(crate) fn credentials(ask: &Ask) -> Credentials {
     let Ask { endpoint, scopes, identity, secret, kind } = ask;
@@ -280,18 +281,11 @@ pub(crate) fn credentials(ask: &Ask) -> Credentials {
         AskKind::Backend => {
             backend(*identity, *secret, endpoint.as_ref().unwrap().parse().unwrap())
         }
-        AskKind::Rotating { .. } => return same_with(ask, *secret).0,
+        AskKind::Rotating { .. } => return SUCCESSORS[place(ask)].1.clone(),
         AskKind::Broken => Login::Broken(*secret).start(Before::default()),
     };
     let Start::Exchange(credentials) = start else { unreachable!("these are no token") };
     credentials
-}
-
-/// Credentials that are usable once, with another secret.
-pub(crate) fn same_with(ask: &Ask, secret: u8) -> (Credentials, Ask) {
-    let path = u8::from(ask.endpoint.as_deref() == Some("rotating/1"));
-    let says_where = matches!(ask.kind, AskKind::Rotating { says_where: true });
-    rotating(ask.identity, secret, path, says_where)
 }
 
 fn adopted(bearer: Bearer) -> (Start, StartWith) {

@@ -7,7 +7,7 @@ use http::header::{AGE, DATE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
 use jiff::Timestamp;
 
-use crate::logins::{PATIENT, ROTATIONS, SUCCESSOR, same_with};
+use crate::logins::{PATIENT, ROTATIONS, SUCCESSOR, place};
 use crate::model::clock::Said;
 use crate::model::words::{Ask, AskKind, Bearer, Kind, Reply, What};
 
@@ -59,6 +59,10 @@ pub(crate) enum Next {
     Secret,
     /// One that states another user.
     OfAnother,
+    /// One that is used at another path.
+    Elsewhere,
+    /// One that doesn't change any more.
+    Lasting,
     Nothing,
 }
 
@@ -111,12 +115,18 @@ impl Asked<'_> {
     }
 
     fn successor(&self, next: Next) -> Option<Ask> {
-        let ask = self.with.filter(|ask| ask.is_single_use() && next != Next::Nothing)?;
-        let of_another =
-            (next == Next::OfAnother).then(|| ask.identity.map_or(2, |user| 1 - user.min(1)));
-        let ask = Ask { identity: of_another.or(ask.identity), ..ask.clone() };
+        let rotates = |ask: &&Ask| matches!(ask.kind, AskKind::Rotating { .. });
+        let mut ask = self.with.filter(rotates)?.clone();
+        let path = u8::from(ask.endpoint.as_deref() == Some("rotating/1"));
+        match next {
+            Next::Nothing => return None,
+            Next::Secret => {}
+            Next::OfAnother => ask.identity = Some(ask.identity.map_or(2, |user| 1 - user.min(1))),
+            Next::Elsewhere => ask.endpoint = Some(format!("rotating/{}", 1 - path)),
+            Next::Lasting => (ask.endpoint, ask.kind) = (Some(path.to_string()), AskKind::Backend),
+        }
         let secrets = (1..ROTATIONS).map(|by| (ask.secret + by) % ROTATIONS);
-        let mut asks = secrets.map(|secret| same_with(&ask, secret).1);
+        let mut asks = secrets.map(|secret| Ask { secret, ..ask.clone() });
         asks.find(|next| Some(next) != self.used_up)
     }
 }
@@ -247,10 +257,8 @@ impl Life {
         if said.age > 0 {
             response.headers_mut().insert(AGE, (said.age / 1_000).into());
         }
-        if let Some(Ask { identity, secret, .. }) = &successor {
-            let user = identity.map_or("nobody".to_owned(), |user| user.to_string());
-            let next = HeaderValue::try_from(format!("{user} {secret}")).unwrap();
-            response.headers_mut().insert(SUCCESSOR, next);
+        if let Some(next) = &successor {
+            response.headers_mut().insert(SUCCESSOR, place(next).into());
         }
         // The gateway has to say for whom it is.
         let reply = if asked.gateway() && user.is_none() {

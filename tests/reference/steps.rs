@@ -415,6 +415,8 @@ pub(crate) fn say(grants: u32, logins: Logins) -> BoxedStrategy<Say> {
     let next = prop_oneof![
         12 => Just(Next::Secret),
         1 => Just(Next::OfAnother),
+        1 => Just(Next::Elsewhere),
+        1 => Just(Next::Lasting),
         2 => Just(Next::Nothing),
     ];
     let statuses =
@@ -477,7 +479,8 @@ pub(crate) fn login(logins: Logins) -> BoxedStrategy<Login> {
     }
     let rotated = if logins == Logins::Rotated { 100 } else { 5 };
     let rotating = if logins == Logins::Rotating { 60 } else { 3 };
-    let usable_once = (user(), 0..ROTATIONS, 0_u8..2, any::<bool>());
+    let once = prop::bool::weighted(0.8);
+    let changing = (user(), 0..ROTATIONS, 0_u8..2, any::<bool>(), once);
     let stated = prop_oneof![
         4 => Just(Stated::Unknown),
         2 => (-300_i32..2_000).prop_map(Stated::Expires),
@@ -491,8 +494,8 @@ pub(crate) fn login(logins: Logins) -> BoxedStrategy<Login> {
         8 => (0_u8..2, 0_u8..2, prop::bool::weighted(0.1))
             .prop_map(|(user, secret, scopes)| Login::Gateway { user, secret, scopes }),
         7 => backend(0..2),
-        rotating => usable_once.prop_map(|(user, secret, path, says_where)| {
-            Login::Rotating { user, secret, path, says_where }
+        rotating => changing.prop_map(|(user, secret, path, says_where, once)| {
+            Login::Rotating { user, secret, path, says_where, once }
         }),
         1 => (0_u8..2).prop_map(Login::Broken),
         4 => (user(), 0_u8..3, stated)

@@ -42,10 +42,12 @@ pub(crate) struct Ask {
 pub(crate) enum AskKind {
     Gateway,
     Backend,
-    /// A custom exchange, whose secret is usable once.
+    /// A custom exchange whose secret changes with each token.
     Rotating {
         /// Whether it says where it asks, without a request.
         says_where: bool,
+        /// Whether a secret is usable once.
+        once: bool,
     },
     /// A custom exchange without a request.
     Broken,
@@ -53,7 +55,7 @@ pub(crate) enum AskKind {
 
 impl Ask {
     pub(crate) fn is_single_use(&self) -> bool {
-        matches!(self.kind, AskKind::Rotating { .. })
+        matches!(self.kind, AskKind::Rotating { once: true, .. })
     }
 
     /// Which scopes are asked for: with scopes or without, if it has any.
@@ -64,7 +66,7 @@ impl Ask {
     /// Who is behind them, where they don't say so.
     pub(crate) fn behind(&self) -> u8 {
         // One secret follows another, and the user stays.
-        if self.is_single_use() { 0 } else { self.secret }
+        if let AskKind::Rotating { .. } = self.kind { 0 } else { self.secret }
     }
 }
 

@@ -250,7 +250,8 @@ fn weights() -> impl Iterator<Item = Weights> {
     let servers = Weights { logins: Logins::Backends, start: 250, grants: 10, ..life };
     let refusals = Weights { logins: Logins::Rotated, start: 60, unauthorized: 250, ..life };
     let broken = Weights { logins: Logins::Broken, grants: 2, back: 400, ..life };
-    let rotation = Weights { logins: Logins::Rotating, start: 20, set: 60, grants: 60, ..life };
+    let rotation = Weights { logins: Logins::Rotating, start: 20, set: 60, grants: 70, ..life };
+    let rotation = Weights { unauthorized: 150, ..rotation };
     [life, logins, storm, servers, refusals, broken, rotation].into_iter().flat_map(|mix| {
         [
             Weights { online: 150, back: 80, ..mix },
@@ -415,7 +416,7 @@ pub(crate) fn say(grants: u32, logins: Logins) -> BoxedStrategy<Say> {
     let next = prop_oneof![
         12 => Just(Next::Secret),
         1 => Just(Next::OfAnother),
-        1 => Just(Next::Elsewhere),
+        2 => Just(Next::Elsewhere),
         1 => Just(Next::Lasting),
         2 => Just(Next::Nothing),
     ];

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AGE, COOKIE, DATE, HeaderValue};
+use http::header::{AGE, COOKIE, DATE, HeaderName, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use videokit_session::exchange::{
     BuildError, Denial, DenialKind, Endpoint, Exchange, IdentityError, JsonType, OriginError, Reply,
@@ -193,6 +194,25 @@ fn the_age_of_a_reply_is_taken_off_its_token() {
     assert_eq!(at_least(None) - at_least(Some("120")), 120_000);
     assert_eq!(at_least(Some("120, 0")), at_least(Some("120")), "the first of two caches");
     assert_eq!(at_least(Some("soon")), i64::MIN, "it may be of any age");
+}
+
+#[test]
+fn a_backend_that_is_given_too_many_headers_leaves_some_out() {
+    let mut backend = Backend::new(Endpoint::https("https://backend.example/token").unwrap());
+    for n in 0..40_000 {
+        let name = HeaderName::try_from(format!("x-{n}")).unwrap();
+        backend = backend.header(name, HeaderValue::from_static("1"));
+    }
+    assert_eq!(backend.request().headers().len(), 24_576);
+}
+
+#[test]
+fn a_wait_is_shown_in_whole_seconds_and_never_as_none() {
+    for (millis, shown) in [(1, "1 s"), (1_000, "1 s"), (1_001, "2 s")] {
+        let denial = Denial::new(DenialKind::Throttled, StatusCode::TOO_MANY_REQUESTS)
+            .with_retry_after(Some(Duration::from_millis(millis)));
+        assert!(denial.to_string().contains(&format!("; it asks to wait {shown};")), "{denial}");
+    }
 }
 
 #[test]

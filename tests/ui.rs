@@ -2,16 +2,16 @@
 //!
 //! Nor does a mistake in the session's own code, where it makes a transition: `tests/ui/built` has a file for each.
 //! They include the real `src/session/transitions.rs`, which the session is compiled from, with four states of no
-//! data. In [`LastTransition::transition`], the row of the table is looked up by a constant that depends on the
-//! types: the state before is the type of the value passed, so it can't be named otherwise. What isn't in the table
-//! is a panic in that constant, and so an error.
+//! data. In [`between`], the row of the table is looked up by a constant that depends on the types: the state before
+//! is the type of the value passed, so it can't be named otherwise. What isn't in the table is a panic in that
+//! constant, and so an error.
 //!
 //! Such a constant is evaluated when the function is instantiated. `cargo check` doesn't instantiate any, and reports
 //! nothing; `cargo build` and `cargo test` do. That is why these cases have to be built. `trybuild` checks all cases
 //! of a test, unless one of them is to pass, which it builds and runs, and the others with it:
 //! `tests/ui/built/passes` makes it do so, and shows that the same code with a row of the table compiles.
 //!
-//! [`LastTransition::transition`]: ../src/session/transitions.rs
+//! [`between`]: ../src/session/transitions.rs
 
 #[test]
 fn misuse_does_not_compile() {

@@ -57,7 +57,7 @@ impl Backoff {
         flaw.is_some() && count == STILL_MALFORMED
     }
 
-    /// Whether the service is taken for broken, rather than out of reach behind a portal.
+    /// Returns whether the service is taken for broken, rather than out of reach behind a portal.
     pub(super) fn is_broken(&self) -> bool {
         let last = self.malformed.as_deref();
         last.is_some_and(|(flaw, count)| *flaw != Flaw::Markup && *count >= STILL_MALFORMED)
@@ -69,16 +69,6 @@ impl Backoff {
         self.tries
     }
 
-    /// Notes a try that did not fail.
-    pub(super) fn succeed(&mut self) {
-        self.tries = 0;
-    }
-
-    /// Returns the tick until which nothing is sent.
-    pub(super) fn until(&self) -> u64 {
-        self.until
-    }
-
     /// Ends the pause, and resets the counts. The last flaw is kept.
     pub(super) fn end_pause(&mut self) {
         *self = Self { malformed: self.malformed.take(), ..Self::default() };
@@ -88,10 +78,5 @@ impl Backoff {
     pub(super) fn forget_failures(&mut self) {
         self.failures = 0;
         self.tries = 0;
-    }
-
-    /// Returns what failed last, if anything did since the pause was reset.
-    pub(super) fn cause(&self) -> Option<Cause> {
-        self.cause
     }
 }

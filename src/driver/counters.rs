@@ -3,7 +3,7 @@
 use crate::exchange::{Denial, DenialKind};
 use crate::session::transitions::Cause;
 
-/// What a [`Driver`](super::Driver) has done since it was made. Numbers saturate; nothing resets them.
+/// Counts of what a [`Driver`](super::Driver) has done since it was made. They saturate; nothing resets them.
 ///
 /// Every request that this driver handed out ends in exactly one of `authentications`, `renewals`, `refused`,
 /// `throttled`, `transient`, `redirected`, `malformed`, `unanswered` and `abandoned`, but for the one in flight.
@@ -29,7 +29,7 @@ pub struct Counters {
     /// Replies that were no token service's (a captive portal's page among them, under 200 or a 4xx), not for
     /// this login, or with a token that was dead already.
     pub malformed: u32,
-    /// Requests that the caller reported as failed.
+    /// Requests that the caller reported as failed, and replies whose reading panicked in a custom exchange.
     pub unanswered: u32,
     /// Requests that the driver gave up: their time was over, or the login was. A client that keeps to
     /// the same time-out reports its failure a moment later, which counts as stale.

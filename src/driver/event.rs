@@ -20,7 +20,8 @@ pub enum Event {
     /// Otherwise it tries again by itself.
     Denied(Transition, Denial),
     /// A transition, since a request got no reply: as the caller reported, or because its time was up, or
-    /// because the network went before the request was handed out. The driver tries again by itself.
+    /// because the network went before the request was handed out. Or since a custom exchange panicked. The driver
+    /// tries again by itself.
     Failed(Transition, TransportFailure),
     /// Renewal of this token is due, and there are no credentials to renew it with. Once per token; it
     /// stays in use until it expires. Start with another token, or set credentials.
@@ -37,8 +38,8 @@ pub enum Event {
     /// isn't one. Once, until a try ends in another way. The driver goes on asking by itself, at longer pauses
     /// (up to ten minutes, unless it is a captive portal's page): tell whoever keeps the service.
     StillMalformed(Flaw),
-    /// As many tries failed in a row as the policy allows. The driver asks no more until it is started again.
-    /// If the network or a captive portal was what failed, [`set_online(true)`](super::Driver::set_online) is
+    /// As many tries failed in a row as the policy allows. The driver asks no more until it is started again or
+    /// given other credentials. If the network or a captive portal was what failed, [`set_online(true)`](super::Driver::set_online) is
     /// enough.
     GaveUp,
     /// The token to start with was not adopted. An expiry that is past by the device's wall clock alone is no
@@ -54,7 +55,8 @@ pub enum Event {
     CredentialsChanged,
     /// The credentials are usable once, and the reply to their request was lost, so the service may have used
     /// them up. The driver does not send them again. The current token stays in use; give the driver other
-    /// credentials by [`set_credentials`](super::Driver::set_credentials). Once, until other credentials are used up.
+    /// credentials by [`set_credentials`](super::Driver::set_credentials). Once each time
+    /// that they are started with or set.
     CredentialsSpent,
 }
 
@@ -66,14 +68,7 @@ impl Event {
             Self::Moved(transition) | Self::Denied(transition, _) | Self::Failed(transition, _) => {
                 Some(*transition)
             }
-            Self::TokenNeeded(_)
-            | Self::Unauthorized(_)
-            | Self::StillMalformed(_)
-            | Self::GaveUp
-            | Self::NotAdopted(_)
-            | Self::NotSent(_)
-            | Self::CredentialsChanged
-            | Self::CredentialsSpent => None,
+            _ => None,
         }
     }
 }
@@ -92,18 +87,12 @@ impl fmt::Display for Event {
             Self::Denied(_, denial) => write!(f, ": {denial}"),
             Self::Failed(_, failure) => write!(f, ": {failure}"),
             Self::TokenNeeded(generation) => {
-                write!(
-                    f,
-                    "token {} is due for renewal, and there are no credentials for it",
-                    generation.number()
-                )
+                let number = generation.number();
+                write!(f, "token {number} is due for renewal, and there are no credentials for it")
             }
             Self::Unauthorized(generation) => {
-                write!(
-                    f,
-                    "the API refuses token {}, and no renewal follows for now",
-                    generation.number()
-                )
+                let number = generation.number();
+                write!(f, "the API refuses token {number}, and no renewal follows for now")
             }
             Self::StillMalformed(flaw) => {
                 write!(f, "replies stay malformed, which waiting does not mend: {flaw}")

@@ -6,6 +6,7 @@ use core::mem;
 use bytes::Bytes;
 
 use super::backoff::Cause;
+use super::counters::bump;
 use super::event::Event;
 use super::learned_age::LearnedAge;
 use super::output::Delivery;
@@ -89,7 +90,9 @@ impl Driver {
     /// the login is a cookie that only the HTTP client knows, [`stop`](Self::stop) first; likewise to try
     /// credentials again that were refused and now are good.
     pub fn start(&mut self, start: impl Into<Start>, now: Moment) {
-        self.local.start(&self.shared, start.into(), now);
+        let (local, turn) = self.turn(now);
+        let relation = local.relation(start.into());
+        local.relate(relation, turn);
     }
 
     /// Sets the credentials for the next request of the current login: a new secret from elsewhere, or what a
@@ -106,7 +109,9 @@ impl Driver {
     /// - Without a login, or if they state another identity than the login's: as [`start`](Self::start).
     /// - Another endpoint: what was learned of the [age](super#tokens-that-die-early) of tokens is forgotten.
     pub fn set_credentials(&mut self, credentials: Credentials, now: Moment) {
-        self.local.set_credentials(&self.shared, credentials, now);
+        let (local, turn) = self.turn(now);
+        let relation = local.declared(credentials);
+        local.relate(relation, turn);
     }
 
     /// Reads the reply to a request. A token that it grants is in use at once.
@@ -119,7 +124,8 @@ impl Driver {
         reply: &http::Response<B>,
         now: Moment,
     ) -> Delivery {
-        self.local.receive(&self.shared, id, Reply::from(reply), now)
+        let (local, turn) = self.turn(now);
+        local.receive(id, Reply::from(reply), turn)
     }
 
     /// Reports that a request got no reply. The driver tries again by itself, unless it
@@ -132,7 +138,13 @@ impl Driver {
         why: TransportFailure,
         now: Moment,
     ) -> Delivery {
-        self.local.handle_failure(&self.shared, id, why, now)
+        let (local, turn) = self.turn(now);
+        if !local.fail(id, why, turn) {
+            bump(&mut local.counters.stale);
+            return Delivery::Stale;
+        }
+        bump(&mut local.counters.unanswered);
+        Delivery::Accepted
     }
 
     /// Reports that an API call, made with the token of this generation, was answered 401. (Not 403:
@@ -148,7 +160,8 @@ impl Driver {
     /// early](crate::driver#tokens-that-die-early). Report every 401. An app that calls in bursts, with hours
     /// between them, meets about one refused call a burst where tokens die early.
     pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
-        self.local.handle_unauthorized(&self.shared, generation, now);
+        let (local, turn) = self.turn(now);
+        local.handle_unauthorized(generation, turn);
     }
 
     /// Sets whether there is a network. A driver that is offline sends nothing, and its token stays in use.
@@ -162,15 +175,14 @@ impl Driver {
     ///
     /// A server's `Retry-After` still applies.
     pub fn set_online(&mut self, online: bool, now: Moment) {
-        self.local.set_online(&self.shared, online, now);
+        self.turn(now).0.set_online(online);
     }
 
     /// Ends the login, in any state and without any network: the token is forgotten and wiped, a
     /// request in flight is abandoned, and its reply, when it comes, is stale. What remains is the budget,
     /// the waits that servers asked for, and the knowledge that [credentials are used up](Blocked::Spent).
     pub fn stop(&mut self, now: Moment) {
-        self.local.observe(&self.shared, now);
-        self.local.end();
+        self.turn(now).0.end();
     }
 
     /// Takes a reading of the clocks, and changes nothing else. What has become due since the last reading
@@ -180,7 +192,13 @@ impl Driver {
     /// can show it to the driver in this way, and a process that makes no calls for a while can keep the
     /// count of time that way.
     pub fn observe(&mut self, now: Moment) {
-        self.local.observe(&self.shared, now);
+        self.turn(now);
+    }
+
+    /// Takes a reading of the clocks before an input.
+    fn turn(&mut self, now: Moment) -> (&mut Local, Turn<'_>) {
+        let turn = self.local.observe(&self.shared, now);
+        (&mut self.local, turn)
     }
 }
 
@@ -196,8 +214,7 @@ impl Local {
         turn
     }
 
-    fn handle_unauthorized(&mut self, shared: &Shared, generation: Generation, now: Moment) {
-        let turn = self.observe(shared, now);
+    fn handle_unauthorized(&mut self, generation: Generation, turn: Turn<'_>) {
         if self.machine.active().map(|active| active.token.generation) != Some(generation) {
             return;
         }
@@ -206,14 +223,14 @@ impl Local {
         let learned = || Box::new(LearnedAge::new(turn.policy()));
         let learned = self.learned.get_or_insert_with(learned);
         learned.refused(turn.policy(), &mut self.token, age, turn.ticks());
-        let renews = self.token.wants_renewal() && self.can_renew();
+        let can_renew = self.login.renewable().is_some() && self.blocked().is_none();
+        let renews = self.token.wants_renewal() && can_renew;
         if !renews && !mem::replace(&mut self.token.unauthorized_emitted, true) {
             self.emit(Event::Unauthorized(generation));
         }
     }
 
-    fn set_online(&mut self, shared: &Shared, online: bool, now: Moment) {
-        self.observe(shared, now);
+    fn set_online(&mut self, online: bool) {
         let waits_for_it = !self.online || self.blocked() == Some(Blocked::GaveUp);
         let back = online && waits_for_it;
         self.online = online;
@@ -223,7 +240,7 @@ impl Local {
             self.machine.end_announced(transition);
             self.emit(Event::Failed(transition, TransportFailure::Unreachable));
         }
-        let ended = match self.backoff.cause() {
+        let ended = match self.backoff.cause {
             Some(Cause::Network) => back,
             Some(Cause::Portal) => online,
             Some(Cause::Server) | None => false,
@@ -242,11 +259,8 @@ impl PartialEq for Input {
             (Self::Start(a), Self::Start(b)) => a == b,
             (Self::SetCredentials(a), Self::SetCredentials(b)) => a == b,
             (Self::Response(a, one), Self::Response(b, other)) => {
-                a == b
-                    && one.status() == other.status()
-                    && one.version() == other.version()
-                    && one.headers() == other.headers()
-                    && one.body() == other.body()
+                let same = (one.status(), one.version()) == (other.status(), other.version());
+                a == b && same && one.headers() == other.headers() && one.body() == other.body()
             }
             (Self::Failure(a, one), Self::Failure(b, other)) => (a, one) == (b, other),
             (Self::Unauthorized(a), Self::Unauthorized(b)) => a == b,
@@ -260,22 +274,12 @@ impl PartialEq for Input {
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start(start) => f.debug_tuple("Start").field(start).finish(),
-            Self::SetCredentials(credentials) => {
-                f.debug_tuple("SetCredentials").field(credentials).finish()
-            }
-            Self::Response(id, reply) => f
-                .debug_tuple("Response")
-                .field(&format_args!("{id}"))
-                .field(&Reply::from(reply))
-                .finish(),
-            Self::Failure(id, why) => {
-                f.debug_tuple("Failure").field(&format_args!("{id}")).field(why).finish()
-            }
-            Self::Unauthorized(generation) => {
-                f.debug_tuple("Unauthorized").field(generation).finish()
-            }
-            Self::Online(online) => f.debug_tuple("Online").field(online).finish(),
+            Self::Start(start) => write!(f, "Start({start:?})"),
+            Self::SetCredentials(credentials) => write!(f, "SetCredentials({credentials:?})"),
+            Self::Response(id, reply) => write!(f, "Response({id}, {:?})", Reply::from(reply)),
+            Self::Failure(id, why) => write!(f, "Failure({id}, {why:?})"),
+            Self::Unauthorized(generation) => write!(f, "Unauthorized({generation:?})"),
+            Self::Online(online) => write!(f, "Online({online})"),
             Self::Stop => f.write_str("Stop"),
             Self::Observe => f.write_str("Observe"),
         }

@@ -91,14 +91,14 @@ impl LearnedAge {
         })
     }
 
-    /// The token is of this age.
+    /// Notes that the token has reached this age.
     pub(super) fn observe(&mut self, policy: &Policy, age: u64) {
         if self.unproven.is_some() && age >= self.threshold {
             self.proven(policy);
         }
     }
 
-    /// The API refuses the token, at the tick `at`. Decides whether that asks for a renewal.
+    /// Decides whether the token, which the API refuses at the tick `at`, is renewed for that.
     pub(super) fn refused(
         &mut self,
         policy: &Policy,
@@ -107,7 +107,7 @@ impl LearnedAge {
         at: u64,
     ) {
         self.note_gap(policy, at);
-        if matches!(token.refusal, Refusal::Renew { .. }) {
+        if token.wants_renewal() {
             return;
         }
         if !token.is_asked_for() {
@@ -149,11 +149,11 @@ impl LearnedAge {
         }
     }
 
-    /// The token is replaced by the one that a renewal brought, or has expired. Returns whether a 401 asked for
+    /// Learns from the token that a renewal has replaced, or that has expired. Returns whether a 401 asked for
     /// its successor.
-    pub(super) fn retire(&mut self, policy: &Policy, token: &TokenStatus, age: TokenAge) -> bool {
+    pub(super) fn retire(&mut self, policy: &Policy, token: &TokenStatus, age: TokenAge) {
         if !token.is_asked_for() {
-            return token.wants_renewal();
+            return;
         }
         self.observe(policy, age.millis);
         match token.refusal {
@@ -161,15 +161,9 @@ impl LearnedAge {
             Refusal::Reported => {}
             Refusal::Renew { teaches } => self.unproven = teaches,
         }
-        token.wants_renewal()
     }
 
-    /// The token's successor proves nothing: it is not of this login's own asking.
-    pub(super) fn abandon_proof(&mut self) {
-        self.unproven = None;
-    }
-
-    /// There are new credentials: what the old ones met is no evidence any more, but the age stays.
+    /// Forgets what the old credentials met, which is no evidence for new ones. The age stays.
     pub(super) fn renew_trust(&mut self, policy: &Policy) {
         *self = Self { limit: self.limit, trial_after: self.trial_after, ..Self::new(policy) };
     }
@@ -182,7 +176,7 @@ impl LearnedAge {
         }
     }
 
-    /// Age was the cause of the refusal before.
+    /// Concludes that age was the cause of the refusal before.
     fn proven(&mut self, policy: &Policy) {
         let Some(died) = self.unproven.take() else { return };
         if let Limit::Trial { .. } = self.limit {
@@ -219,11 +213,6 @@ impl LearnedAge {
                 }
             }
         };
-    }
-
-    /// Returns whether the token has yet to show whether the renewal before it cured.
-    pub(super) fn is_proving(&self) -> bool {
-        self.unproven.is_some()
     }
 
     fn strike(&mut self, policy: &Policy) {
@@ -363,7 +352,7 @@ mod tests {
         let policy = Policy::default();
         let mut learned = learned(&policy, 60_000);
         let short = TokenAge { millis: 20_000, stated: 30_000 };
-        assert!(!learned.retire(&policy, &TokenStatus::granted(false), short));
+        learned.retire(&policy, &TokenStatus::granted(false), short);
         assert_eq!(learned.limit, Limit::Trial { held: 60_000, age: 60_000 });
         learned.retire(&policy, &TokenStatus::granted(false), short);
         assert_eq!(learned.limit, Limit::Stated, "what is stated has held");

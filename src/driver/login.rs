@@ -1,8 +1,7 @@
 //! The login that a driver works for: a token, or credentials to request tokens with.
 
 use super::retry_after::Endpoint;
-use super::start::Start;
-use crate::exchange::{Credentials, Grant, Identity};
+use crate::exchange::Credentials;
 use crate::session::transitions::StateName;
 use crate::session::{Blocked, Machine};
 
@@ -12,7 +11,7 @@ pub(super) enum Login {
     /// None.
     None,
     /// A token that was obtained elsewhere: to be adopted with the next poll, or adopted already.
-    Token(Option<Box<Grant>>),
+    Token,
     /// Credentials, with which tokens are requested.
     Renewable(Renewable),
 }
@@ -24,8 +23,6 @@ pub(super) struct Renewable {
     /// The credentials that the caller last started with or set, where successors have taken their place.
     pub(super) given: Option<Box<Credentials>>,
     pub(super) endpoint: Lookup,
-    /// A token that is adopted with the next poll.
-    pub(super) pending: Option<Box<Grant>>,
     pub(super) blocked: Option<Blocked>,
     /// Whether `CredentialsSpent` was emitted.
     pub(super) spent_emitted: bool,
@@ -54,13 +51,6 @@ impl From<Option<Endpoint>> for Lookup {
 }
 
 impl Login {
-    pub(super) fn new(start: Start) -> Self {
-        match start {
-            Start::Exchange(credentials) => Self::Renewable(Renewable::new(credentials)),
-            Start::Token(grant) => Self::Token(Some(Box::new(grant))),
-        }
-    }
-
     /// Returns the login that a session is in the middle of.
     pub(super) fn of(machine: &Machine) -> Self {
         match machine.flight() {
@@ -70,7 +60,7 @@ impl Login {
             {
                 Self::None
             }
-            None => Self::Token(None),
+            None => Self::Token,
         }
     }
 
@@ -81,36 +71,6 @@ impl Login {
     pub(super) fn renewable_mut(&mut self) -> Option<&mut Renewable> {
         if let Self::Renewable(login) = self { Some(login) } else { None }
     }
-
-    /// Returns whether there is a token that is still to be adopted.
-    pub(super) fn has_pending(&self) -> bool {
-        match self {
-            Self::None => false,
-            Self::Token(pending) => pending.is_some(),
-            Self::Renewable(login) => login.pending.is_some(),
-        }
-    }
-
-    /// Takes out the token that is still to be adopted, if there is one.
-    pub(super) fn take_pending(&mut self) -> Option<Box<Grant>> {
-        match self {
-            Self::None => None,
-            Self::Token(pending) => pending.take(),
-            Self::Renewable(login) => login.pending.take(),
-        }
-    }
-
-    /// Returns the identity that is stated by what the login was started with.
-    pub(super) fn stated_identity(&self) -> Option<&Identity> {
-        match self {
-            Self::None => None,
-            Self::Token(pending) => pending.as_ref()?.identity(),
-            Self::Renewable(login) => {
-                let pending = || login.pending.as_ref()?.identity();
-                login.credentials.exchange().identity().or_else(pending)
-            }
-        }
-    }
 }
 
 impl Renewable {
@@ -119,7 +79,6 @@ impl Renewable {
             credentials,
             given: None,
             endpoint: Lookup::None,
-            pending: None,
             blocked: None,
             spent_emitted: false,
         }

@@ -107,7 +107,7 @@
 //!
 //! An exchange may say that its secret is [usable once](crate::exchange::Exchange::is_single_use). If the reply to such a
 //! request is lost, the service may have used the secret up, and sending it again may revoke the login. So the
-//! driver doesn't: the current token stays in use, [`Event::CredentialsSpent`] is reported once, and
+//! driver doesn't: the current token stays in use, [`Event::CredentialsSpent`] is reported, and
 //! [`Driver::set_credentials`] mends it. This also holds after [`stop`](Driver::stop) and another start. Of several
 //! secrets that were used up in this way, the driver knows the last one.
 //!
@@ -200,7 +200,7 @@ use self::output::{Idle, Queue};
 use self::poll::Announced;
 use self::retry_after::RetryAfter;
 use self::token_status::TokenStatus;
-use crate::exchange::Credentials;
+use crate::exchange::{Credentials, Grant};
 use crate::session::transitions::Transition;
 use crate::session::{AnySession, Config, Machine};
 use crate::time::{Moment, Stamp};
@@ -224,7 +224,7 @@ pub struct Driver {
     local: Local,
 }
 
-/// What many sessions can have in common.
+/// The parts that many sessions can share.
 #[derive(Debug, Clone)]
 struct Shared {
     config: Arc<Config>,
@@ -238,11 +238,13 @@ impl Shared {
     }
 }
 
-/// What is one session's own.
+/// The parts of one session.
 #[derive(Clone)]
 struct Local {
     machine: Machine,
     login: Login,
+    /// A token that is adopted with the next poll.
+    pending: Option<Box<Grant>>,
     online: bool,
     budget: Budget,
     retry_after: RetryAfter,
@@ -346,6 +348,7 @@ impl Driver {
         let local = Local {
             login: Login::of(&machine),
             machine,
+            pending: None,
             online: true,
             budget,
             retry_after: RetryAfter::default(),

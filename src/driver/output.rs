@@ -6,7 +6,7 @@ use super::event::Event;
 use crate::session::{Outgoing, RequestId};
 use crate::time::Stamp;
 
-/// What the driver wants next. Carry it out, and poll again, until it wants to wait.
+/// The next thing to do for the driver. Carry it out, and poll again, until it wants to wait.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use = "an output that is dropped is lost: its request is never sent, its event never seen"]
 #[expect(clippy::exhaustive_enums, reason = "a run loop has to carry out each")]
@@ -23,7 +23,7 @@ pub enum Output {
     Wait(Wake),
 }
 
-/// Whether a reply or a failure was for the request in flight. No error: nothing needs to be done about
+/// The answer to a reply or a failure: whether it was for the request in flight. No error: nothing needs to be done about
 /// either, so a loop may ignore it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a reply is either")]
@@ -49,7 +49,7 @@ impl Delivery {
     }
 }
 
-/// What is handed out by the next polls.
+/// Outputs of the next polls.
 #[derive(Debug, Clone)]
 pub(super) enum Queued {
     Abandon(RequestId),
@@ -105,7 +105,7 @@ pub enum Wake {
     OnInput,
 }
 
-/// What a driver waits for.
+/// The reason for a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum WakeReason {
@@ -123,13 +123,16 @@ pub enum WakeReason {
     Expiry,
 }
 
+/// The longest wait in milliseconds: a day.
+const LONGEST: u64 = 24 * 3_600_000;
+
 impl Wake {
     /// The longest that a driver waits without being polled: a day.
-    pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+    pub const LONGEST: Duration = Duration::from_millis(LONGEST);
 
     pub(super) fn after(wait: Wait) -> Self {
         let (millis, reason) = wait;
-        Self::In(Duration::from_millis(millis.max(1)).min(Self::LONGEST), reason)
+        Self::In(Duration::from_millis(millis.clamp(1, LONGEST)), reason)
     }
 }
 

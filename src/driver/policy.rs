@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::time::millis;
 
-/// How a [`Driver`](super::Driver) paces its requests. Checked, and small enough to be copied.
+/// The pace of a [`Driver`](super::Driver)'s requests. Checked, and small enough to be copied.
 ///
 /// What concerns one request or one token stands in [`Config`](crate::Config): time-out, skews, the
 /// renewal margin, the assumed lifetime. No default below is a fact about VideoKit: none is documented.
@@ -52,7 +52,7 @@ pub struct Policy {
 /// which takes longer than an outage; chosen by this project.
 const BROKEN_CAP: u64 = 600_000;
 
-/// By how much a strike raises the age threshold: to four times what it was. A simulation of APIs that refuse
+/// The factor by which a strike raises the age threshold. A simulation of APIs that refuse
 /// everything at any rate of calls gave at most 100 renewals in two days with 4, and 112 with 2.
 const STRIKE: u64 = 4;
 
@@ -60,7 +60,7 @@ const STRIKE: u64 = 4;
 /// costs a refused call, so at most one token in 65 meets one.
 const MOST_TOKENS_BEFORE_TRIAL: u32 = 64;
 
-/// What is wrong with a policy.
+/// A policy that is not valid: the setting, and its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {

@@ -19,12 +19,6 @@ pub(super) struct Announced {
     pub(super) transition: Transition,
 }
 
-/// What follows when nothing is queued.
-enum Plan {
-    Ask,
-    Wait(Option<Wait>),
-}
-
 impl Driver {
     /// Returns what to do next. Call it after every other call and when a wait is over, until it answers
     /// [`Output::Wait`], which it never does while there is something to do. A poll that comes early,
@@ -51,15 +45,14 @@ impl Local {
     fn poll(&mut self, shared: &Shared, now: Moment) -> Output {
         let turn = self.observe(shared, now);
         self.observe_age(turn);
+        if self.queue.len() == 0 && self.announced.is_none() {
+            self.run_due(turn);
+        }
         if let Some(queued) = self.queue.pop() {
             return queued.into();
         }
         if let Some(announced) = self.announced.take() {
             return self.send(*announced, turn);
-        }
-        self.run_due(turn);
-        if let Some(queued) = self.queue.pop() {
-            return queued.into();
         }
         self.look_up_endpoint();
         self.ask_or_wait(turn)
@@ -77,16 +70,15 @@ impl Local {
     }
 
     fn ask_or_wait(&mut self, turn: Turn<'_>) -> Output {
-        match self.plan(turn) {
-            Plan::Ask => self.announce(turn).unwrap_or_else(|| self.ask_or_wait(turn)),
-            Plan::Wait(wait) => {
-                let idle = Idle::new(wait, turn.at);
-                // What is being proven changes the plan with time alone.
-                let proving = self.learned.as_ref().is_some_and(|learned| learned.is_proving());
-                self.idle = (!proving).then_some(idle);
-                Output::Wait(wait.map_or(Wake::OnInput, Wake::after))
-            }
+        let (request, expiry) = self.plan(turn);
+        if let Some((0, _)) = request {
+            return self.announce(turn).unwrap_or_else(|| self.ask_or_wait(turn));
         }
+        let wait = [request, expiry].into_iter().flatten().min();
+        // What is being proven changes the plan with time alone.
+        let proving = self.learned.as_ref().is_some_and(|learned| learned.unproven.is_some());
+        self.idle = (!proving).then(|| Idle::new(wait, turn.at));
+        Output::Wait(wait.map_or(Wake::OnInput, Wake::after))
     }
 
     /// Does one thing that is due and needs no request, if there is one.
@@ -100,7 +92,7 @@ impl Local {
 
     /// Adopts the token that the caller has started with.
     fn apply_pending_start(&mut self, turn: Turn<'_>) -> bool {
-        let Some(grant) = self.login.take_pending() else { return false };
+        let Some(grant) = self.pending.take() else { return false };
         match self.machine.adopt(&grant, turn.config(), turn.now) {
             Ok(Some(transition)) => {
                 self.token = TokenStatus::default();
@@ -110,7 +102,7 @@ impl Local {
             }
             Ok(None) => {}
             Err(error) => {
-                if matches!(self.login, Login::Token(_)) {
+                if matches!(self.login, Login::Token) {
                     self.login = Login::of(&self.machine);
                 }
                 self.emit(Event::NotAdopted(error));
@@ -134,7 +126,7 @@ impl Local {
     /// Reports, once per token, that a token which can't be renewed is due for it.
     fn report_token_needed(&mut self, turn: Turn<'_>) -> bool {
         let Some(Active { token, .. }) = self.machine.active() else { return false };
-        let needed = matches!(self.login, Login::Token(_)) && token.renewal_due_in(turn.at) == 0;
+        let needed = matches!(self.login, Login::Token) && token.renewal_due_in(turn.at) == 0;
         if !needed || self.token.token_needed_emitted {
             return false;
         }
@@ -167,26 +159,20 @@ impl Local {
         Some(self.machine.flight()?.overdue_in(turn.config(), turn.at))
     }
 
-    /// Returns what is to be done, or waited for.
-    fn plan(&self, turn: Turn<'_>) -> Plan {
+    /// Returns when the next request or the deadline of the one in flight is due, and when the token expires.
+    fn plan(&self, turn: Turn<'_>) -> (Option<Wait>, Option<Wait>) {
         let deadline = self.overdue_in(turn).map(|left| (left, WakeReason::Deadline));
-        let (next, expiry) = match self.machine.active() {
-            Some(Active { token, .. }) => {
-                let expiry = token.lifetime.until_expired(turn.at);
-                let next = deadline.or_else(|| self.renewal(token, turn));
-                (next, expiry.map(|left| (left, WakeReason::Expiry)))
-            }
-            None => (deadline.or_else(|| self.may_ask_in(turn)), None),
+        let Some(Active { token, .. }) = self.machine.active() else {
+            return (deadline.or_else(|| self.may_ask_in(turn)), None);
         };
-        match (next, [next, expiry].into_iter().flatten().min()) {
-            (Some((0, _)), _) => Plan::Ask,
-            (_, wait) => Plan::Wait(wait),
-        }
+        let expiry = token.lifetime.until_expired(turn.at);
+        let request = deadline.or_else(|| self.renewal(token, turn));
+        (request, expiry.map(|left| (left, WakeReason::Expiry)))
     }
 
     /// Returns when renewal is both due and allowed, or due to be reported.
     fn renewal(&self, token: &ActiveToken, turn: Turn<'_>) -> Option<Wait> {
-        if matches!(self.login, Login::Token(_)) {
+        if matches!(self.login, Login::Token) {
             let due = (token.renewal_due_in(turn.at), WakeReason::Renewal);
             return (!self.token.token_needed_emitted).then_some(due);
         }
@@ -227,7 +213,7 @@ impl Local {
         }
         let asked_until = self.retry_after.until(login.endpoint.endpoint());
         let opens = [
-            (self.backoff.until(), WakeReason::Backoff),
+            (self.backoff.until, WakeReason::Backoff),
             (asked_until, WakeReason::RetryAfter),
             (self.budget.opens_at(turn.policy()), WakeReason::Budget),
         ];

@@ -1,4 +1,4 @@
-//! What a driver can be asked. Nothing here changes anything.
+//! The questions that a driver answers. Nothing here changes anything.
 
 use std::sync::Arc;
 
@@ -17,18 +17,12 @@ impl Local {
     pub(super) fn blocked(&self) -> Option<Blocked> {
         match &self.login {
             Login::None => Some(Blocked::NotStarted),
-            Login::Token(Some(_)) => None,
-            Login::Token(None) => Some(Blocked::NoCredentials),
+            Login::Token => self.pending.is_none().then_some(Blocked::NoCredentials),
             Login::Renewable(login) => {
                 let spent = self.spent.as_deref() == Some(&login.credentials);
                 spent.then_some(Blocked::Spent).or(login.blocked)
             }
         }
-    }
-
-    /// Returns whether a current token would be renewed, if that were due.
-    pub(super) fn can_renew(&self) -> bool {
-        self.login.renewable().is_some() && self.blocked().is_none()
     }
 }
 
@@ -70,7 +64,7 @@ impl Driver {
                 active.authorization(&self.shared.config, machine.core.stamp_at(now)).ok()
             })
             .ok_or_else(|| match self.blocked() {
-                Some(blocked) if !self.local.login.has_pending() => AuthorizeError::Start(blocked),
+                Some(blocked) if self.local.pending.is_none() => AuthorizeError::Start(blocked),
                 _ => AuthorizeError::Wait,
             })
     }
@@ -87,7 +81,7 @@ impl Driver {
     /// request and the poll that hands it out, it is the one before.
     #[must_use]
     pub fn last_transition(&self) -> Option<Transition> {
-        self.local.machine.last_transition()
+        self.local.machine.core.last
     }
 
     /// Returns the id of the request in flight, if there is one.
@@ -140,7 +134,7 @@ impl Driver {
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Option<Remaining> {
         let machine = &self.local.machine;
-        Some(machine.active()?.token.remaining(machine.core.stamp_at(now)))
+        Some(machine.active()?.token.lifetime.remaining(machine.core.stamp_at(now)))
     }
 
     /// Returns whether the current token is good at `now`; `None` without one.

@@ -8,35 +8,18 @@ use super::login::{Lookup, same_endpoint};
 use super::output::{Delivery, Queued};
 use super::retry_after::Endpoint;
 use super::token_status::TokenStatus;
-use super::{Calling, Local, Shared, Turn};
+use super::{Calling, Local, Turn};
 use crate::exchange::{Credentials, Denial, DenialKind, Flaw, Reply};
 use crate::session::transitions::{self, Transition};
-use crate::session::{Blocked, Received, RequestId, TransportFailure};
-use crate::time::{Moment, Stamp, Validity};
-
-/// What follows from a denial, besides the pause.
-#[derive(Default)]
-struct Consequences {
-    gave_up: bool,
-    /// The flaw that came so often in a row that the service is taken for broken.
-    still_malformed: Option<Flaw>,
-}
+use crate::session::{Blocked, Outcome, RequestId, TransportFailure};
+use crate::time::{Stamp, Validity};
 
 impl Local {
-    pub(super) fn receive(
-        &mut self,
-        shared: &Shared,
-        id: RequestId,
-        reply: Reply<'_>,
-        now: Moment,
-    ) -> Delivery {
-        let turn = self.observe(shared, now);
-        let Some(flight) = self.machine.flight().filter(|_| self.machine.in_flight() == Some(id))
-        else {
+    pub(super) fn receive(&mut self, id: RequestId, reply: Reply<'_>, turn: Turn<'_>) -> Delivery {
+        let Some(is_current) = self.is_current(id) else {
             bump(&mut self.counters.stale);
             return Delivery::Stale;
         };
-        let is_current = self.is_current(&flight.credentials);
         // Until the reply is read, it is lost.
         let spent = self.spent.clone();
         self.spend_credentials();
@@ -44,10 +27,9 @@ impl Local {
         let failed = transitions::failing(self.machine.state());
         self.calling = Some(Calling::Read { failed, is_current });
         let current = self.login.renewable().map(|login| &login.credentials);
-        let received = self.machine.receive(id, reply, current, &shared.config, now);
-        let Some(Received { transition, denial, credentials, successor }) = received else {
-            return Delivery::Stale;
-        };
+        let received = self.machine.receive(id, reply, current, turn.config(), turn.now);
+        let Some((transition, outcome)) = received else { return Delivery::Stale };
+        let Outcome { result: denial, credentials, successor } = outcome;
         if let Some(wait) = denial.as_ref().and_then(Denial::retry_after) {
             // The exchange may panic once more, and this is what has happened by now.
             self.calling = Some(Calling::Read { failed: transition, is_current });
@@ -71,30 +53,13 @@ impl Local {
         Delivery::Accepted
     }
 
-    pub(super) fn handle_failure(
-        &mut self,
-        shared: &Shared,
-        id: RequestId,
-        why: TransportFailure,
-        now: Moment,
-    ) -> Delivery {
-        let turn = self.observe(shared, now);
-        if !self.fail(id, why, turn) {
-            bump(&mut self.counters.stale);
-            return Delivery::Stale;
-        }
-        bump(&mut self.counters.unanswered);
-        Delivery::Accepted
-    }
-
     /// Ends the request in flight without a reply. Returns whether it has this id.
     pub(super) fn fail(&mut self, id: RequestId, why: TransportFailure, turn: Turn<'_>) -> bool {
-        let flight = self.machine.flight();
-        let is_current = flight.is_some_and(|flight| self.is_current(&flight.credentials));
-        let used_up = flight.filter(|flight| flight.single_use).map(|flight| &flight.credentials);
-        let used_up = used_up.filter(|_| why != TransportFailure::Unreachable).cloned();
-        let Some(transition) = self.machine.fail(id, turn.config(), turn.now) else { return false };
-        self.spent = used_up.map(Box::new).or(self.spent.take());
+        let Some(is_current) = self.is_current(id) else { return false };
+        if why != TransportFailure::Unreachable {
+            self.spend_credentials();
+        }
+        let Some(transition) = self.machine.fail(id, turn.now) else { return false };
         self.failed(transition, (why, Cause::Network), is_current, turn);
         true
     }
@@ -117,10 +82,11 @@ impl Local {
         self.failed(transition, why, is_current, turn);
     }
 
-    /// Returns whether these are the login's own credentials. The outcome of a request made with superseded ones
-    /// is ignored, except for its token.
-    fn is_current(&self, credentials: &Credentials) -> bool {
-        self.login.renewable().is_some_and(|login| login.credentials == *credentials)
+    /// Returns whether the request with this id was made with the login's own credentials; `None` if it is not in
+    /// flight. The outcome of a request made with superseded ones is ignored, except for its token.
+    fn is_current(&self, id: RequestId) -> Option<bool> {
+        let flight = self.machine.flight().filter(|flight| flight.id == id)?;
+        Some(self.login.renewable().is_some_and(|login| login.credentials == flight.credentials))
     }
 
     /// Notes that the credentials of the request in flight are used up, if they are usable once.
@@ -152,7 +118,7 @@ impl Local {
             self.abandon_proof();
         }
         self.token = TokenStatus::granted(after_401);
-        self.backoff.succeed();
+        self.backoff.tries = 0;
         let token = self.machine.active().map(|active| &active.token);
         if token.is_some_and(|token| token.lifetime.validity(turn.at) == Validity::Valid) {
             self.backoff = Backoff::default();
@@ -167,33 +133,26 @@ impl Local {
     /// Draws the conclusions from a denial. One of superseded credentials allows none.
     fn denied(&mut self, transition: Transition, denial: Denial, is_current: bool, turn: Turn<'_>) {
         self.counters.count_denial(&denial);
-        let Consequences { gave_up, still_malformed } =
-            if is_current { self.consequences(&denial, turn) } else { Consequences::default() };
+        let (kind, is_permanent) = (denial.kind(), denial.is_permanent());
         self.emit(Event::Denied(transition, denial));
-        if let Some(flaw) = still_malformed {
-            self.emit(Event::StillMalformed(flaw));
+        if !is_current {
+            return;
         }
-        if gave_up {
-            self.emit(Event::GaveUp);
-        }
-    }
-
-    fn consequences(&mut self, denial: &Denial, turn: Turn<'_>) -> Consequences {
-        let (flaw, cause) = match denial.kind() {
+        let (flaw, cause) = match kind {
             DenialKind::Malformed(Flaw::Markup) => (Some(Flaw::Markup), Cause::Portal),
             DenialKind::Malformed(flaw) => (Some(flaw), Cause::Server),
             DenialKind::Redirect => (None, Cause::Portal),
             _ => (None, Cause::Server),
         };
-        let broken = self.backoff.note_flaw(flaw);
-        let still_malformed = flaw.filter(|_| broken);
-        if !denial.is_permanent() {
-            return Consequences { gave_up: self.fail_try(cause, turn), still_malformed };
+        let is_broken = self.backoff.note_flaw(flaw);
+        if let Some(flaw) = flaw.filter(|_| is_broken) {
+            self.emit(Event::StillMalformed(flaw));
         }
-        if let Some(login) = self.login.renewable_mut() {
-            login.blocked = Some(Blocked::Refused);
+        if is_permanent {
+            self.block(Blocked::Refused);
+        } else {
+            self.fail_try(cause, turn);
         }
-        Consequences { gave_up: false, still_malformed }
     }
 
     /// Draws the conclusions from a request without a reply. One of superseded credentials allows none.
@@ -207,20 +166,24 @@ impl Local {
         self.emit(Event::Failed(transition, why));
         if is_current {
             self.backoff.note_flaw(None);
-            if self.fail_try(cause, turn) {
-                self.emit(Event::GaveUp);
-            }
+            self.fail_try(cause, turn);
         }
     }
 
-    /// Counts one more failed try. Returns whether the driver gave up over it.
-    fn fail_try(&mut self, cause: Cause, turn: Turn<'_>) -> bool {
+    /// Counts one more failed try. The driver may give up over it.
+    fn fail_try(&mut self, cause: Cause, turn: Turn<'_>) {
         self.back_off(cause, turn);
-        let exhausted = turn.policy().is_exhausted_by(self.backoff.fail());
-        if exhausted && let Some(login) = self.login.renewable_mut() {
-            login.blocked = Some(Blocked::GaveUp);
+        if turn.policy().is_exhausted_by(self.backoff.fail()) {
+            self.block(Blocked::GaveUp);
+            self.emit(Event::GaveUp);
         }
-        exhausted
+    }
+
+    /// Makes no more requests with the login's credentials.
+    fn block(&mut self, reason: Blocked) {
+        if let Some(login) = self.login.renewable_mut() {
+            login.blocked = Some(reason);
+        }
     }
 
     fn back_off(&mut self, cause: Cause, turn: Turn<'_>) {
@@ -237,29 +200,24 @@ impl Local {
 
     /// A token that has lived long enough shows that the renewal before it cured.
     pub(super) fn observe_age(&mut self, turn: Turn<'_>) {
-        if self.learned.is_none() {
-            return;
-        }
-        let age = self.token_age(turn.at);
-        if let Some((learned, age)) = self.learned.as_mut().zip(age) {
-            learned.observe(turn.policy(), age.millis);
+        if let (Some(learned), Some(active)) = (&mut self.learned, self.machine.active()) {
+            learned.observe(turn.policy(), active.token.lifetime.age_at(turn.at));
         }
     }
 
     /// The next token proves nothing.
     pub(super) fn abandon_proof(&mut self) {
         if let Some(learned) = &mut self.learned {
-            learned.abandon_proof();
+            learned.unproven = None;
         }
     }
 
     /// The token gives way to its successor, or has expired. Returns whether a 401 asked for that.
     pub(super) fn retire(&mut self, retiring: Option<TokenAge>, turn: Turn<'_>) -> bool {
-        let Some(age) = retiring else { return false };
-        match &mut self.learned {
-            Some(learned) => learned.retire(turn.policy(), &self.token, age),
-            None => self.token.wants_renewal(),
+        if let (Some(learned), Some(age)) = (&mut self.learned, retiring) {
+            learned.retire(turn.policy(), &self.token, age);
         }
+        self.token.wants_renewal()
     }
 
     /// Gives up the request in flight, if there is one.

@@ -4,14 +4,13 @@ use super::backoff::Backoff;
 use super::event::Event;
 use super::login::{Login, Renewable, same_endpoint};
 use super::token_status::TokenStatus;
-use super::{Local, Shared, Turn};
+use super::{Local, Turn};
 use crate::exchange::{Backend, Credentials, Grant, Identity};
 use crate::secret::SessionToken;
 use crate::session::Blocked;
 use crate::session::transitions::{self, StateName};
-use crate::time::Moment;
 
-/// What to log in with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
+/// A login: what to start with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
 /// grants become one by `into()`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a token, or a way to get one")]
@@ -47,7 +46,7 @@ impl From<SessionToken> for Start {
     }
 }
 
-/// How a new start compares with the current login.
+/// The relation of a new start to the current login.
 pub(super) enum Relation {
     /// It is the same.
     Joined,
@@ -63,10 +62,12 @@ impl Local {
     /// Returns the identity of the login, as far as it is known: the one of its tokens, the stated one, or the one
     /// that the request under way asks for.
     pub(super) fn identity(&self) -> Option<&Identity> {
+        let login = || self.login.renewable()?.credentials.exchange().identity();
+        let pending = || self.pending.as_ref()?.identity();
         let announced = self.announced.as_ref().map(|next| &next.prepared.credentials);
         let asked = || announced.or_else(|| Some(&self.machine.flight()?.credentials));
-        let stated = || self.login.stated_identity().or_else(|| asked()?.exchange().identity());
-        self.machine.core.identity.as_ref().or_else(stated)
+        let asked = || asked()?.exchange().identity();
+        self.machine.core.identity.as_ref().or_else(login).or_else(pending).or_else(asked)
     }
 
     /// Compares a new start with the current login. Changes nothing, so a panic in an exchange does no harm.
@@ -76,29 +77,21 @@ impl Local {
     pub(super) fn relation(&self, start: Start) -> Relation {
         let same_identity = |named: Option<&Identity>| named.is_some() && named == self.identity();
         match (&self.login, start) {
-            (Login::Renewable(current), Start::Exchange(credentials)) => {
-                if current.was_given(&credentials) {
-                    Relation::Joined
-                } else if same_identity(credentials.exchange().identity())
-                    && current.same_endpoint_and_scopes(&credentials)
-                {
-                    Relation::Rotated(credentials)
-                } else {
-                    Relation::Other(credentials.into())
-                }
-            }
-            (Login::Token(_), Start::Exchange(credentials))
-                if same_identity(credentials.exchange().identity()) =>
-            {
-                Relation::Rotated(credentials)
-            }
-            (Login::Token(current), Start::Token(grant))
-                if self.has(current.as_deref(), &grant) =>
-            {
+            (Login::Renewable(login), Start::Exchange(new)) if login.was_given(&new) => {
                 Relation::Joined
             }
-            (Login::Token(_), Start::Token(grant)) if same_identity(grant.identity()) => {
-                Relation::Replaced(grant)
+            (Login::Token, Start::Token(new)) if self.has(&new) => Relation::Joined,
+            (Login::Renewable(login), Start::Exchange(new))
+                if same_identity(new.exchange().identity())
+                    && login.same_endpoint_and_scopes(&new) =>
+            {
+                Relation::Rotated(new)
+            }
+            (Login::Token, Start::Exchange(new)) if same_identity(new.exchange().identity()) => {
+                Relation::Rotated(new)
+            }
+            (Login::Token, Start::Token(new)) if same_identity(new.identity()) => {
+                Relation::Replaced(new)
             }
             (_, start) => Relation::Other(start),
         }
@@ -111,18 +104,16 @@ impl Local {
         match &self.login {
             Login::Renewable(current) if current.credentials == credentials => Relation::Joined,
             Login::None => Relation::Other(credentials.into()),
-            _ if stated.is_some() && known.is_some() && stated != known => {
-                Relation::Other(credentials.into())
-            }
+            _ if !Identity::can_match(stated, known) => Relation::Other(credentials.into()),
             _ => Relation::Rotated(credentials),
         }
     }
 
     /// Returns whether this very grant is to be adopted, or its token is in use. Its identity, if it names one,
     /// has to be known.
-    fn has(&self, pending: Option<&Grant>, grant: &Grant) -> bool {
-        match (pending, self.machine.active()) {
-            (Some(pending), _) => pending == grant,
+    fn has(&self, grant: &Grant) -> bool {
+        match (&self.pending, self.machine.active()) {
+            (Some(pending), _) => **pending == *grant,
             (None, Some(active)) => {
                 let known = grant.identity().is_none()
                     || grant.identity() == self.machine.core.identity.as_ref();
@@ -132,33 +123,22 @@ impl Local {
         }
     }
 
-    pub(super) fn start(&mut self, shared: &Shared, start: Start, now: Moment) {
-        let turn = self.observe(shared, now);
-        let relation = self.relation(start);
-        self.relate(relation, turn);
-    }
-
-    pub(super) fn set_credentials(
-        &mut self,
-        shared: &Shared,
-        credentials: Credentials,
-        now: Moment,
-    ) {
-        let turn = self.observe(shared, now);
-        let relation = self.declared(credentials);
-        self.relate(relation, turn);
-    }
-
-    fn relate(&mut self, relation: Relation, turn: Turn<'_>) {
+    /// Carries out a start, or credentials that are set.
+    pub(super) fn relate(&mut self, relation: Relation, turn: Turn<'_>) {
         self.observe_age(turn);
         match relation {
             Relation::Joined => self.try_again(),
             Relation::Rotated(credentials) => self.rotate(credentials, turn),
-            Relation::Replaced(grant) => self.login = Login::Token(Some(Box::new(grant))),
+            Relation::Replaced(grant) => self.pending = Some(Box::new(grant)),
             Relation::Other(start) => {
                 self.end();
                 self.epoch = self.epoch.saturating_add(1);
-                self.login = Login::new(start);
+                match start {
+                    Start::Exchange(new) => self.login = Login::Renewable(Renewable::new(new)),
+                    Start::Token(new) => {
+                        (self.login, self.pending) = (Login::Token, Some(Box::new(new)));
+                    }
+                }
             }
         }
     }
@@ -167,8 +147,7 @@ impl Local {
     fn rotate(&mut self, credentials: Credentials, turn: Turn<'_>) {
         let before = self.login.renewable();
         let moves = before.is_some_and(|before| !same_endpoint(&before.credentials, &credentials));
-        let pending = self.login.take_pending();
-        self.login = Login::Renewable(Renewable { pending, ..Renewable::new(credentials) });
+        self.login = Login::Renewable(Renewable::new(credentials));
         if moves {
             self.forget_ages();
         } else if let Some(learned) = &mut self.learned {
@@ -187,11 +166,9 @@ impl Local {
     /// Ends the login.
     pub(super) fn end(&mut self) {
         self.abandon();
-        let authenticating = |state| state == StateName::Authenticating;
-        let announced =
-            self.announced.take().is_some_and(|next| authenticating(next.transition.to));
+        let announced = self.announced.take().map(|next| next.transition.to);
         let mut stopped = self.machine.stop();
-        if announced {
+        if announced == Some(StateName::Authenticating) {
             // It ends as one that was sent, though the session has not begun it.
             self.machine.end_announced(transitions::STOPPED_AUTHENTICATING);
             stopped = Some(transitions::STOPPED_AUTHENTICATING);
@@ -199,7 +176,7 @@ impl Local {
         if let Some(transition) = stopped {
             self.emit(Event::Moved(transition));
         }
-        self.login = Login::None;
+        (self.login, self.pending) = (Login::None, None);
         self.backoff = Backoff::default();
         self.token = TokenStatus::default();
         self.learned = None;

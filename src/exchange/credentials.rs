@@ -8,7 +8,7 @@ use http::Request;
 
 use super::backend::Backend;
 use super::gateway::Gateway;
-use super::origin::AllowedOrigin;
+use super::origin::{AllowedOrigin, OriginError};
 use super::{BuildError, Exchange};
 
 /// The credentials of a session: an exchange, and the secrets in it. Clones share both.
@@ -63,7 +63,7 @@ impl Credentials {
     /// Returns the request. A custom exchange's is checked: it could send credentials anywhere.
     pub(crate) fn request(&self) -> Result<Request<Bytes>, BuildError> {
         let custom = match &self.0 {
-            // Their endpoints are checked.
+            // Their endpoints are checked where they are made.
             Kind::Gateway(gateway) => return Ok(gateway.request()),
             Kind::Backend(backend) => return Ok(backend.request()),
             Kind::Custom(custom) => custom,
@@ -72,7 +72,7 @@ impl Credentials {
         };
         let request = custom.request()?;
         let origin = AllowedOrigin::of(request.uri())?;
-        if origin.is_safe() { Ok(request) } else { Err(super::OriginError::Insecure.into()) }
+        if origin.is_safe() { Ok(request) } else { Err(OriginError::Insecure.into()) }
     }
 }
 
@@ -114,8 +114,9 @@ impl PartialEq for Credentials {
     /// instance.
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Kind::Gateway(a), Kind::Gateway(b)) => Arc::ptr_eq(a, b) || a == b,
-            (Kind::Backend(a), Kind::Backend(b)) => Arc::ptr_eq(a, b) || a == b,
+            // `Arc` compares addresses first.
+            (Kind::Gateway(a), Kind::Gateway(b)) => a == b,
+            (Kind::Backend(a), Kind::Backend(b)) => a == b,
             (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
             #[cfg(feature = "trace")]
             (Kind::StandIn(a, _), Kind::StandIn(b, _)) => a == b,

@@ -45,7 +45,7 @@ pub enum DenialKind {
     Malformed(Flaw),
 }
 
-/// What is wrong with a malformed reply, and where. An index counts bytes from 0; a line and a column count from 1.
+/// The flaw of a malformed reply, and its place. An index counts bytes from 0; a line and a column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
@@ -80,7 +80,7 @@ pub enum Flaw {
         member: &'static str,
     },
     /// The body ends inside its JSON: it was cut off, or is unfinished.
-    #[error("the body ends inside its JSON: {}", Unfinished(*.missing))]
+    #[error("the body ends inside its JSON: {}", unfinished(*.missing))]
     UnexpectedEnd {
         /// The character that closes the innermost open part: `}`, `]` or `"`. `None` for a body that ends inside
         /// a single word or number.
@@ -179,16 +179,9 @@ impl fmt::Display for IdentitySource {
     }
 }
 
-/// The end of a message about an unfinished body.
-struct Unfinished(Option<char>);
-
-impl fmt::Display for Unfinished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(closing) => write!(f, "a `{closing}` is missing"),
-            None => f.write_str("its last value is incomplete"),
-        }
-    }
+fn unfinished(missing: Option<char>) -> String {
+    let closing = |closing| format!("a `{closing}` is missing");
+    missing.map_or_else(|| "its last value is incomplete".to_owned(), closing)
 }
 
 impl Flaw {
@@ -200,7 +193,8 @@ impl Flaw {
             Self::UnexpectedEnd { .. } => Self::UnexpectedEnd { missing: None },
             Self::Syntax { .. } => Self::Syntax { line: 0, column: 0 },
             Self::TooDeep { limit, .. } => Self::TooDeep { at: 0, limit },
-            Self::Token(error) => Self::Token(error.without_position()),
+            // How a token is unusable may change with each token.
+            Self::Token(_) => Self::Token(TokenError::Empty),
             other => other,
         }
     }
@@ -310,7 +304,7 @@ impl fmt::Display for Denial {
         }
         write!(f, " (status {})", self.0.status.as_u16())?;
         if let Some(wait) = self.0.retry_after {
-            write!(f, "; it asks to wait {} s", wait.as_secs())?;
+            write!(f, "; it asks to wait {} s", wait.as_millis().div_ceil(1_000))?;
         }
         f.write_str(match (self.0.permanent, self.0.kind) {
             (true, _) => "; the same request won't be granted",

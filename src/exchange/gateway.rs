@@ -75,7 +75,7 @@ impl Gateway {
     /// those that are set are not sent, and its replies state no expiry.
     ///
     /// # Errors
-    /// [`TokenError`] if the token can't be sent in the legacy scheme.
+    /// [`TokenError`] if the token can't be sent in the legacy scheme. Every token can.
     pub fn legacy(token: &ApiToken, identity: Identity) -> Result<Self, TokenError> {
         let token = token.behind(APP_TOKEN)?;
         Ok(Self::with(Dialect::Legacy, LEGACY_GATEWAY, token, identity))

@@ -212,14 +212,6 @@ impl Grant {
     }
 
     fn token_reply(&self, expires_at: Option<&str>) -> http::Response<Bytes> {
-        let mut response = http::Response::new(self.token_reply_body(expires_at));
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
-
-    fn token_reply_body(&self, expires_at: Option<&str>) -> Bytes {
         let body = TokenReply {
             session_token: self.token.expose(),
             expires_at,
@@ -235,7 +227,12 @@ impl Grant {
         if serde_json::to_writer(&mut buffer, &body).is_err() {
             buffer.clear();
         }
-        ZeroizingBuffer::from_vec(buffer).into_bytes()
+        let body = Bytes::from_owner(ZeroizingBuffer(buffer));
+        let mut response = http::Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
     }
 }
 
@@ -243,13 +240,9 @@ impl fmt::Debug for Grant {
     /// Shows the server's text as far as it was understood, and nothing else of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let redacted = format_args!("redacted");
-        let unreadable = format_args!("unreadable");
-        let expiry = self.expiry();
-        let expires_at: Option<&dyn fmt::Debug> = match (&self.expires_at, &expiry) {
-            (None, _) => None,
-            (Some(_), Some(at)) => Some(at),
-            (Some(_), None) => Some(&unreadable),
-        };
+        let expires_at = self
+            .expires_at
+            .map(|_| self.expiry().map_or_else(|| "unreadable".to_owned(), |at| at.to_string()));
         f.debug_struct("Grant")
             .field("token", &self.token)
             .field("identity", &self.identity.as_ref().map(|_| redacted))

@@ -50,7 +50,8 @@ fn fixdate(text: &[u8]) -> Option<i64> {
     is_day.then(|| seconds.saturating_mul(1_000))
 }
 
-/// Returns a count of seconds (`Age`, `Retry-After`: RFC 9110, section 10.2.3), in milliseconds.
+/// Returns a count of seconds (`Age`: RFC 9111, section 5.1; `Retry-After`: RFC 9110, section 10.2.3), in
+/// milliseconds.
 ///
 /// Digits only. A count too large for an integer is the largest one (RFC 9111, section 1.2.2).
 pub(super) fn whole_seconds(text: &str) -> Option<u64> {

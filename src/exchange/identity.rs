@@ -56,6 +56,11 @@ impl Identity {
         }
     }
 
+    /// Returns whether two identities, as far as they are known, can be the same.
+    pub(crate) fn can_match(one: Option<&Self>, other: Option<&Self>) -> bool {
+        one.zip(other).is_none_or(|(one, other)| one == other)
+    }
+
     /// Returns the identity as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -2,21 +2,18 @@
 
 use core::num::FpCategory;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use memchr::memchr2;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
 
 use super::denial::{Flaw, JsonType};
-use crate::secret::{SessionToken, ZeroizingBuffer};
+use crate::secret::{SessionToken, TOKEN_LIMIT, ZeroizingBuffer};
 
-/// How deep arrays and objects may nest. A real reply has two levels.
+/// How deep arrays and objects may nest. A real reply has two levels. Chosen by this project.
 const DEPTH_LIMIT: usize = 32;
 
 /// The longest raw string that is decoded, in bytes: the longest token, wholly escaped, in quotes.
-const STRING_LIMIT: usize = 6 * 8_192 + 2;
+const STRING_LIMIT: usize = 6 * TOKEN_LIMIT + 2;
 
 /// The members of a reply that matter.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,12 +35,12 @@ impl<'a> Members<'a> {
         let mut members = Self::default();
         for_each_member(json, |name, value| {
             members.is_complex |= !name.is_plain || !value.is_plain;
-            let (name, slot) = match name.text()?.as_ref() {
-                name if name == token.as_bytes() => (token, &mut members.token),
-                b"identity" => ("identity", &mut members.identity),
-                b"expiresAt" => ("expiresAt", &mut members.expires_at),
-                b"scopes" => ("scopes", &mut members.scopes),
-                b"error" => ("error", &mut members.error),
+            let (name, slot) = match name.text().as_deref() {
+                Some(name) if name == token.as_bytes() => (token, &mut members.token),
+                Some(b"identity") => ("identity", &mut members.identity),
+                Some(b"expiresAt") => ("expiresAt", &mut members.expires_at),
+                Some(b"scopes") => ("scopes", &mut members.scopes),
+                Some(b"error") => ("error", &mut members.error),
                 _ => return Some(()),
             };
             if slot.replace(value).is_some() {
@@ -75,54 +72,41 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
     if is_markup(body) {
         return Err(Flaw::Markup);
     }
-    let json = without_mark(body);
-    let mark = body.len().saturating_sub(json.len());
-    let Some(members) = Members::read(json, token) else {
-        return Err(flaw(json, mark, token));
+    let Some(members) = Members::read(without_mark(body), token) else {
+        return Err(flaw(body, token));
     };
     if members.is_complex {
-        check_text(json, mark)?;
+        check_text(body)?;
     }
     members.duplicate.map_or(Ok(members), |member| Err(Flaw::Duplicate { member }))
 }
 
-/// Checks that a body is UTF-8, except for its end, and not nested too deeply. `mark` is added to positions.
-fn check_text(json: &[u8], mark: usize) -> Result<(), Flaw> {
-    if let Err(error) = core::str::from_utf8(json)
+/// Checks that a body is UTF-8, except for its end, and not nested too deeply.
+fn check_text(body: &[u8]) -> Result<(), Flaw> {
+    if let Err(error) = core::str::from_utf8(body)
         && error.error_len().is_some()
     {
-        return Err(Flaw::NotUtf8 { at: error.valid_up_to().saturating_add(mark) });
+        return Err(Flaw::NotUtf8 { at: error.valid_up_to() });
     }
-    let brackets = json.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    let brackets = body.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
     if brackets > DEPTH_LIMIT {
-        let too_deep =
-            |at: usize| Flaw::TooDeep { at: at.saturating_add(mark), limit: DEPTH_LIMIT };
-        innermost_open(json).map_err(too_deep)?;
+        innermost_open(body).map_err(|at| Flaw::TooDeep { at, limit: DEPTH_LIMIT })?;
     }
     Ok(())
 }
 
-/// A member's name. Borrowed, since the name of a malformed body may be a secret.
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
 /// Returns what is wrong with a body that is not an object.
-fn flaw(json: &[u8], mark: usize, token: &'static str) -> Flaw {
-    if let Err(flaw) = check_text(json, mark) {
+fn flaw(body: &[u8], token: &'static str) -> Flaw {
+    if let Err(flaw) = check_text(body) {
         return flaw;
     }
     let unexpected_end =
-        || Flaw::UnexpectedEnd { missing: innermost_open(json).unwrap_or_default() };
+        || Flaw::UnexpectedEnd { missing: innermost_open(body).unwrap_or_default() };
     // The only error left is a last character that is cut off.
-    let Ok(text) = core::str::from_utf8(json) else { return unexpected_end() };
+    let Ok(text) = core::str::from_utf8(without_mark(body)) else { return unexpected_end() };
     let start = text.trim_ascii_start();
-    let read = if start.starts_with('{') {
-        serde_json::from_str::<BTreeMap<Name<'_>, &RawValue>>(text).map(drop)
-    } else {
-        serde_json::from_str::<IgnoredAny>(text).map(drop)
-    };
-    match read {
-        Ok(()) => Flaw::NotAnObject { found: type_of(start.as_bytes()) },
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(_) => Flaw::NotAnObject { found: type_of(start.as_bytes()) },
         Err(_) if is_unquoted(start, token) => Flaw::Unquoted { member: token },
         Err(error) if error.is_eof() => unexpected_end(),
         Err(error) => Flaw::Syntax { line: error.line(), column: error.column() },
@@ -189,7 +173,7 @@ fn type_of(json: &[u8]) -> JsonType {
 /// A value, as written in its text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Value<'a> {
-    json: &'a [u8],
+    pub(super) json: &'a [u8],
     /// Whether this is a string of ASCII in which nothing is escaped.
     is_plain: bool,
 }
@@ -202,11 +186,6 @@ impl<'a> Value<'a> {
         let len = plain.or_else(|| integer_len(json)).or_else(|| any_len(json))?;
         let (json, rest) = json.split_at_checked(len)?;
         Some((Self { json, is_plain: plain.is_some() }, rest))
-    }
-
-    /// Returns the value as written.
-    pub(super) fn as_json(self) -> &'a [u8] {
-        self.json
     }
 
     pub(super) fn unless_null(self) -> Option<Self> {
@@ -347,37 +326,25 @@ fn token(text: &[u8], member: &'static str) -> Result<SessionToken, Flaw> {
     }
 }
 
-/// Undoes the escapes of RFC 8259, section 7, as far as they make ASCII. Any other character, which no token has,
-/// becomes one byte outside ASCII.
+/// Undoes the escapes of RFC 8259, section 7, as far as they make visible ASCII. Any other character, which no token
+/// has, becomes one byte that is not.
 fn unescaped(mut inner: &[u8]) -> Option<ZeroizingBuffer> {
-    const NOT_ASCII: u8 = 0x80;
-    let mut out = ZeroizingBuffer::with_capacity(inner.len());
+    const NOT_VISIBLE: u8 = 0x80;
+    let mut out = ZeroizingBuffer(Vec::with_capacity(inner.len()));
     while let [first, rest @ ..] = inner {
-        let byte = match (first, rest) {
+        let (byte, rest) = match (first, rest) {
             (b'\\', [b'u', digits @ ..]) => {
                 let (digits, rest) = digits.split_at_checked(4)?;
-                inner = rest;
                 let code = u16::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()?;
-                u8::try_from(code).unwrap_or(NOT_ASCII)
+                (u8::try_from(code).unwrap_or(NOT_VISIBLE), rest)
             }
-            (b'\\', [escape, rest @ ..]) => {
-                inner = rest;
-                match escape {
-                    b'b' => 0x08,
-                    b'f' => 0x0c,
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    itself => *itself,
-                }
-            }
+            (b'\\', [b'b' | b'f' | b'n' | b'r' | b't', rest @ ..]) => (NOT_VISIBLE, rest),
+            (b'\\', [escaped, rest @ ..]) => (*escaped, rest),
             (b'\\', []) => return None,
-            _ => {
-                inner = rest;
-                *first
-            }
+            (plain, rest) => (*plain, rest),
         };
-        out.push(&[byte])?;
+        out.0.push(byte);
+        inner = rest;
     }
     Some(out)
 }

@@ -12,28 +12,24 @@ use crate::secret::ZeroizingBuffer;
 ///
 /// These are registered claims of RFC 7519. Each has to appear once, as a `NumericDate`, which may have a fraction.
 /// A claim whose name is written with escapes is ignored.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::as_conversions,
+    reason = "saturates, and a hint may be absurd"
+)]
 pub(crate) fn lifetime(token: &[u8]) -> Option<i64> {
     let json = decode(claims(token)?)?;
     let (mut exp, mut iat) = (None, None);
     json::for_each_member(json.as_ref(), |name, value| {
-        let slot = match name.as_json() {
+        let slot = match name.json {
             b"\"exp\"" => &mut exp,
             b"\"iat\"" => &mut iat,
             _ => return Some(()),
         };
-        slot.replace(value.as_json()).is_none().then_some(())
+        slot.replace(value.json).is_none().then_some(())
     })?;
     let millis = (number(exp?)? - number(iat?)?) * 1_000.0;
-    if !millis.is_finite() {
-        return None;
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::as_conversions,
-        reason = "saturates, and a hint may be absurd"
-    )]
-    let millis = millis as i64;
-    Some(millis)
+    millis.is_finite().then_some(millis as i64)
 }
 
 /// Reads a number. The usual one is a whole second of this century.
@@ -47,9 +43,7 @@ fn number(json: &[u8]) -> Option<f64> {
 
 /// Returns the second of three parts. The first two are JSON objects, so both begin with `{`: `e` in base64.
 fn claims(token: &[u8]) -> Option<&[u8]> {
-    if !token.starts_with(b"e") {
-        return None;
-    }
+    let token = token.strip_prefix(b"e")?;
     let (first, last) = (memchr(b'.', token)?, memrchr(b'.', token)?);
     // Another dot between them is not base64.
     token.get(first.checked_add(1)?..last).filter(|claims| claims.starts_with(b"e"))
@@ -57,9 +51,8 @@ fn claims(token: &[u8]) -> Option<&[u8]> {
 
 /// Decodes base64url without padding (RFC 4648, section 5) into a buffer that is wiped.
 fn decode(text: &[u8]) -> Option<ZeroizingBuffer> {
-    let mut buffer = ZeroizingBuffer::zeroed(base64::decoded_len_estimate(text.len()));
-    let len = URL_SAFE_NO_PAD.decode_slice(text, buffer.as_mut()).ok()?;
-    buffer.truncate(len);
+    let mut buffer = ZeroizingBuffer(Vec::new());
+    URL_SAFE_NO_PAD.decode_vec(text, &mut buffer.0).ok()?;
     Some(buffer)
 }
 

@@ -59,7 +59,6 @@ pub use reply::Reply;
 pub use scopes::{Scope, ScopeError, Scopes};
 
 pub(crate) use origin::Redacted;
-pub(crate) use reply::check_identity;
 
 /// The longest body that is parsed by default, in bytes: 64 KiB. A real reply has a few hundred bytes.
 pub const BODY_LIMIT: usize = 64 * 1_024;

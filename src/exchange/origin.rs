@@ -1,8 +1,7 @@
 //! Checked origins and endpoints: where tokens and credentials may be sent.
 
 use core::fmt;
-use core::net::{Ipv4Addr, Ipv6Addr};
-use core::str::FromStr;
+use core::net::SocketAddr;
 
 use http::uri::Authority;
 use http::{HeaderValue, Uri};
@@ -62,8 +61,8 @@ pub enum OriginError {
 pub struct AllowedOrigin {
     secure: bool,
     port: u16,
-    /// The host in lower case, followed by `:` and the port unless it is the scheme's own.
-    authority: Box<str>,
+    /// In lower case.
+    host: Box<str>,
 }
 
 impl AllowedOrigin {
@@ -95,10 +94,7 @@ impl AllowedOrigin {
     /// Returns the origin of an absolute http or https URI, whether it is safe or not.
     pub(crate) fn of(uri: &Uri) -> Result<Self, OriginError> {
         let Parts { secure, host, port } = Parts::of(uri)?;
-        let host = host.to_ascii_lowercase();
-        let authority =
-            if port == default_port(secure) { host } else { format!("{host}:{port}") }.into();
-        Ok(Self { secure, port, authority })
+        Ok(Self { secure, port, host: host.to_ascii_lowercase().into() })
     }
 
     /// Returns whether a `Host` header's value, sent with this origin's scheme, names this origin.
@@ -110,21 +106,14 @@ impl AllowedOrigin {
             })
     }
 
-    /// Returns whether `authority` is this origin's, written as usual: in lower case, without a default port.
+    /// Returns whether `authority` is this origin's, written as usual: in lower case, without the scheme's own port.
     fn is_written(&self, authority: &str) -> bool {
-        *authority == *self.authority
+        self.port == default_port(self.secure) && *authority == *self.host
     }
 
     fn is(&self, parts: &Parts<'_>) -> bool {
         (parts.secure, parts.port) == (self.secure, self.port)
-            && parts.host.eq_ignore_ascii_case(self.host())
-    }
-
-    fn host(&self) -> &str {
-        match self.authority.rsplit_once(':') {
-            Some((host, _)) if self.port != default_port(self.secure) => host,
-            _ => &self.authority,
-        }
+            && parts.host.eq_ignore_ascii_case(&self.host)
     }
 
     fn bare(text: &str) -> Result<Self, OriginError> {
@@ -149,21 +138,16 @@ impl AllowedOrigin {
     }
 
     fn is_loopback(&self) -> bool {
-        let host = self.host();
-        let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        match v6 {
-            Some(v6) => Ipv6Addr::from_str(v6).is_ok_and(|ip| ip.is_loopback()),
-            // RFC 6761, section 6.3: localhost resolves to loopback.
-            None => {
-                host == "localhost" || Ipv4Addr::from_str(host).is_ok_and(|ip| ip.is_loopback())
-            }
-        }
+        let address = format!("{}:{}", self.host, self.port).parse::<SocketAddr>();
+        // RFC 6761, section 6.3: localhost resolves to loopback.
+        *self.host == *"localhost" || address.is_ok_and(|address| address.ip().is_loopback())
     }
 }
 
 impl fmt::Display for AllowedOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.authority)
+        write!(f, "{}://{}", if self.secure { "https" } else { "http" }, self.host)?;
+        if self.port == default_port(self.secure) { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
 
@@ -358,7 +342,7 @@ mod tests {
         let [usual, port] = [usual, port].map(|text| AllowedOrigin::https(text).unwrap());
         for (authority, expected) in [
             ("a.example", [true, false]),
-            ("a.example:8443", [false, true]),
+            ("a.example:8443", [false, false]),
             ("A.example", [false, false]),
             ("a.example:443", [false, false]),
         ] {

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use http::header::{AGE, DATE, HeaderName, RETRY_AFTER};
+use http::header::{AGE, DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
 use super::denial::{Denial, DenialKind, Flaw, IdentitySource};
@@ -12,7 +12,7 @@ use super::identity::Identity;
 use super::json::{self, Members, Value};
 use super::scopes::{Scope, Scopes};
 
-/// The longest `error` member that is kept, in characters.
+/// The longest `error` member that is kept, in characters. Chosen by this project.
 const MESSAGE_LIMIT: usize = 256;
 
 /// A borrowed view of a complete response: status, headers and body.
@@ -130,10 +130,8 @@ impl<'a> Reply<'a> {
     /// Returns how long caches held the reply: the first member of the first `Age` (RFC 9111, section 5.1), or zero
     /// without one. `None` if it can't be read.
     pub(crate) fn age(self) -> Option<Duration> {
-        if !self.headers.contains_key(AGE) {
-            return Some(Duration::ZERO);
-        }
-        let first = self.header(AGE)?.split(',').next()?;
+        let Some(age) = self.headers.get(AGE) else { return Some(Duration::ZERO) };
+        let first = age.to_str().ok()?.split(',').next()?;
         whole_seconds(first).map(Duration::from_millis)
     }
 
@@ -163,10 +161,6 @@ impl<'a> Reply<'a> {
             .or_else(|| line.split(',').filter_map(whole_seconds).max())
     }
 
-    fn header(self, name: HeaderName) -> Option<&'a str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
     fn denial(self, kind: DenialKind) -> Denial {
         Denial::new(kind, self.status).with_retry_after(self.retry_after())
     }
@@ -174,16 +168,6 @@ impl<'a> Reply<'a> {
     /// Returns the denial of a reply with this flaw.
     pub(crate) fn flawed(self, flaw: Flaw) -> Denial {
         self.denial(DenialKind::Malformed(flaw))
-    }
-}
-
-/// Checks the identity that a grant names against the expected one.
-pub(crate) fn check_identity(grant: &Grant, wanted: &Identity) -> Result<(), Flaw> {
-    match grant.identity() {
-        Some(named) if named != wanted => {
-            Err(Flaw::WrongIdentity { expected: IdentitySource::Credentials })
-        }
-        _ => Ok(()),
     }
 }
 
@@ -198,11 +182,10 @@ fn grant(
     let expires_at = members.expires_at.and_then(Value::unless_null);
     let expires_at = expires_at.map(|value| value.string("expiresAt")).transpose()?;
     let scopes = members.scopes.and_then(granted_scopes);
-    let grant = Grant::read(token, identity, expires_at.as_deref(), scopes);
-    if let Some(expected) = expected {
-        check_identity(&grant, expected)?;
+    if !Identity::can_match(expected, identity.as_ref()) {
+        return Err(Flaw::WrongIdentity { expected: IdentitySource::Credentials });
     }
-    Ok(grant)
+    Ok(Grant::read(token, identity, expires_at.as_deref(), scopes))
 }
 
 /// Returns the identity that a reply names: the expected one, if it is that.
@@ -218,7 +201,7 @@ fn read_identity(value: Value<'_>, expected: Option<&Identity>) -> Result<Identi
 /// Returns the scopes that a reply states, if they can be read. No known reply states any (wire facts, N), so
 /// unreadable ones are ignored.
 fn granted_scopes(value: Value<'_>) -> Option<Scopes> {
-    let names: Vec<String> = serde_json::from_slice(value.as_json()).ok()?;
+    let names: Vec<String> = serde_json::from_slice(value.json).ok()?;
     names.into_iter().map(|name| Scope::new(name).ok()).collect()
 }
 

@@ -54,11 +54,8 @@ impl Scope {
     pub fn new(name: impl AsRef<str>) -> Result<Self, ScopeError> {
         let name = name.as_ref();
         let fits = (1..=SCOPE_LIMIT).contains(&name.len());
-        if fits && name.bytes().all(|b| b.is_ascii_graphic()) {
-            Ok(Self(Cow::Owned(name.to_owned())))
-        } else {
-            Err(ScopeError(()))
-        }
+        let is_scope = fits && name.bytes().all(|b| b.is_ascii_graphic());
+        is_scope.then(|| Self(Cow::Owned(name.to_owned()))).ok_or(ScopeError(()))
     }
 
     /// Returns the name.
@@ -121,13 +118,8 @@ impl FromIterator<Scope> for Scopes {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, scope) in self.0.iter().enumerate() {
-            if n > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(scope.as_str())?;
-        }
-        Ok(())
+        let names: Vec<&str> = self.0.iter().map(Scope::as_str).collect();
+        f.write_str(&names.join(" "))
     }
 }
 

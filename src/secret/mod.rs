@@ -4,12 +4,10 @@
 //! Clones share the buffer, and the last one that is dropped wipes it. That holds for the buffers of this crate
 //! only: copies that an HTTP client makes, and the body of the reply that brought the token, belong to the caller.
 
-mod api_token;
 mod buffer;
-mod session_token;
+mod token;
 
-pub use api_token::ApiToken;
-pub use buffer::TokenError;
-pub use session_token::SessionToken;
+pub use token::{ApiToken, SessionToken, TokenError};
 
-pub(crate) use buffer::{BEARER, ZeroizingBuffer};
+pub(crate) use buffer::ZeroizingBuffer;
+pub(crate) use token::{BEARER, TOKEN_LIMIT};

@@ -55,13 +55,13 @@ impl Active {
         cx: &mut Context<'_>,
     ) -> Result<Self, AdoptError> {
         let token = flight::adopt(grant, cx)?;
-        Ok(cx.transition(from, why::Adopted, Self { token, flight: None }))
+        Ok(cx.core.transition(from, why::Adopted, Self { token, flight: None }))
     }
 
     pub(super) fn renew(&mut self, prepared: Prepared, cx: &mut Context<'_>) -> Outgoing {
         let (flight, outgoing) = Flight::send(prepared, cx);
         self.flight = Some(Box::new(flight));
-        cx.core.last.transition_in_place(self, why::RenewalSent);
+        cx.core.transition_in_place(self, why::RenewalSent);
         outgoing
     }
 
@@ -74,26 +74,25 @@ impl Active {
         current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> Outcome<Result<Generation, Denial>> {
-        cx.core.last.transition_in_place(self, why::RenewalFailed);
+        cx.core.transition_in_place(self, why::RenewalFailed);
         let (result, successor) = flight.read(reply, current, cx);
         let result = match result {
             Ok(token) => {
                 self.token = token;
-                cx.core.last.transition_in_place(self, why::Renewed);
+                cx.core.transition_in_place(self, why::Renewed);
                 Ok(self.token.generation)
             }
             Err(denial) => {
-                cx.core.last.transition_in_place(self, why::RenewalDenied);
+                cx.core.transition_in_place(self, why::RenewalDenied);
                 Err(denial)
             }
         };
         Outcome { result, credentials: flight.credentials, successor }
     }
 
-    pub(super) fn fail(&mut self, cx: &mut Context<'_>) {
-        self.flight = None;
-        cx.observe();
-        cx.core.last.transition_in_place(self, why::RenewalFailed);
+    pub(super) fn fail(&self, core: &mut Core, now: Moment) {
+        core.observe(now);
+        core.transition_in_place(self, why::RenewalFailed);
     }
 
     pub(super) fn replace(
@@ -103,29 +102,24 @@ impl Active {
     ) -> Result<(), AdoptError> {
         self.token = flight::adopt(grant, cx)?;
         self.flight = None;
-        cx.core.last.transition_in_place(self, why::Replaced);
+        cx.core.transition_in_place(self, why::Replaced);
         Ok(())
     }
 
     /// Leaves the state of a token that has certainly expired.
-    pub(super) fn lapse(mut self, core: &mut Core) -> Lapsed {
+    pub(super) fn lapse(&mut self, core: &mut Core) -> Lapsed {
         match self.flight.take() {
             Some(flight) => {
                 let state = Authenticating { flight: *flight };
-                Lapsed::Reauthenticating(core.last.transition(&self, why::LapsedInFlight, state))
+                Lapsed::Reauthenticating(core.transition(self, why::LapsedInFlight, state))
             }
-            None => Lapsed::Expired(core.last.transition(&self, why::Lapsed, Expired(()))),
+            None => Lapsed::Expired(core.transition(self, why::Lapsed, Expired)),
         }
     }
 
-    pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
-        core.identity = None;
-        core.last.transition(self, why::Stopped, Unauthenticated(()))
-    }
-
     /// Takes the renewal with this id out.
-    pub(super) fn take_flight(&mut self, id: RequestId, core: &Core) -> Option<Flight> {
-        self.flight.take_if(|flight| flight.id(core) == id).map(|flight| *flight)
+    pub(super) fn take_flight(&mut self, id: RequestId) -> Option<Flight> {
+        self.flight.take_if(|flight| flight.id == id).map(|flight| *flight)
     }
 
     pub(crate) fn authorization<'a>(
@@ -139,7 +133,7 @@ impl Active {
             return Err(AuthorizeError::Expired);
         }
         let authorized = Authorized { generation: *generation, validity };
-        Ok(Authorization::new(config.header_name(), token.header(), authorized))
+        Ok(Authorization { name: config.header_name(), value: token.header(), authorized })
     }
 }
 
@@ -202,7 +196,7 @@ impl Session<Active> {
     /// Returns how long the token still lives.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Remaining {
-        self.state.token.remaining(self.core.stamp_at(now))
+        self.state.token.lifetime.remaining(self.core.stamp_at(now))
     }
 
     /// Returns whether the token is good at `now`.
@@ -241,7 +235,7 @@ impl Session<Active> {
         if self.validity(now) != Validity::Expired {
             return Advance::Live(self);
         }
-        let Self { config, mut core, state } = self;
+        let Self { config, mut core, mut state } = self;
         match state.lapse(&mut core) {
             Lapsed::Expired(state) => Advance::Lapsed(Session { config, core, state }),
             Lapsed::Reauthenticating(state) => {
@@ -285,7 +279,7 @@ impl Session<Active> {
         now: Moment,
     ) -> Result<(Generation, Credentials), RenewError> {
         let Self { config, core, state } = self;
-        let flight = state.take_flight(id, core).ok_or(StaleRequest::new(id))?;
+        let flight = state.take_flight(id).ok_or(StaleRequest { id })?;
         let cx = &mut Context { core, config, now };
         match state.receive(flight, reply.into(), None, cx).into_parts() {
             (Ok(generation), credentials) => Ok((generation, credentials)),
@@ -304,11 +298,8 @@ impl Session<Active> {
         now: Moment,
     ) -> Result<(), StaleRequest> {
         let _ = why;
-        if self.in_flight() != Some(id) {
-            return Err(StaleRequest::new(id));
-        }
-        let Self { config, core, state } = self;
-        state.fail(&mut Context { core, config, now });
+        self.state.take_flight(id).ok_or(StaleRequest { id })?;
+        self.state.fail(&mut self.core, now);
         Ok(())
     }
 
@@ -331,7 +322,7 @@ impl Session<Active> {
     /// Returns the id of the renewal in flight, if there is one.
     #[must_use]
     pub fn in_flight(&self) -> Option<RequestId> {
-        Some(self.state.flight.as_ref()?.id(&self.core))
+        Some(self.state.flight.as_ref()?.id)
     }
 
     /// Returns whether the renewal in flight is past its deadline, so that it is time to
@@ -354,7 +345,7 @@ impl Session<Active> {
     /// network. A reply that comes later can't be given to what is left, and may be dropped;
     /// [`AnySession`](super::AnySession) takes it, and reports that it is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(Active::stop)
+        self.end_login()
     }
 }
 

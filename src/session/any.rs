@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::authorization::{Authorization, Authorized, authorize};
 use super::error::{AuthorizeError, Misuse, SendError, StaleRequest};
 use super::input::{Input, Step};
-use super::machine::{AnyState, Machine, Received};
+use super::machine::{AnyState, Machine};
 use super::transitions::{StateName, Transition};
 use super::{Active, Authenticating, Config, Expired, Generation, Session, Unauthenticated};
 use super::{Prepared, RequestId};
@@ -70,7 +70,7 @@ impl AnySession {
     /// Returns the last transition, which tells why the session is in this state; `None` for a new one.
     #[must_use]
     pub fn last_transition(&self) -> Option<Transition> {
-        self.machine.last_transition()
+        self.machine.core.last
     }
 
     /// Returns the configuration.
@@ -100,7 +100,7 @@ impl AnySession {
     /// Returns how long the current token still lives; `None` without one.
     #[must_use]
     pub fn remaining(&self, now: Moment) -> Option<Remaining> {
-        Some(self.machine.active()?.token.remaining(self.machine.core.stamp_at(now)))
+        Some(self.machine.active()?.token.lifetime.remaining(self.machine.core.stamp_at(now)))
     }
 
     /// Puts the token on an API request: see [`Session::authorize`].
@@ -147,9 +147,9 @@ impl AnySession {
                 Ok(None) => return self.misuse("Adopt"),
                 Err(error) => return Step::Rejected(error.into()),
             },
-            Input::Failure(id, _) => match self.machine.fail(id, &self.config, now) {
+            Input::Failure(id, _) => match self.machine.fail(id, now) {
                 Some(transition) => Some(transition),
-                None => return Step::Rejected(StaleRequest::new(id).into()),
+                None => return Step::Rejected(StaleRequest { id }.into()),
             },
             Input::Advance => {
                 // As in a typed session, only an active one takes a reading.
@@ -171,14 +171,11 @@ impl AnySession {
         reply: &http::Response<B>,
         now: Moment,
     ) -> Step {
-        let Some(received) = self.machine.receive(id, reply.into(), None, &self.config, now) else {
-            return Step::Rejected(StaleRequest::new(id).into());
-        };
-        let Received { transition, denial, credentials, successor } = received;
-        let next = successor.unwrap_or(credentials);
-        match denial {
-            None => Step::Granted(transition, next),
-            Some(denial) => Step::Denied(transition, denial, next),
+        let received = self.machine.receive(id, reply.into(), None, &self.config, now);
+        match received.map(|(transition, outcome)| (transition, outcome.into_parts())) {
+            None => Step::Rejected(StaleRequest { id }.into()),
+            Some((transition, (None, next))) => Step::Granted(transition, next),
+            Some((transition, (Some(denial), next))) => Step::Denied(transition, denial, next),
         }
     }
 
@@ -224,7 +221,7 @@ impl AnySession {
 
 impl fmt::Debug for AnySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.machine.fmt(f)
+        super::debug(f, &self.state(), &self.machine.core)
     }
 }
 

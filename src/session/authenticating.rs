@@ -41,7 +41,7 @@ impl Authenticating {
         cx: &mut Context<'_>,
     ) -> (Self, Outgoing) {
         let (flight, outgoing) = Flight::send(prepared, cx);
-        (cx.transition(from, because, Self { flight }), outgoing)
+        (cx.core.transition(from, because, Self { flight }), outgoing)
     }
 
     /// Reads the reply to the request in flight. If the exchange panics, the request has failed.
@@ -51,23 +51,20 @@ impl Authenticating {
         current: Option<&Credentials>,
         cx: &mut Context<'_>,
     ) -> Outcome<Result<Active, (Unauthenticated, Denial)>> {
-        cx.transition(&self, why::Failed, Unauthenticated(()));
+        cx.core.transition(&self, why::Failed, Unauthenticated);
         let (result, successor) = self.flight.read(reply, current, cx);
         let result = match result {
-            Ok(token) => Ok(cx.transition(&self, why::Granted, Active { token, flight: None })),
-            Err(denial) => Err((cx.transition(&self, why::Denied, Unauthenticated(())), denial)),
+            Ok(token) => {
+                Ok(cx.core.transition(&self, why::Granted, Active { token, flight: None }))
+            }
+            Err(denial) => Err((cx.core.transition(&self, why::Denied, Unauthenticated), denial)),
         };
         Outcome { result, credentials: self.flight.credentials, successor }
     }
 
-    pub(super) fn fail(&self, cx: &mut Context<'_>) -> Unauthenticated {
-        cx.observe();
-        cx.transition(self, why::Failed, Unauthenticated(()))
-    }
-
-    pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
-        core.identity = None;
-        core.last.transition(self, why::Stopped, Unauthenticated(()))
+    pub(super) fn fail(&self, core: &mut Core, now: Moment) -> Unauthenticated {
+        core.observe(now);
+        core.transition(self, why::Failed, Unauthenticated)
     }
 
     /// Returns the identity that the token has to be for.
@@ -91,15 +88,18 @@ impl Session<Authenticating> {
         now: Moment,
     ) -> Result<(Session<Active>, Credentials), ReceiveError> {
         if id != self.in_flight() {
-            return Err(ReceiveError::Stale(Rejected::new(self, StaleRequest::new(id))));
+            return Err(ReceiveError::Stale(Rejected {
+                session: self,
+                reason: StaleRequest { id },
+            }));
         }
         let Self { config, mut core, state } = self;
         let cx = &mut Context { core: &mut core, config: &config, now };
         match state.receive(reply.into(), None, cx).into_parts() {
             (Ok(state), credentials) => Ok((Session { config, core, state }, credentials)),
             (Err((state, denial)), credentials) => {
-                let rejected = Rejected::new(Session { config, core, state }, denial);
-                Err(ReceiveError::Denied(rejected, credentials))
+                let session = Session { config, core, state };
+                Err(ReceiveError::Denied(Rejected { session, reason: denial }, credentials))
             }
         }
     }
@@ -119,22 +119,22 @@ impl Session<Authenticating> {
     ) -> Result<Session<Unauthenticated>, Rejected<Authenticating, StaleRequest>> {
         let _ = why;
         if id != self.in_flight() {
-            return Err(Rejected::new(self, StaleRequest::new(id)));
+            return Err(Rejected { session: self, reason: StaleRequest { id } });
         }
         let Self { config, mut core, state } = self;
-        let state = state.fail(&mut Context { core: &mut core, config: &config, now });
+        let state = state.fail(&mut core, now);
         Ok(Session { config, core, state })
     }
 
     /// Gives the request up, and ends the login. A reply that comes later is stale.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(Authenticating::stop)
+        self.end_login()
     }
 
     /// Returns the id of the request in flight.
     #[must_use]
     pub fn in_flight(&self) -> RequestId {
-        self.state.flight.id(&self.core)
+        self.state.flight.id
     }
 
     /// Returns whether the request is past its deadline, so that it is time to

@@ -27,20 +27,12 @@ pub struct Authorized {
 /// The header that authorizes an API request, borrowed from the session. `Debug` doesn't show its value.
 #[derive(Clone, Copy)]
 pub struct Authorization<'a> {
-    name: &'a HeaderName,
-    value: &'a HeaderValue,
-    authorized: Authorized,
+    pub(super) name: &'a HeaderName,
+    pub(super) value: &'a HeaderValue,
+    pub(super) authorized: Authorized,
 }
 
 impl<'a> Authorization<'a> {
-    pub(super) fn new(
-        name: &'a HeaderName,
-        value: &'a HeaderValue,
-        authorized: Authorized,
-    ) -> Self {
-        Self { name, value, authorized }
-    }
-
     /// Returns the header's name: `authorization`, or the one configured.
     #[must_use]
     pub fn name(&self) -> &'a HeaderName {

@@ -59,7 +59,7 @@ pub struct Config {
     renewal_percent: u8,
 }
 
-/// What is wrong with a configuration.
+/// A configuration that is not valid: the setting, and its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -175,7 +175,7 @@ impl Config {
         if self.origins.contains(origin) { Ok(()) } else { Err(AuthorizeError::OtherOrigin) }
     }
 
-    /// σ: the most that `Date` and `expiresAt` are apart, by who writes `Date`.
+    /// Returns σ: the most that `Date` and `expiresAt` are apart, by who writes `Date`.
     pub(crate) fn skew(&self, issuer_writes_date: bool) -> Duration {
         if issuer_writes_date { self.gateway_skew } else { self.backend_skew }
     }
@@ -259,7 +259,7 @@ impl ConfigBuilder {
         self
     }
 
-    /// The configuration, checked.
+    /// Checks the configuration, and returns it.
     ///
     /// # Errors
     /// [`ConfigError`] names the setting (or the four that share one) that is out of range, and the range.

@@ -3,11 +3,12 @@
 use super::config::Config;
 use super::generation::Generation;
 use super::request::RequestId;
-use super::transitions::{LastTransition, State, Why};
+use super::transitions::{self, State, Transition, Why, why};
+use super::unauthenticated::Unauthenticated;
 use crate::exchange::Identity;
 use crate::time::{Clock, Moment, Stamp};
 
-/// What stays in place while the state changes.
+/// The part of a session that stays in place while the state changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Core {
     pub(crate) clock: Clock,
@@ -16,7 +17,8 @@ pub(crate) struct Core {
     seed: u64,
     requests: u64,
     generations: u64,
-    pub(super) last: LastTransition,
+    /// The last transition.
+    pub(crate) last: Option<Transition>,
 }
 
 impl Core {
@@ -27,13 +29,13 @@ impl Core {
             seed,
             requests: 0,
             generations: 0,
-            last: LastTransition::default(),
+            last: None,
         }
     }
 
     /// Takes a reading of the clocks.
     pub(crate) fn observe(&mut self, now: Moment) {
-        self.clock = self.clock.advanced(now);
+        self.clock.advance(now);
     }
 
     /// Returns the elapsed time at `now`, without taking a reading.
@@ -46,20 +48,33 @@ impl Core {
         self.clock.stamp().ticks()
     }
 
-    /// Counts one more request, and returns its number.
-    pub(super) fn next_request(&mut self) -> u64 {
+    /// Counts one more request, and returns its id.
+    pub(super) fn next_request(&mut self) -> RequestId {
         self.requests = self.requests.saturating_add(1);
-        self.requests
-    }
-
-    /// Returns the id of the request with this number.
-    pub(super) fn request_id(&self, number: u64) -> RequestId {
-        RequestId::new(self.seed, number)
+        RequestId::new(self.seed, self.requests)
     }
 
     pub(super) fn next_generation(&mut self) -> Generation {
         self.generations = self.generations.saturating_add(1);
         Generation::from_number(self.generations)
+    }
+
+    /// Notes the transition from one state to another, and returns the other. A transition that is not in the
+    /// table does not compile.
+    pub(super) fn transition<T: State>(&mut self, from: &impl State, why: impl Why, to: T) -> T {
+        self.last = Some(transitions::between(from, why, &to));
+        to
+    }
+
+    /// Notes a transition that leaves the session in its state.
+    pub(super) fn transition_in_place(&mut self, state: &impl State, why: impl Why) {
+        self.last = Some(transitions::between(state, why, state));
+    }
+
+    /// Ends the login in a state that has one.
+    pub(super) fn stop(&mut self, from: &impl State) -> Unauthenticated {
+        self.identity = None;
+        self.transition(from, why::Stopped, Unauthenticated)
     }
 
     pub(crate) fn seed(&self) -> u64 {
@@ -77,7 +92,7 @@ impl Core {
     }
 }
 
-/// A call: what a transition works with besides the state.
+/// The context of a transition: core, configuration, and the moment of the call.
 pub(super) struct Context<'a> {
     pub(super) core: &'a mut Core,
     pub(super) config: &'a Config,
@@ -85,12 +100,6 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Notes the transition from one state to another, and returns the other. A transition that is not in the
-    /// table does not compile.
-    pub(super) fn transition<T: State>(&mut self, from: &impl State, why: impl Why, to: T) -> T {
-        self.core.last.transition(from, why, to)
-    }
-
     /// Takes a reading of the clocks, and returns the elapsed time.
     pub(super) fn observe(&mut self) -> Stamp {
         self.core.observe(self.now);

@@ -33,16 +33,12 @@ use crate::secret::TokenError;
 #[error("the session stays {}: {reason}", S::NAME)]
 #[must_use = "the session is in here"]
 pub struct Rejected<S: State, E> {
-    session: Session<S>,
+    pub(super) session: Session<S>,
     #[source]
-    reason: E,
+    pub(super) reason: E,
 }
 
 impl<S: State, E> Rejected<S, E> {
-    pub(super) fn new(session: Session<S>, reason: E) -> Self {
-        Self { session, reason }
-    }
-
     /// Returns why the transition failed.
     pub fn reason(&self) -> &E {
         &self.reason
@@ -68,7 +64,7 @@ impl<S: State, E> Rejected<S, E> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// A renewal is in flight already: wait for its reply, or report its failure. (From `renew` only.)
+    /// A renewal is in flight already: wait for its reply, or report its failure. (Renewals only.)
     #[error("a renewal is in flight already: wait for its reply, or report its failure")]
     InFlight,
     /// The credentials state another identity than the login's. Stop, then authenticate with them.
@@ -90,7 +86,8 @@ pub enum AdoptError {
     /// device's wall clock alone is no such reason.
     #[error("the token has expired by its own claims: adopt a newer one")]
     Expired,
-    /// The token does not fit behind the scheme that is configured.
+    /// The token does not fit behind the scheme that is configured. Behind a scheme that
+    /// [`ConfigBuilder::build`](super::ConfigBuilder::build) accepts, every token fits.
     #[error("the token can't be used: {0}")]
     Token(TokenError),
 }
@@ -102,14 +99,10 @@ pub enum AdoptError {
     "request {id} is not in flight: it was given up or answered before, or is another session's"
 )]
 pub struct StaleRequest {
-    id: RequestId,
+    pub(super) id: RequestId,
 }
 
 impl StaleRequest {
-    pub(super) fn new(id: RequestId) -> Self {
-        Self { id }
-    }
-
     /// Returns the id that was given.
     #[must_use]
     pub fn id(&self) -> RequestId {
@@ -164,37 +157,28 @@ pub enum RenewError {
 
 /// Why a driver requests no token by itself. It is for the caller to change that, most often by
 /// [`start`](crate::Driver::start).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Blocked {
     /// There is no login: nothing was started, or it was stopped.
+    #[error("no login: call `start`")]
     NotStarted,
     /// The token was adopted, and there are no credentials to renew it with. It stays in use until it expires.
+    #[error("the token was adopted: start with the next one, or set credentials")]
     NoCredentials,
     /// The credentials were refused for good. A token that they gave before stays in use until it expires.
+    #[error("the credentials were refused: start with new ones")]
     Refused,
     /// The credentials are usable once, and the reply to their request was lost: see
     /// [`Event::CredentialsSpent`](crate::Event::CredentialsSpent).
+    #[error("the credentials are used up: set new ones")]
     Spent,
     /// As many tries failed in a row as the policy allows.
+    #[error("too many tries failed: start again")]
     GaveUp,
     /// The exchange could not build its request.
+    #[error("the exchange built no request: start with another")]
     NoRequest,
-}
-
-impl fmt::Display for Blocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotStarted => "no login: call `start`",
-            Self::NoCredentials => {
-                "the token was adopted: start with the next one, or set credentials"
-            }
-            Self::Refused => "the credentials were refused: start with new ones",
-            Self::Spent => "the credentials are used up: set new ones",
-            Self::GaveUp => "too many tries failed: start again",
-            Self::NoRequest => "the exchange built no request: start with another",
-        })
-    }
 }
 
 /// Why an API request was not authorized, and what to do. The request carries no authorization now, not even

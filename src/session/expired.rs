@@ -1,11 +1,8 @@
 //! The token has certainly expired, and no request is in flight.
 
-use core::fmt;
-
 use super::Session;
 use super::active::Active;
 use super::authenticating::Authenticating;
-use super::core::Core;
 use super::error::{AdoptError, Rejected, SendError};
 use super::request::Outgoing;
 use super::transitions::{Sealed, State, StateName, why};
@@ -14,26 +11,14 @@ use crate::exchange::{Credentials, Grant, Identity};
 use crate::time::Moment;
 
 /// The token has certainly expired, and is wiped; no request is in flight.
-#[derive(Clone)]
-pub struct Expired(pub(super) ());
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Expired;
 
 impl Sealed for Expired {}
 
 impl State for Expired {
     const NAME: StateName = StateName::Expired;
-}
-
-impl fmt::Debug for Expired {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Expired")
-    }
-}
-
-impl Expired {
-    pub(super) fn stop(&self, core: &mut Core) -> Unauthenticated {
-        core.identity = None;
-        core.last.transition(self, why::Stopped, Unauthenticated(()))
-    }
 }
 
 impl Session<Expired> {
@@ -71,6 +56,6 @@ impl Session<Expired> {
 
     /// Ends the login. Needs no network.
     pub fn stop(self) -> Session<Unauthenticated> {
-        self.map_state(Expired::stop)
+        self.end_login()
     }
 }

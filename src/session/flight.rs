@@ -6,18 +6,15 @@ use bytes::Bytes;
 use http::Request;
 
 use super::config::Config;
-use super::core::{Context, Core};
+use super::core::Context;
 use super::error::{AdoptError, SendError};
 use super::request::{Outgoing, RequestId};
-use super::token::{ActiveToken, check_identity};
-use crate::exchange::{
-    Credentials, Denial, Flaw, Grant, Identity, IdentitySource, Reply,
-    check_identity as check_named, jwt,
-};
+use super::token::ActiveToken;
+use crate::exchange::{Credentials, Denial, Flaw, Grant, Identity, IdentitySource, Reply, jwt};
 use crate::time::{Evidence, Lifetime, Stamp, millis};
 
 /// A request that was built and is not sent yet. Sending it calls no exchange.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) credentials: Credentials,
     request: Box<Request<Bytes>>,
@@ -32,7 +29,9 @@ impl Prepared {
         identity: Option<&Identity>,
     ) -> Result<Self, SendError> {
         let exchange = credentials.exchange();
-        check_identity(identity, exchange.identity()).map_err(|_| SendError::OtherIdentity)?;
+        if !Identity::can_match(identity, exchange.identity()) {
+            return Err(SendError::OtherIdentity);
+        }
         Ok(Self {
             request: Box::new(credentials.request()?),
             body_limit: exchange.body_limit(),
@@ -49,7 +48,7 @@ impl Prepared {
 /// A request in flight.
 #[derive(Debug, Clone)]
 pub(crate) struct Flight {
-    number: u64,
+    pub(crate) id: RequestId,
     pub(crate) sent: Stamp,
     /// The credentials that the request was made with.
     pub(crate) credentials: Credentials,
@@ -57,16 +56,21 @@ pub(crate) struct Flight {
     pub(crate) single_use: bool,
 }
 
-/// What a reply led to.
-pub(super) struct Outcome<T> {
-    pub(super) result: T,
+/// The outcome of a reply.
+pub(crate) struct Outcome<T> {
+    pub(crate) result: T,
     /// The credentials that the request was made with.
-    pub(super) credentials: Credentials,
+    pub(crate) credentials: Credentials,
     /// The credentials that take their place.
-    pub(super) successor: Option<Credentials>,
+    pub(crate) successor: Option<Credentials>,
 }
 
 impl<T> Outcome<T> {
+    pub(super) fn map<U>(self, to: impl FnOnce(T) -> U) -> Outcome<U> {
+        let Self { result, credentials, successor } = self;
+        Outcome { result: to(result), credentials, successor }
+    }
+
     /// Returns the result, and the credentials for the next request.
     pub(super) fn into_parts(self) -> (T, Credentials) {
         (self.result, self.successor.unwrap_or(self.credentials))
@@ -78,15 +82,11 @@ impl Flight {
     pub(super) fn send(prepared: Prepared, cx: &mut Context<'_>) -> (Self, Outgoing) {
         let Prepared { credentials, request, body_limit, single_use } = prepared;
         let sent = cx.observe();
-        let number = cx.core.next_request();
+        let id = cx.core.next_request();
         let timeout = cx.config.request_timeout();
-        let times = (timeout, cx.now.since_start().saturating_add(timeout));
-        let outgoing = Outgoing::new(cx.core.request_id(number), request, times, body_limit);
-        (Self { number, sent, credentials, single_use }, outgoing)
-    }
-
-    pub(super) fn id(&self, core: &Core) -> RequestId {
-        core.request_id(self.number)
+        let deadline = cx.now.since_start().saturating_add(timeout);
+        let outgoing = Outgoing { id, request, timeout, deadline, body_limit };
+        (Self { id, sent, credentials, single_use }, outgoing)
     }
 
     /// Returns how many milliseconds are left until the deadline, which counts in the session's own ticks: a
@@ -111,7 +111,8 @@ impl Flight {
             Err(denial) => return (Err(reply.with_its_wait(denial)), None),
         };
         let stated = exchange.identity().or_else(|| current?.exchange().identity());
-        if let Some(Err(flaw)) = stated.map(|stated| check_named(&grant, stated)) {
+        if !Identity::can_match(stated, grant.identity()) {
+            let flaw = Flaw::WrongIdentity { expected: IdentitySource::Credentials };
             return (Err(reply.flawed(flaw)), None);
         }
         let tolerances = cx.config.tolerances(exchange.issuer_writes_date());
@@ -128,7 +129,7 @@ impl Flight {
 /// Returns the successor that a grant brings, unless it states another identity than the login's.
 fn next_credentials(grant: &Grant, known: Option<&Identity>) -> Option<Credentials> {
     let successor = grant.successor()?;
-    check_identity(known, successor.exchange().identity()).is_ok().then(|| successor.clone())
+    Identity::can_match(known, successor.exchange().identity()).then(|| successor.clone())
 }
 
 /// Returns what a grant and its reply say about the token's life.
@@ -153,7 +154,7 @@ pub(super) fn adopt(grant: &Grant, cx: &mut Context<'_>) -> Result<ActiveToken, 
 }
 
 impl From<AdoptError> for Flaw {
-    /// What is wrong with a grant that a reply brings.
+    /// Returns the flaw of a reply whose grant can't be held.
     fn from(error: AdoptError) -> Self {
         match error {
             AdoptError::OtherIdentity => {

@@ -50,31 +50,16 @@ pub enum Step {
     Rejected(Rejection),
 }
 
-impl Input {
-    /// Returns the variant's name.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Authenticate(_) => "Authenticate",
-            Self::Renew(_) => "Renew",
-            Self::Adopt(_) => "Adopt",
-            Self::Reply(..) => "Reply",
-            Self::Failure(..) => "Failure",
-            Self::Advance => "Advance",
-            Self::Stop => "Stop",
-        }
-    }
-}
-
 impl fmt::Debug for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut tuple = f.debug_tuple(self.name());
         match self {
-            Self::Authenticate(credentials) | Self::Renew(credentials) => tuple.field(credentials),
-            Self::Adopt(grant) => tuple.field(grant),
-            Self::Reply(id, reply) => tuple.field(&format_args!("{id}")).field(&Reply::from(reply)),
-            Self::Failure(id, why) => tuple.field(&format_args!("{id}")).field(why),
-            Self::Advance | Self::Stop => &mut tuple,
+            Self::Authenticate(credentials) => write!(f, "Authenticate({credentials:?})"),
+            Self::Renew(credentials) => write!(f, "Renew({credentials:?})"),
+            Self::Adopt(grant) => write!(f, "Adopt({grant:?})"),
+            Self::Reply(id, reply) => write!(f, "Reply({id}, {:?})", Reply::from(reply)),
+            Self::Failure(id, why) => write!(f, "Failure({id}, {why:?})"),
+            Self::Advance => f.write_str("Advance"),
+            Self::Stop => f.write_str("Stop"),
         }
-        .finish()
     }
 }

@@ -1,6 +1,5 @@
 //! A session without its configuration, in any state: what changes, in place.
 
-use core::fmt;
 use core::mem;
 
 use super::active::{Active, Lapsed};
@@ -33,20 +32,9 @@ pub(super) enum AnyState {
     Expired(Expired),
 }
 
-/// What a reply led to.
-pub(crate) struct Received {
-    pub(crate) transition: Transition,
-    /// Why the reply gave no token, if it gave none.
-    pub(crate) denial: Option<Denial>,
-    /// The credentials that the request was made with.
-    pub(crate) credentials: Credentials,
-    /// The credentials that take their place.
-    pub(crate) successor: Option<Credentials>,
-}
-
 impl Machine {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { core: Core::new(seed), state: AnyState::Unauthenticated(Unauthenticated(())) }
+        Self { core: Core::new(seed), state: AnyState::Unauthenticated(Unauthenticated) }
     }
 
     pub(crate) fn state(&self) -> StateName {
@@ -56,10 +44,6 @@ impl Machine {
             AnyState::Active(_) => Active::NAME,
             AnyState::Expired(_) => Expired::NAME,
         }
-    }
-
-    pub(crate) fn last_transition(&self) -> Option<Transition> {
-        self.core.last.get()
     }
 
     pub(crate) fn active(&self) -> Option<&Active> {
@@ -75,7 +59,7 @@ impl Machine {
     }
 
     pub(crate) fn in_flight(&self) -> Option<RequestId> {
-        Some(self.flight()?.id(&self.core))
+        Some(self.flight()?.id)
     }
 
     /// Returns the identity that the next token has to be for, as far as the session knows it.
@@ -118,44 +102,36 @@ impl Machine {
         current: Option<&Credentials>,
         config: &Config,
         now: Moment,
-    ) -> Option<Received> {
-        let (denial, credentials, successor) = if let AnyState::Active(active) = &mut self.state {
-            let flight = active.take_flight(id, &self.core)?;
+    ) -> Option<(Transition, Outcome<Option<Denial>>)> {
+        let outcome = if let AnyState::Active(active) = &mut self.state {
+            let flight = active.take_flight(id)?;
             let cx = &mut Context { core: &mut self.core, config, now };
-            let outcome = active.receive(flight, reply, current, cx);
-            let Outcome { result, credentials, successor } = outcome;
-            (result.err(), credentials, successor)
+            active.receive(flight, reply, current, cx).map(Result::err)
         } else {
             let state = self.take_authenticating(id)?;
             let cx = &mut Context { core: &mut self.core, config, now };
-            let Outcome { result, credentials, successor } = state.receive(reply, current, cx);
-            let (state, denial) = match result {
-                Ok(state) => (AnyState::Active(state), None),
-                Err((state, denial)) => (AnyState::Unauthenticated(state), Some(denial)),
-            };
-            self.state = state;
-            (denial, credentials, successor)
+            state.receive(reply, current, cx).map(|result| {
+                let (state, denial) = match result {
+                    Ok(state) => (AnyState::Active(state), None),
+                    Err((state, denial)) => (AnyState::Unauthenticated(state), Some(denial)),
+                };
+                self.state = state;
+                denial
+            })
         };
-        let transition = self.core.last.get()?;
-        Some(Received { transition, denial, credentials, successor })
+        Some((self.core.last?, outcome))
     }
 
     /// Notes that a request got no reply; `None` if it is not in flight.
-    pub(crate) fn fail(
-        &mut self,
-        id: RequestId,
-        config: &Config,
-        now: Moment,
-    ) -> Option<Transition> {
+    pub(crate) fn fail(&mut self, id: RequestId, now: Moment) -> Option<Transition> {
         if let AnyState::Active(active) = &mut self.state {
-            active.take_flight(id, &self.core)?;
-            active.fail(&mut Context { core: &mut self.core, config, now });
+            active.take_flight(id)?;
+            active.fail(&mut self.core, now);
         } else {
             let state = self.take_authenticating(id)?;
-            let state = state.fail(&mut Context { core: &mut self.core, config, now });
-            self.state = AnyState::Unauthenticated(state);
+            self.state = AnyState::Unauthenticated(state.fail(&mut self.core, now));
         }
-        self.core.last.get()
+        self.core.last
     }
 
     /// Takes a token that was obtained elsewhere; `None` where a first request is in flight.
@@ -170,27 +146,26 @@ impl Machine {
             AnyState::Authenticating(_) => return Ok(None),
             AnyState::Active(active) => {
                 active.replace(grant, cx)?;
-                return Ok(self.core.last.get());
+                return Ok(self.core.last);
             }
             AnyState::Unauthenticated(state) => Active::adopt(state, grant, cx)?,
             AnyState::Expired(state) => Active::adopt(state, grant, cx)?,
         };
         self.state = AnyState::Active(active);
-        Ok(self.core.last.get())
+        Ok(self.core.last)
     }
 
     /// Leaves Active if the token has certainly expired, as of the last reading.
     pub(crate) fn advance(&mut self) -> Option<Transition> {
-        let lifetime = &self.active()?.token.lifetime;
-        if lifetime.validity(self.core.clock.stamp()) != Validity::Expired {
+        let AnyState::Active(active) = &mut self.state else { return None };
+        if active.token.lifetime.validity(self.core.clock.stamp()) != Validity::Expired {
             return None;
         }
-        let AnyState::Active(active) = self.take_state() else { return None };
         self.state = match active.lapse(&mut self.core) {
             Lapsed::Expired(state) => AnyState::Expired(state),
             Lapsed::Reauthenticating(state) => AnyState::Authenticating(state),
         };
-        self.core.last.get()
+        self.core.last
     }
 
     /// Ends the login; `None` if the session was unauthenticated.
@@ -201,41 +176,30 @@ impl Machine {
                 core.identity = None;
                 return None;
             }
-            AnyState::Authenticating(state) => state.stop(core),
-            AnyState::Active(state) => state.stop(core),
-            AnyState::Expired(state) => state.stop(core),
+            AnyState::Authenticating(state) => core.stop(state),
+            AnyState::Active(state) => core.stop(state),
+            AnyState::Expired(state) => core.stop(state),
         };
         self.state = AnyState::Unauthenticated(state);
-        self.core.last.get()
+        self.core.last
     }
 
     /// Ends a request that was announced and never sent, by the transition that the events report. The login goes on.
     pub(crate) fn end_announced(&mut self, transition: Transition) {
         if let AnyState::Expired(_) = self.state {
-            self.state = AnyState::Unauthenticated(Unauthenticated(()));
+            self.state = AnyState::Unauthenticated(Unauthenticated);
         }
-        self.core.last.note(transition);
+        self.core.last = Some(transition);
     }
 
-    /// Leaves Unauthenticated in place of the state.
-    fn take_state(&mut self) -> AnyState {
-        mem::replace(&mut self.state, AnyState::Unauthenticated(Unauthenticated(())))
-    }
-
-    /// Takes the state out if the first request with this id is in flight.
+    /// Takes the state out if the first request with this id is in flight. Leaves Unauthenticated in its place.
     fn take_authenticating(&mut self, id: RequestId) -> Option<Authenticating> {
-        match self.take_state() {
-            AnyState::Authenticating(state) if state.flight.id(&self.core) == id => Some(state),
+        match mem::replace(&mut self.state, AnyState::Unauthenticated(Unauthenticated)) {
+            AnyState::Authenticating(state) if state.flight.id == id => Some(state),
             other => {
                 self.state = other;
                 None
             }
         }
-    }
-}
-
-impl fmt::Debug for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        super::debug(f, &self.state(), &self.core)
     }
 }

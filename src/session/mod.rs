@@ -115,8 +115,8 @@ pub use transitions::State;
 pub use unauthenticated::Unauthenticated;
 
 pub(crate) use authorization::authorize;
-pub(crate) use flight::Prepared;
-pub(crate) use machine::{Machine, Received};
+pub(crate) use flight::{Outcome, Prepared};
+pub(crate) use machine::Machine;
 pub(crate) use token::ActiveToken;
 
 /// A session in state `S`. See the [module](crate::session) for the states and a walk through them.
@@ -143,7 +143,7 @@ impl<S: State> Session<S> {
     /// Returns the last transition, which tells why the session is in this state; `None` for a new one.
     #[must_use]
     pub fn last_transition(&self) -> Option<Transition> {
-        self.core.last.get()
+        self.core.last
     }
 
     /// Returns the configuration.
@@ -152,9 +152,9 @@ impl<S: State> Session<S> {
         &self.config
     }
 
-    /// Changes the state by a transition that can't fail.
-    fn map_state<T: State>(mut self, transition: impl FnOnce(&S, &mut Core) -> T) -> Session<T> {
-        let state = transition(&self.state, &mut self.core);
+    /// Ends the login.
+    fn end_login(mut self) -> Session<Unauthenticated> {
+        let state = self.core.stop(&self.state);
         Session { config: self.config, core: self.core, state }
     }
 
@@ -166,7 +166,7 @@ impl<S: State> Session<S> {
     ) -> Result<(Session<Authenticating>, Outgoing), Rejected<S, SendError>> {
         let prepared = match Prepared::new(credentials, self.core.identity.as_ref()) {
             Ok(prepared) => prepared,
-            Err(reason) => return Err(Rejected::new(self, reason)),
+            Err(reason) => return Err(Rejected { session: self, reason }),
         };
         let Self { config, mut core, state } = self;
         let cx = &mut Context { core: &mut core, config: &config, now };
@@ -183,7 +183,7 @@ impl<S: State> Session<S> {
         let cx = &mut Context { core: &mut core, config: &config, now };
         match Active::adopt(&state, grant, cx) {
             Ok(state) => Ok(Session { config, core, state }),
-            Err(reason) => Err(Rejected::new(Session { config, core, state }, reason)),
+            Err(reason) => Err(Rejected { session: Session { config, core, state }, reason }),
         }
     }
 }
@@ -198,7 +198,7 @@ impl<S: State> fmt::Debug for Session<S> {
 fn debug(f: &mut fmt::Formatter<'_>, state: &dyn fmt::Debug, core: &Core) -> fmt::Result {
     f.debug_struct("Session")
         .field("state", state)
-        .field("cause", &core.last.get().map(|transition| transition.cause))
+        .field("cause", &core.last.map(|transition| transition.cause))
         .field("generations", &core.generations())
         .finish_non_exhaustive()
 }

@@ -43,25 +43,14 @@ impl fmt::Display for RequestId {
 /// followed: they would take the credentials along.
 #[must_use = "a request that is not sent leaves the session waiting for its reply"]
 pub struct Outgoing {
-    id: RequestId,
-    request: Box<Request<Bytes>>,
-    timeout: Duration,
-    deadline: Duration,
-    body_limit: usize,
+    pub(super) id: RequestId,
+    pub(super) request: Box<Request<Bytes>>,
+    pub(super) timeout: Duration,
+    pub(super) deadline: Duration,
+    pub(super) body_limit: usize,
 }
 
 impl Outgoing {
-    /// `times` are the time-out and the deadline.
-    pub(super) fn new(
-        id: RequestId,
-        request: Box<Request<Bytes>>,
-        times: (Duration, Duration),
-        body_limit: usize,
-    ) -> Self {
-        let (timeout, deadline) = times;
-        Self { id, request, timeout, deadline, body_limit }
-    }
-
     /// The id under which the reply or the failure is reported.
     #[must_use]
     pub fn id(&self) -> RequestId {
@@ -74,31 +63,31 @@ impl Outgoing {
         &self.request
     }
 
-    /// The request, to be sent.
+    /// Returns the request, to be sent.
     #[must_use]
     pub fn into_request(self) -> Request<Bytes> {
         *self.request
     }
 
-    /// What a driver needs: the id to report under, the request to send, and how long to wait.
+    /// Returns what it takes to send it: the id to report under, the request, and how long to wait for the reply.
     #[must_use]
     pub fn into_parts(self) -> (RequestId, Request<Bytes>, Duration) {
         (self.id, *self.request, self.timeout)
     }
 
-    /// How long to wait for the whole reply.
+    /// Returns how long to wait for the whole reply.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// When to give up, on the clock that [`Moment::since_start`](crate::Moment::since_start) counts.
+    /// Returns when to give up, on the clock that [`Moment::since_start`](crate::Moment::since_start) counts.
     #[must_use]
     pub fn deadline(&self) -> Duration {
         self.deadline
     }
 
-    /// The most bytes of the reply's body that are parsed, whatever its status. A client may stop reading
+    /// Returns how many bytes of the reply's body are parsed at most, whatever its status. A client may stop reading
     /// once it has one more: a reply that is too large is
     /// [malformed](crate::exchange::Flaw::TooLarge), whatever follows.
     #[must_use]
@@ -126,7 +115,7 @@ impl PartialEq for Outgoing {
 impl Eq for Outgoing {}
 
 impl fmt::Display for Outgoing {
-    /// Method and URI, without what stands in the query: a line for a log.
+    /// Shows method and URI, without what stands in the query: a line for a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.request.method(), Redacted(self.request.uri()))
     }
@@ -176,8 +165,13 @@ mod tests {
         let request =
             Request::post("https://a.example/").header("x", "1").body(Bytes::from("b")).unwrap();
         let second = Duration::from_secs(1);
-        let mut outgoing =
-            Outgoing::new(RequestId::new(1, 1), Box::new(request), (second, second), 9);
+        let mut outgoing = Outgoing {
+            id: RequestId::new(1, 1),
+            request: Box::new(request),
+            timeout: second,
+            deadline: second,
+            body_limit: 9,
+        };
         edit(&mut outgoing);
         outgoing
     }

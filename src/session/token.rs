@@ -6,7 +6,7 @@ use super::error::AdoptError;
 use super::generation::Generation;
 use crate::exchange::{Grant, Identity, Scopes};
 use crate::secret::SessionToken;
-use crate::time::{Lifetime, Remaining, Stamp, Validity};
+use crate::time::{Lifetime, Stamp, Validity};
 
 /// A token in use.
 #[derive(Debug, Clone)]
@@ -23,15 +23,16 @@ impl ActiveToken {
     /// Holds a grant whose token lives for `lifetime`, for a login that asked for the identity `stated`.
     ///
     /// # Errors
-    /// The identity is another one, the token has certainly expired, or it is too long behind the scheme that
-    /// is configured. Nothing changed.
+    /// The identity is another one, or the token has certainly expired. Nothing changed.
     pub(super) fn hold(
         grant: &Grant,
         stated: Option<&Identity>,
         lifetime: Lifetime,
         Context { core, config, .. }: &mut Context<'_>,
     ) -> Result<Self, AdoptError> {
-        check_identity(core.identity.as_ref(), grant.identity())?;
+        if !Identity::can_match(core.identity.as_ref(), grant.identity()) {
+            return Err(AdoptError::OtherIdentity);
+        }
         let now = core.clock.stamp();
         if lifetime.validity(now) == Validity::Expired {
             return Err(AdoptError::Expired);
@@ -55,10 +56,6 @@ impl ActiveToken {
         self.token.expose() == grant.token().expose()
     }
 
-    pub(crate) fn remaining(&self, at: Stamp) -> Remaining {
-        self.lifetime.remaining(at)
-    }
-
     /// Returns in how many milliseconds renewal is due.
     pub(crate) fn renewal_due_in(&self, at: Stamp) -> u64 {
         self.lifetime.until_at_least(self.margin, at)
@@ -74,23 +71,13 @@ impl ActiveToken {
     ) -> u64 {
         let Some(limit) = limit else { return self.renewal_due_in(at) };
         let shortened = self.lifetime.shortened(limit);
-        let margin = config.margin(shortened.scheduled_at_receipt(), seed, self.generation);
+        let margin =
+            config.margin(shortened.scheduled_at(shortened.received), seed, self.generation);
         shortened.until_at_least(margin, at)
     }
 
     /// Returns the age, in milliseconds, at which the token is scheduled to die by what is stated.
     pub(crate) fn stated_age(&self) -> u64 {
-        u64::try_from(self.lifetime.scheduled()).unwrap_or(0)
-    }
-}
-
-/// Checks an identity that is named against the one that is known.
-pub(super) fn check_identity(
-    known: Option<&Identity>,
-    named: Option<&Identity>,
-) -> Result<(), AdoptError> {
-    match (known, named) {
-        (Some(known), Some(named)) if known != named => Err(AdoptError::OtherIdentity),
-        _ => Ok(()),
+        u64::try_from(self.lifetime.scheduled).unwrap_or(0)
     }
 }

@@ -188,36 +188,13 @@ pub trait State: Sealed {
     const NAME: StateName;
 }
 
-/// The last transition of a session.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct LastTransition(Option<Transition>);
-
-impl LastTransition {
-    /// Notes the transition from one state to another, and returns the other. The table has to have a row for it,
-    /// or this does not compile.
-    pub(super) fn transition<From: State, Because: Why, To: State>(
-        &mut self,
-        _: &From,
-        _: Because,
-        to: To,
-    ) -> To {
-        self.0 = Some(const { require(From::NAME, Because::CAUSE, To::NAME) });
-        to
-    }
-
-    /// Notes a transition that leaves the session in its state.
-    pub(super) fn transition_in_place<S: State, Because: Why>(&mut self, _: &S, _: Because) {
-        self.0 = Some(const { require(S::NAME, Because::CAUSE, S::NAME) });
-    }
-
-    /// Notes a row of the table by which the state was left in another way.
-    pub(super) fn note(&mut self, row: Transition) {
-        self.0 = Some(row);
-    }
-
-    pub(super) fn get(self) -> Option<Transition> {
-        self.0
-    }
+/// Returns the row that leads from one state to another. Without such a row, this does not compile.
+pub(super) fn between<From: State, Because: Why, To: State>(
+    _: &From,
+    _: Because,
+    _: &To,
+) -> Transition {
+    const { require(From::NAME, Because::CAUSE, To::NAME) }
 }
 
 /// Returns the row that leads from one state to another for a cause. Evaluated while compiling: without such

@@ -1,6 +1,5 @@
 //! No token, and no request in flight.
 
-use core::fmt;
 use std::sync::Arc;
 
 use super::Session;
@@ -15,19 +14,14 @@ use crate::exchange::{Credentials, Grant, Identity};
 use crate::time::Moment;
 
 /// No token, and no request in flight: the state in which a session starts and ends.
-#[derive(Clone)]
-pub struct Unauthenticated(pub(super) ());
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Unauthenticated;
 
 impl Sealed for Unauthenticated {}
 
 impl State for Unauthenticated {
     const NAME: StateName = StateName::Unauthenticated;
-}
-
-impl fmt::Debug for Unauthenticated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Unauthenticated")
-    }
 }
 
 impl Session<Unauthenticated> {
@@ -48,7 +42,7 @@ impl Session<Unauthenticated> {
     /// place, one user's reply would be accepted as another's. Their renewals and retries also fall
     /// together.
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
-        Self { config, core: Core::new(seed), state: Unauthenticated(()) }
+        Self { config, core: Core::new(seed), state: Unauthenticated }
     }
 
     /// Requests a token. Send the [`Outgoing`], and report its reply or its failure to the session.

@@ -24,29 +24,31 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Returns this clock after one more reading.
-    pub(crate) fn advanced(self, now: Moment) -> Self {
+    /// Takes one more reading.
+    pub(crate) fn advance(&mut self, now: Moment) {
         if now == self.last {
-            return self;
+            return;
         }
         // A monotonic clock that went back adds nothing and re-bases.
-        let dm = now.mono_millis().saturating_sub(self.last.mono_millis()).min(LEAP.unsigned_abs());
+        let dm = now.mono.saturating_sub(self.last.mono).min(LEAP.unsigned_abs());
         let dw = now.wall_millis().saturating_sub(self.last.wall_millis());
-        let mut next = Self {
-            last: now,
-            ticks: self.ticks.saturating_add(dm),
-            drift: self.drift.saturating_add(dw.saturating_sub_unsigned(dm)),
-            jumps: self.jumps,
-        };
-        if next.drift > DRIFT {
+        self.last = now;
+        self.ticks = self.ticks.saturating_add(dm);
+        self.drift = self.drift.saturating_add(dw.saturating_sub_unsigned(dm));
+        if self.drift > DRIFT {
             // Sleep, or a wall clock set forward: either way this much may have passed.
-            next.jumps = next.jumps.saturating_add(next.drift.min(LEAP));
-            next.drift = 0;
-        } else if next.drift < -DRIFT {
+            self.jumps = self.jumps.saturating_add(self.drift.min(LEAP));
+            self.drift = 0;
+        } else if self.drift < -DRIFT {
             // A wall clock set back takes nothing away from what was banked.
-            next.drift = 0;
+            self.drift = 0;
         }
-        next
+    }
+
+    /// Returns this clock after one more reading.
+    pub(crate) fn advanced(mut self, now: Moment) -> Self {
+        self.advance(now);
+        self
     }
 
     /// Returns the elapsed time as of the last reading.

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::moment::{Moment, millis};
+use super::moment::{Moment, millis, signed};
 use super::timestamp::ExpiresAt;
 
 /// A `Date` is cut to the second (RFC 9110, section 5.6.7), so up to this many milliseconds of it had passed
@@ -13,7 +13,7 @@ const SECOND: i64 = 1_000;
 /// Beyond it the wall clock is the likelier error (many devices start in 1970). Chosen by this project.
 pub(super) const LONGEST_BY_WALL: i64 = 366 * 24 * 3_600 * 1_000;
 
-/// What a grant and its reply say about time.
+/// The statements of a grant and its reply about time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evidence {
     /// When the token expires, by the issuer's clock.
@@ -74,7 +74,7 @@ impl Evidence {
     }
 }
 
-/// How far clocks and statements are trusted, in milliseconds.
+/// The trust in clocks and statements, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tolerances {
     skew: i64,
@@ -126,10 +126,6 @@ impl Bounds {
             scheduled: least(self.scheduled, other.scheduled),
         }
     }
-}
-
-pub(super) fn signed(millis: u64) -> i64 {
-    i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
 /// Evidence of one statement after another, as tests like to make it.

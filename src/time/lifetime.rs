@@ -1,11 +1,11 @@
 //! How long a token still lives, as an interval that contains the true time.
 
 use super::clock::{DRIFT, Stamp};
-use super::evidence::{Bounds, Evidence, Tolerances, signed};
-use super::moment::Moment;
+use super::evidence::{Bounds, Evidence, Tolerances};
+use super::moment::{Moment, signed};
 
-/// What the formula allows for drift that [`Clock`](super::Clock) has not banked yet, in milliseconds.
-const UNBANKED: i64 = 1_000;
+/// The most sleep that a wall clock which stands behind can hide, in milliseconds: as far as it may drift.
+const UNBANKED: i64 = DRIFT;
 
 /// The remaining lifetime of one token, fixed when its grant was read. The formula is the
 /// [module](crate::time#the-remaining-lifetime)'s.
@@ -18,7 +18,7 @@ pub(crate) struct Lifetime {
     /// `hi` likewise; `None` where no end is known.
     at_most: Option<i64>,
     /// What the schedule counts from.
-    scheduled: i64,
+    pub(crate) scheduled: i64,
     /// Before this tick the token is Valid, as long as the wall clock runs ahead by no more than it may drift.
     valid_until: u64,
     /// From this tick on, `hi` is 0 or less; `u64::MAX` where no end is known.
@@ -71,11 +71,6 @@ impl Lifetime {
             .saturating_add(UNBANKED)
     }
 
-    /// Returns the bound that the schedule counts from, in milliseconds, before any time is counted.
-    pub(crate) const fn scheduled(&self) -> i64 {
-        self.scheduled
-    }
-
     /// Returns what is left of [`scheduled`](Self::scheduled) at `at`, in milliseconds, counted as `lo` is.
     pub(crate) fn scheduled_at(&self, at: Stamp) -> i64 {
         self.scheduled.saturating_sub(self.passed_at_most(at))
@@ -91,11 +86,6 @@ impl Lifetime {
     /// Returns this lifetime with a schedule that counts from no more than `limit` milliseconds.
     pub(crate) fn shortened(self, limit: u64) -> Self {
         Self { scheduled: self.scheduled.min(signed(limit)), ..self }
-    }
-
-    /// Returns what the schedule had left when the reply came in, in milliseconds.
-    pub(crate) fn scheduled_at_receipt(&self) -> i64 {
-        self.scheduled_at(self.received)
     }
 
     /// Returns how many milliseconds of monotonic time there are from `at` until the bound that the
@@ -331,7 +321,7 @@ mod tests {
         assert_eq!(age(101_200, 61_200), 61_200, "a minute of sleep");
         assert_eq!(age(101_200, -999_999), 1_200, "a wall clock set back");
         assert_eq!(lifetime.age_at(Clock::default().stamp()), 0, "before it was sent");
-        assert_eq!(lifetime.scheduled(), 900_000);
+        assert_eq!(lifetime.scheduled, 900_000);
     }
 
     #[test]
@@ -341,7 +331,7 @@ mod tests {
         let at = received.stamp();
         for (limit, scheduled) in [(60_000, 58_800), (1_000_000, 597_300), (u64::MAX, 597_300)] {
             let shortened = stated.shortened(limit);
-            assert_eq!(shortened.scheduled_at_receipt(), scheduled, "{limit}");
+            assert_eq!(shortened.scheduled_at(shortened.received), scheduled, "{limit}");
             assert_eq!(shortened.remaining(at), stated.remaining(at), "{limit}");
         }
     }

@@ -22,7 +22,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Moment {
-    mono: u64,
+    pub(super) mono: u64,
     wall: i64,
 }
 
@@ -34,10 +34,8 @@ impl Moment {
     #[must_use]
     pub fn new(since_start: Duration, wall: SystemTime) -> Self {
         let wall = match wall.duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => {
-                i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX).saturating_neg()
-            }
+            Ok(after) => signed(millis(after)),
+            Err(before) => signed(millis(before.duration())).saturating_neg(),
         };
         Self { mono: millis(since_start), wall }
     }
@@ -75,16 +73,16 @@ impl Moment {
     pub const fn wall_millis(self) -> i64 {
         self.wall
     }
-
-    pub(super) const fn mono_millis(self) -> u64 {
-        self.mono
-    }
 }
 
 /// Returns a duration in whole milliseconds, saturating.
 pub(crate) fn millis(duration: Duration) -> u64 {
     let seconds = duration.as_secs().saturating_mul(1_000);
     seconds.saturating_add(duration.subsec_millis().into())
+}
+
+pub(super) fn signed(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

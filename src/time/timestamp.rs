@@ -16,7 +16,7 @@ const LAST: i64 = 253_402_300_799_999;
 /// The instant at which a token expires: the `expiresAt` of a reply, read as RFC 3339 (wire facts, N: "a string of
 /// no stated format").
 ///
-/// Accepted is exactly the format of RFC 3339, section 5.6: `T` and `Z` in either case, any fraction (cut to the
+/// Accepted is exactly the format of RFC 3339, section 5.6, in up to 64 bytes: `T` and `Z` in either case, any fraction (cut to the
 /// millisecond), any offset below 24 hours. Not accepted are a space for the `T`, a comma in the fraction, an offset
 /// without its minutes or colon, the basic format of ISO 8601, a year of more than four digits, and the name of a
 /// time zone after it (RFC 9557).

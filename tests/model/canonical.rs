@@ -26,6 +26,8 @@ use crate::time::{Moment, Stamp, Validity};
 pub(crate) struct Canonical {
     session: CanonicalSession,
     login: CanonicalLogin,
+    /// The token that is to be adopted.
+    pending: Option<Known>,
     online: bool,
     budget: Budget,
     retry_after: Waits,
@@ -70,16 +72,13 @@ struct CanonicalToken {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum CanonicalLogin {
     None,
-    /// The token that is to be adopted.
-    Pending(Known),
-    /// The token in use, if there is one.
+    /// The token in use, if there is one, unless another is to be adopted.
     Adopted(Option<Known>),
     Renewable {
         credentials: Name,
         given: Option<Name>,
         /// Whether it was looked up where requests go, and found.
         looked_up: Option<Lookup>,
-        pending: Option<Known>,
         blocked: Option<Blocked>,
         spent_emitted: bool,
     },
@@ -108,7 +107,12 @@ impl Canonical {
         let age = age.map(|age| age.millis.min(oldest(&learned, policy, age.stated)));
         Self {
             session: CanonicalSession::of(driver, fixtures, now),
-            login: canonical_login(&local.login, active, fixtures),
+            login: canonical_login(
+                &local.login,
+                active.filter(|_| local.pending.is_none()),
+                fixtures,
+            ),
+            pending: local.pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
             online: local.online,
             budget: relative_budget(local.budget, policy, ticks),
             retry_after: relative_retry_after(&local.retry_after, ticks),
@@ -183,19 +187,17 @@ impl CanonicalToken {
 fn canonical_login(login: &Login, active: Option<&Active>, fixtures: &Fixtures) -> CanonicalLogin {
     match login {
         Login::None => CanonicalLogin::None,
-        Login::Token(Some(grant)) => CanonicalLogin::Pending(fixtures.name_of_grant(grant)),
-        Login::Token(None) => {
+        Login::Token => {
             CanonicalLogin::Adopted(active.and_then(|active| fixtures.name_of_token(active)))
         }
         Login::Renewable(login) => {
-            let Renewable { credentials, given, endpoint, pending, blocked, spent_emitted } = login;
+            let Renewable { credentials, given, endpoint, blocked, spent_emitted } = login;
             // Only an exchange that panics makes a difference.
             let panics = credentials.exchange().endpoint().is_none();
             CanonicalLogin::Renewable {
                 credentials: fixtures.name(credentials),
                 given: given.as_ref().map(|given| fixtures.name(given)),
                 looked_up: panics.then_some(*endpoint),
-                pending: pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
                 blocked: *blocked,
                 spent_emitted: *spent_emitted,
             }

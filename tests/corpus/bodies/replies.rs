@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::header::{AGE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Request, Response, StatusCode, Uri};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use videokit_session::driver::{Drive, Policy};
@@ -267,10 +267,12 @@ fn expected(asked: Asked, response: &Response<Bytes>) -> Option<Option<(String, 
     if text.matches(['{', '[']).count() > 32 {
         return None;
     }
-    let Ok(members) = serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)) else {
-        return Some(None);
-    };
-    granted(asked, &members)
+    let json = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Names as bytes may have control characters, and JSON may not.
+    match (serde_json::from_str::<IgnoredAny>(json), serde_json::from_str(json)) {
+        (Ok(_), Ok(members)) => granted(asked, &members),
+        _ => Some(None),
+    }
 }
 
 #[expect(clippy::option_option, reason = "what is unclear is not what is denied")]
@@ -320,11 +322,11 @@ fn truthy(value: &Value) -> bool {
 }
 
 /// The members of an object, doubles included.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
+struct Members<'a>(Vec<(Name, &'a RawValue)>);
 
 impl<'a> Members<'a> {
     fn named(&self, name: &str) -> impl Iterator<Item = &'a RawValue> {
-        self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| *value)
+        self.0.iter().filter(move |(found, _)| found.0 == name.as_bytes()).map(|(_, value)| *value)
     }
 }
 
@@ -349,5 +351,28 @@ impl<'de> Deserialize<'de> for Members<'de> {
         }
 
         json.deserialize_map(Object)
+    }
+}
+
+/// A member's name, which may have half a surrogate pair.
+struct Name(Vec<u8>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        struct Bytes;
+
+        impl Visitor<'_> for Bytes {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Name, E> {
+                Ok(Name(name.to_owned()))
+            }
+        }
+
+        json.deserialize_bytes(Bytes)
     }
 }

@@ -2,6 +2,5 @@
 include!("states.in");
 
 fn main() {
-    let mut last = LastTransition::default();
-    let _active = last.transition::<Authenticating, _, _>(&Unauthenticated, why::Granted, Active);
+    let _row = between::<Authenticating, _, _>(&Unauthenticated, why::Granted, &Active);
 }

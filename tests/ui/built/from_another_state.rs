@@ -2,6 +2,5 @@
 include!("states.in");
 
 fn main() {
-    let mut last = LastTransition::default();
-    let _active = last.transition(&Unauthenticated, why::Granted, Active);
+    let _row = between(&Unauthenticated, why::Granted, &Active);
 }

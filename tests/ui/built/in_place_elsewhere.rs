@@ -2,6 +2,5 @@
 include!("states.in");
 
 fn main() {
-    let mut last = LastTransition::default();
-    last.transition_in_place(&Expired, why::RenewalSent);
+    let _row = between(&Expired, why::RenewalSent, &Expired);
 }

@@ -2,6 +2,5 @@
 include!("states.in");
 
 fn main() {
-    let mut last = LastTransition::default();
-    let _active = last.transition(&Expired, why::Renewed, Active);
+    let _row = between(&Expired, why::Renewed, &Active);
 }

@@ -2,6 +2,5 @@
 include!("states.in");
 
 fn main() {
-    let mut last = LastTransition::default();
-    let _expired = last.transition(&Authenticating, why::Denied, Expired);
+    let _row = between(&Authenticating, why::Denied, &Expired);
 }

@@ -83,7 +83,7 @@ fn an_exchange_that_has_no_request_now_may_have_one_later() {
     custom.broken.store(true, Ordering::Relaxed);
     assert_eq!(session.renew(&credentials, START).unwrap_err(), broken);
     assert_eq!(session.in_flight(), None);
-    let late = START.after(std::time::Duration::from_secs(1_200));
+    let late = START.after(Duration::from_secs(1_200));
     let Advance::Lapsed(session) = session.advance(late) else { panic!("ten minutes are over") };
     let (session, reason) = session.authenticate(&credentials, late).unwrap_err().into_parts();
     assert_eq!(reason, broken);

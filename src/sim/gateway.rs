@@ -245,8 +245,10 @@ impl Gateway {
         Some(self.issued.get(token)?.expires_at)
     }
 
-    /// The token that was made last, unless it was revoked, and when it expires.
-    pub(super) fn newest(&self) -> Option<(&str, i64)> {
+    /// Returns the token that was made last, unless it was revoked, and when it expires, as
+    /// [`expires_at`](Self::expires_at) does.
+    #[must_use]
+    pub fn newest(&self) -> Option<(&str, i64)> {
         let token = self.newest.as_deref()?;
         Some((token, self.expires_at(token)?))
     }

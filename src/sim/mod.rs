@@ -3,38 +3,28 @@
 //!
 //! [`Gateway`] takes requests and answers them, on a clock that is passed in. Put it behind any server,
 //! or behind none. [`Fault`]s are values that it can be put under, and a [`FaultPlan`] is a list of them
-//! that can be written down. [`World`] plays whole days of apps, devices, a network and a gateway on
-//! virtual time, and checks every promise of the driver as it goes. [`Step`]s are all that can be done to
-//! one driver, and a [`Harness`] carries them out: with the feature `proptest`, `strategies` makes them for
-//! property tests, and with `arbitrary` fuzzers do. [`conformance`](conformance()) takes a run loop of
-//! yours through everything that may come its way; the chapter [`testing`] is a guide to all of this.
+//! that can be written down. [`Step`]s are all that can be done to one driver, and a [`Harness`] carries them
+//! out: with the feature `proptest`, `strategies` makes them for property tests, and with `arbitrary` fuzzers
+//! do. [`conformance`](conformance()) takes a run loop of yours through everything that may come its way; the
+//! chapter [`testing`] is a guide to all of this.
 
 mod ask;
-mod chance;
-mod client;
 pub mod conformance;
-mod device;
 mod fault;
 mod faulty;
 mod gateway;
 mod harness;
-mod invariant_checker;
 mod plan;
-mod play;
-mod report;
 mod step;
 #[cfg(feature = "proptest")]
 pub mod strategies;
-mod world;
 
 pub use conformance::conformance;
 pub use fault::Fault;
 pub use gateway::{Counts, DelayedResponse, Gateway};
 pub use harness::{Harness, Seen, Sent};
 pub use plan::{FaultPlan, Incident, OutOfRange, PlanError};
-pub use report::{Broken, Promise, Report};
 pub use step::{Answer, Login, SECRET, Step, To};
-pub use world::World;
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}

@@ -22,7 +22,7 @@ pub(super) const LONGEST: u64 = 366 * 86_400_000;
 #[error("`{field}`: expected 0 to {LONGEST} (366 days), found {found_ms}")]
 #[non_exhaustive]
 pub struct OutOfRange {
-    /// The name of the field or the argument.
+    /// The name of the field.
     pub field: &'static str,
     /// What it was, in milliseconds.
     pub found_ms: u64,

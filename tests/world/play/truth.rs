@@ -1,19 +1,19 @@
 //! The true clock, which no driver sees.
 
-use crate::sim::client::End;
-use crate::sim::invariant_checker::Verdict;
-use crate::sim::report::Promise;
-use crate::time::{Remaining, Validity};
+use crate::client::End;
+use crate::invariant_checker::Verdict;
+use crate::report::Promise;
+use videokit_session::time::{Remaining, Validity};
 
 use super::{Play, ROUNDING, STILL_UNSURE, T0, What};
 
 impl Play {
-    pub(super) fn date(&self) -> i64 {
+    pub(crate) fn date(&self) -> i64 {
         T0.saturating_add_unsigned(self.now)
     }
 
     /// A token was called Valid: its true end has to be in the future.
-    pub(super) fn is_truly_valid(&mut self, app: usize, validity: Validity) -> Verdict {
+    pub(crate) fn is_truly_valid(&mut self, app: usize, validity: Validity) -> Verdict {
         let client = &self.apps[app].client;
         self.report.saw(match validity {
             Validity::Valid => "served Valid",
@@ -44,7 +44,7 @@ impl Play {
 
     /// Plans a look at the token for the moment at which it is Valid for the last time, as far as can be
     /// told now: a driver that is wrong about its end is wrong there first.
-    pub(super) fn plan_probe(&mut self, app: usize) {
+    pub(crate) fn plan_probe(&mut self, app: usize) {
         let client = &mut self.apps[app].client;
         let left = client.driver.remaining(client.last_now).map_or(0, Remaining::at_least_millis);
         let Ok(left @ 1..=120_000) = u64::try_from(left) else { return };
@@ -55,7 +55,7 @@ impl Play {
         }
     }
 
-    pub(super) fn probe(&mut self, app: usize) -> Verdict {
+    pub(crate) fn probe(&mut self, app: usize) -> Verdict {
         let _ = self.read(app);
         if let Some((_, _, validity)) = self.apps[app].client.token() {
             self.is_truly_valid(app, validity)?;
@@ -64,7 +64,7 @@ impl Play {
     }
 
     /// A token that has just been granted is for whom the login's tokens are.
-    pub(super) fn is_for_the_same(&mut self, app: usize) -> Verdict {
+    pub(crate) fn is_for_the_same(&mut self, app: usize) -> Verdict {
         let client = &mut self.apps[app].client;
         let held = client.held.as_deref();
         let Some(identity) = held.and_then(|held| self.gateway.identity_of(held)) else {
@@ -79,7 +79,7 @@ impl Play {
     }
 
     /// A token was called Expired: its true end has to be in the past.
-    pub(super) fn has_truly_expired(&mut self, app: usize) -> Verdict {
+    pub(crate) fn has_truly_expired(&mut self, app: usize) -> Verdict {
         let Some(truth) = self.apps[app].client.truth() else { return Ok(()) };
         if truth.excused {
             return Ok(());

@@ -2,42 +2,35 @@
 
 use core::time::Duration;
 
-use super::chance::{Chance, mixed_plan, sharp_plan};
-use super::plan::{FaultPlan, OutOfRange, in_range};
-use super::play::Play;
-use super::report::{Broken, Report};
-use crate::driver::Policy;
-use crate::time::millis;
+use crate::chance::{Chance, mixed_plan, sharp_plan};
+use crate::millis;
+use crate::play::Play;
+use crate::report::{Broken, Report};
+use videokit_session::driver::Policy;
+use videokit_session::sim::FaultPlan;
 
 /// Any number of apps, one gateway, and everything that goes wrong between them, on virtual time.
 ///
 /// What happens follows from the seed and the [`FaultPlan`] alone. While it runs, each driver is watched
 /// from outside: every promise that it makes is checked, and time is held against the true clock, which
 /// no driver sees.
-///
-/// ```
-/// use videokit_session::sim::World;
-///
-/// let report = World::day(17).run().unwrap_or_else(|broken| panic!("{broken}"));
-/// assert!(report.count("cause Granted") > 0);
-/// ```
 #[derive(Debug, Clone)]
-pub struct World {
-    pub(super) seed: u64,
-    pub(super) plan: FaultPlan,
-    pub(super) lasts: u64,
-    pub(super) apps: usize,
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) plan: FaultPlan,
+    pub(crate) lasts: u64,
+    pub(crate) apps: usize,
     /// Whether clocks are as wrong as they may be.
-    pub(super) sharp: bool,
+    pub(crate) sharp: bool,
     /// What the drivers keep to. They are held to the default one, whatever this is.
-    pub(super) policy: Policy,
+    pub(crate) policy: Policy,
 }
 
 impl World {
     /// A day of one to three apps, with a mix of faults that the seed makes. On one day in four everything
-    /// that the [contract of time](crate::time) allows for comes together instead.
+    /// that the [contract of time](videokit_session::time) allows for comes together instead.
     #[must_use]
-    pub fn day(seed: u64) -> Self {
+    pub(crate) fn day(seed: u64) -> Self {
         let lasts = 24 * 3_600_000;
         let mut chance = Chance::new(seed);
         let apps = usize::try_from(chance.below(3)).unwrap_or(0).saturating_add(1);
@@ -48,28 +41,20 @@ impl World {
     }
 
     /// A world in which nothing goes wrong but what is planned here.
-    ///
-    /// # Errors
-    /// [`OutOfRange`] if it `lasts` for more than 366 days.
-    pub fn new(
-        seed: u64,
-        apps: usize,
-        lasts: Duration,
-        plan: FaultPlan,
-    ) -> Result<Self, OutOfRange> {
-        let lasts = in_range("lasts", millis(lasts))?;
-        Ok(Self { seed, plan, lasts, apps, sharp: false, policy: Policy::default() })
+    pub(crate) fn new(seed: u64, apps: usize, lasts: Duration, plan: FaultPlan) -> Self {
+        let lasts = millis(lasts);
+        Self { seed, plan, lasts, apps, sharp: false, policy: Policy::default() }
     }
 
     /// What is planned to go wrong.
     #[must_use]
-    pub fn plan(&self) -> &FaultPlan {
+    pub(crate) fn plan(&self) -> &FaultPlan {
         &self.plan
     }
 
     /// The same world with another plan.
     #[must_use]
-    pub fn with_plan(&self, plan: FaultPlan) -> Self {
+    pub(crate) fn with_plan(&self, plan: FaultPlan) -> Self {
         Self { plan, ..*self }
     }
 
@@ -78,7 +63,7 @@ impl World {
     ///
     /// # Errors
     /// The first promise that was broken.
-    pub fn run(&self) -> Result<Report, Box<Broken>> {
+    pub(crate) fn run(&self) -> Result<Report, Box<Broken>> {
         Play::new(self).run().map_err(|(promise, what, at_ms, driver)| {
             let (seed, plan) = (self.seed, self.plan.clone());
             Box::new(Broken { promise, what, at_ms, driver, seed, plan })
@@ -87,13 +72,13 @@ impl World {
 
     /// Takes away from the plan what the break doesn't need, as long as it stays broken in the same way.
     #[must_use]
-    pub fn shortest(&self, broken: &Broken) -> Box<Broken> {
-        let mut best = Box::new(broken.clone());
+    pub(crate) fn shortest(&self, broken: &Broken) -> Broken {
+        let mut best = broken.clone();
         let mut index = 0;
         while index < best.plan.incidents().len() {
             let shorter = best.plan.without(index);
             match self.with_plan(shorter).run() {
-                Err(still) if still.promise == best.promise => best = still,
+                Err(still) if still.promise == best.promise => best = *still,
                 _ => index = index.saturating_add(1),
             }
         }

@@ -1,38 +1,44 @@
 //! Chance, from a seed.
 
-use super::fault::Fault;
-use super::plan::{FaultPlan, Incident};
-use crate::rng::mix;
+use videokit_session::sim::{Fault, FaultPlan, Incident};
+
+/// The finalizer of `SplitMix64`: spreads seeds that lie close together.
+pub(crate) fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
 
 /// A stream of numbers that follow from a seed.
 #[derive(Debug, Clone)]
-pub(super) struct Chance {
+pub(crate) struct Chance {
     seed: u64,
     drawn: u64,
 }
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self { seed: mix(seed), drawn: 0 }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.drawn = self.drawn.wrapping_add(1);
         mix(self.seed ^ mix(self.drawn))
     }
 
     /// From 0 to one less than `end`; 0 if there is no such number.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next().checked_rem(end).unwrap_or(0)
     }
 
     /// From `first` to one less than `end`.
-    pub(super) fn within(&mut self, first: u64, end: u64) -> u64 {
+    pub(crate) fn within(&mut self, first: u64, end: u64) -> u64 {
         first.saturating_add(self.below(end.saturating_sub(first)))
     }
 
     /// From `-most` to `most`.
-    pub(super) fn around(&mut self, most: u32) -> i32 {
+    pub(crate) fn around(&mut self, most: u32) -> i32 {
         let most = i64::from(most);
         let drawn = self.below(most.unsigned_abs().saturating_mul(2).saturating_add(1));
         i32::try_from(i64::try_from(drawn).unwrap_or(0).saturating_sub(most)).unwrap_or(0)
@@ -42,16 +48,16 @@ impl Chance {
         u32::try_from(self.below(end.into())).unwrap_or(0)
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> Option<T> {
-        let index = self.below(u64::try_from(from.len()).unwrap_or(0));
-        from.get(usize::try_from(index).ok()?).copied()
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        let index = self.below(u64::try_from(from.len()).unwrap());
+        from[usize::try_from(index).unwrap()]
     }
 }
 
 /// A day on which everything that the contract of time allows for comes together, and tokens run out: the
 /// servers' clocks are as far apart as they may be, a wall clock falls behind, the device sleeps for as
 /// long, replies are slow, and then there is no network.
-pub(super) fn sharp_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
+pub(crate) fn sharp_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
     let off = if chance.below(2) == 0 { -1_000 } else { 1_000 };
     let date_off = Incident { at_ms: 0, lasts_ms: lasts, fault: Fault::DateOff { ms: off } };
     let set = Incident { at_ms: 0, lasts_ms: 1, fault: Fault::WallSet { ms: -990 } };
@@ -70,29 +76,29 @@ pub(super) fn sharp_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
         fault: Fault::Lost,
     };
     let whole: Vec<_> = [date_off, set, sleep, first].into_iter().chain(outages).collect();
-    FaultPlan::cut(whole)
+    FaultPlan::new(whole).expect("its times are within a day")
 }
 
 /// A day's worth of everything that can go wrong.
-pub(super) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
+pub(crate) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
     let incidents = chance.within(4, 16);
     // Every other one comes in a storm: what goes wrong together goes wrong in its own ways.
     let storm = chance.below(lasts);
     let times = (0..incidents).map(|n| (n % 2 == 0, storm));
-    FaultPlan::cut(
-        times.filter_map(|(in_storm, storm)| incident(chance, lasts, in_storm.then_some(storm))),
-    )
+    let incidents =
+        times.map(|(in_storm, storm)| incident(chance, lasts, in_storm.then_some(storm)));
+    FaultPlan::new(incidents).expect("its times are within a day")
 }
 
-fn incident(chance: &mut Chance, lasts: u64, storm: Option<u64>) -> Option<Incident> {
+fn incident(chance: &mut Chance, lasts: u64, storm: Option<u64>) -> Incident {
     let at_ms = match storm {
         Some(storm) => storm.saturating_add(chance.below(600_000)),
         None => chance.below(lasts),
     };
-    let fault = vary(chance.pick(Fault::KINDS)?, chance);
+    let fault = vary(chance.pick(Fault::KINDS), chance);
     // Mostly seconds and minutes, now and then hours.
-    let most = chance.pick(&[30_000, 300_000, 300_000, 2_000_000, 10_000_000])?;
-    Some(Incident { at_ms, lasts_ms: chance.within(1, most), fault })
+    let most = chance.pick(&[30_000, 300_000, 300_000, 2_000_000, 10_000_000]);
+    Incident { at_ms, lasts_ms: chance.within(1, most), fault }
 }
 
 /// The same kind of fault, with numbers of its own.
@@ -105,16 +111,16 @@ fn vary(fault: Fault, chance: &mut Chance) -> Fault {
             as_date: chance.below(2) == 0,
         },
         Fault::Unavailable { .. } => Fault::Unavailable {
-            status: chance.pick(&[500, 502, 503, 407, 408, 421, 425]).unwrap_or(503),
+            status: chance.pick(&[500, 502, 503, 407, 408, 421, 425]),
             retry_after: (chance.below(4) == 0).then(|| chance.small(600)),
         },
         Fault::DateOff { .. } => {
             // Within the skew of the gateway, of backends, and of nobody.
-            let most = chance.pick(&[1_000, 10_000, 3_600_000]).unwrap_or(1_000);
+            let most = chance.pick(&[1_000, 10_000, 3_600_000]);
             Fault::DateOff { ms: chance.around(most) }
         }
         Fault::WallSet { .. } => {
-            let most = chance.pick(&[900, 60_000, 86_400_000]).unwrap_or(900);
+            let most = chance.pick(&[900, 60_000, 86_400_000]);
             Fault::WallSet { ms: chance.around(most) }
         }
         Fault::MonotonicBack { .. } => Fault::MonotonicBack { ms: chance.small(3_600_000) },

@@ -5,22 +5,23 @@ use std::sync::Arc;
 
 use http::header::{COOKIE, HeaderValue};
 
-use super::device::Device;
-use super::fault::Fault;
-use super::faulty::date_error;
-use super::invariant_checker::InvariantChecker;
-use crate::driver::{Driver, Policy, Start};
-use crate::exchange::{Backend, Credentials, Endpoint, Gateway, Identity};
-use crate::secret::ApiToken;
-use crate::session::{Config, Generation};
-use crate::time::{Moment, Validity};
+use crate::device::Device;
+use crate::invariant_checker::InvariantChecker;
+use videokit_session::driver::{Driver, Policy, Start};
+use videokit_session::exchange::{Backend, Credentials, Endpoint, Gateway, Identity};
+use videokit_session::secret::ApiToken;
+use videokit_session::session::{Config, Generation};
+use videokit_session::sim::{self, Fault};
+use videokit_session::time::{Moment, Validity};
+
+use crate::millis;
 
 /// A token that serves, its number, and how good it is.
-pub(super) type Serving = (String, Generation, Validity);
+pub(crate) type Serving = (String, Generation, Validity);
 
 /// How an app gets its tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(crate) enum Way {
     /// From the gateway, with an API token.
     Gateway,
     /// From the gateway, in the legacy dialect: no expiry is stated.
@@ -35,7 +36,7 @@ pub(super) enum Way {
 
 /// What a token said about its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// Nothing: Valid is an assumption.
     Unstated,
     /// That it was long past, by nothing but a wall clock: it is never Valid, and never Expired.
@@ -46,51 +47,51 @@ pub(super) enum End {
 
 /// What is true of a token, and what the contract of time asks of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Truth {
+pub(crate) struct Truth {
     /// True time, in milliseconds from the start.
-    pub(super) expires_at: i64,
+    pub(crate) expires_at: i64,
     /// Whether anything was beyond what the contract allows when it was made: then it promises nothing.
-    pub(super) excused: bool,
+    pub(crate) excused: bool,
     /// What it said about its end.
-    pub(super) end: End,
+    pub(crate) end: End,
     /// Whether the reply had no `Date`, so that the device's wall clock stood in.
-    pub(super) undated: bool,
+    pub(crate) undated: bool,
     /// How much sleep the device's wall clock could have hidden when the token was asked for.
-    pub(super) set_back: u64,
+    pub(crate) set_back: u64,
 }
 
-pub(super) struct Client {
-    pub(super) driver: Driver,
-    pub(super) device: Device,
-    pub(super) checker: InvariantChecker,
-    pub(super) way: Way,
+pub(crate) struct Client {
+    pub(crate) driver: Driver,
+    pub(crate) device: Device,
+    pub(crate) checker: InvariantChecker,
+    pub(crate) way: Way,
     number: usize,
     user: u32,
     secret: u32,
     /// Counts the waits, so that a timer of an older one can be told from the present one's.
-    pub(super) wait: u64,
-    pub(super) truths: BTreeMap<String, Truth>,
+    pub(crate) wait: u64,
+    pub(crate) truths: BTreeMap<String, Truth>,
     /// The token that was granted last.
-    pub(super) held: Option<String>,
+    pub(crate) held: Option<String>,
     /// The secret that the app has started with last.
-    pub(super) started_with: Option<String>,
+    pub(crate) started_with: Option<String>,
     /// For whom the tokens of this login are: as the first of them said.
-    pub(super) named: Option<String>,
+    pub(crate) named: Option<String>,
     /// When the current token is looked at next, just before it stops being Valid.
-    pub(super) probe_at: Option<u64>,
+    pub(crate) probe_at: Option<u64>,
     /// A token that the app fetched itself, until it is adopted.
-    pub(super) fetched: Option<String>,
+    pub(crate) fetched: Option<String>,
     /// The token whose 401 the driver reported as an event.
-    pub(super) told_unauthorized: Option<Generation>,
+    pub(crate) told_unauthorized: Option<Generation>,
     /// How much sleep the device's wall clock could have hidden when a token was asked for last.
     set_back: u64,
     /// How many of the next readings are not to be trusted.
     distrusted_readings: u8,
-    pub(super) last_now: Moment,
+    pub(crate) last_now: Moment,
 }
 
 impl Client {
-    pub(super) fn new(
+    pub(crate) fn new(
         number: usize,
         config: Arc<Config>,
         seed: u64,
@@ -125,7 +126,7 @@ impl Client {
     }
 
     /// Reads the clocks, as every call to the driver does.
-    pub(super) fn now(&mut self, at: u64) -> Moment {
+    pub(crate) fn now(&mut self, at: u64) -> Moment {
         let now = self.device.read(at);
         if let Some(left) = self.distrusted_readings.checked_sub(1) {
             self.distrusted_readings = left;
@@ -137,14 +138,14 @@ impl Client {
         now
     }
 
-    pub(super) fn show_nonsense(&mut self, nonsense: Moment) {
+    pub(crate) fn show_nonsense(&mut self, nonsense: Moment) {
         self.device.show_nonsense(nonsense);
         self.distrusted_readings = 3;
     }
 
     /// Whether only another start helps: the driver said so, or somebody else was named first behind a
     /// cookie that states nobody, and is kept for the whole login.
-    pub(super) fn needs_start(&self) -> bool {
+    pub(crate) fn needs_start(&self) -> bool {
         let named = self.driver.identity().map(Identity::as_str);
         let refused =
             self.told_unauthorized.is_some_and(|told| Some(told) == self.driver.generation());
@@ -159,7 +160,7 @@ impl Client {
     }
 
     /// The secret that it logs in with.
-    pub(super) fn secret(&self) -> String {
+    pub(crate) fn secret(&self) -> String {
         match self.way {
             Way::Gateway | Way::Legacy => format!("api-{}-{}", self.number, self.secret),
             Way::Named | Way::Cookie | Way::Own => {
@@ -168,16 +169,16 @@ impl Client {
         }
     }
 
-    pub(super) fn next_secret(&mut self) {
+    pub(crate) fn next_secret(&mut self) {
         self.secret = self.secret.saturating_add(1);
     }
 
-    pub(super) fn next_user(&mut self) {
+    pub(crate) fn next_user(&mut self) {
         self.user = self.user.saturating_add(1);
     }
 
     /// What it logs in with; `None` if it has to fetch a token first.
-    pub(super) fn start(&self) -> Option<Start> {
+    pub(crate) fn start(&self) -> Option<Start> {
         let identity = Identity::new(self.identity()).ok()?;
         let credentials = match self.way {
             Way::Gateway => Credentials::for_development(Gateway::new(
@@ -195,20 +196,23 @@ impl Client {
         Some(credentials.into())
     }
 
-    pub(super) fn backend(&self) -> Option<Backend> {
+    pub(crate) fn backend(&self) -> Option<Backend> {
         let endpoint = format!("https://backend.example/token/{}", self.identity());
         let cookie = HeaderValue::try_from(self.secret()).ok()?;
         Some(Backend::new(Endpoint::https(endpoint).ok()?).header(COOKIE, cookie))
     }
 
     /// The most that the issuer's `Date` may be off for this way in, in milliseconds.
-    pub(super) fn skew(&self) -> u64 {
-        let issuer_writes_date = matches!(self.way, Way::Gateway | Way::Legacy);
-        crate::time::millis(self.driver.config().skew(issuer_writes_date))
+    pub(crate) fn skew(&self) -> u64 {
+        let config = self.driver.config();
+        millis(match self.way {
+            Way::Gateway | Way::Legacy => config.gateway_skew(),
+            Way::Named | Way::Cookie | Way::Own => config.backend_skew(),
+        })
     }
 
     /// The token that serves at the last reading, with its judgement.
-    pub(super) fn token(&self) -> Option<Serving> {
+    pub(crate) fn token(&self) -> Option<Serving> {
         let origin = self.driver.config().origins().first()?;
         let authorization = self.driver.authorization(origin, self.last_now).ok()?;
         let token = authorization.value().to_str().ok()?.strip_prefix("Bearer ")?.to_owned();
@@ -217,17 +221,17 @@ impl Client {
     }
 
     /// What is true of the token that was granted last.
-    pub(super) fn truth(&self) -> Option<Truth> {
+    pub(crate) fn truth(&self) -> Option<Truth> {
         self.truths.get(self.held.as_ref()?).copied()
     }
 
     /// Notes that a token is asked for now.
-    pub(super) fn asks(&mut self) {
+    pub(crate) fn asks(&mut self) {
         self.set_back = self.device.set_back();
     }
 
     /// Notes what is true of the token that the gateway has just made for this app.
-    pub(super) fn learn(&mut self, gateway: &super::Gateway, lasting: &[Fault]) {
+    pub(crate) fn learn(&mut self, gateway: &sim::Gateway, lasting: &[Fault]) {
         let Some((token, expires_at)) = gateway.newest() else { return };
         let off = date_error(lasting).unsigned_abs();
         let has = |fault| lasting.contains(&fault);
@@ -248,12 +252,18 @@ impl Client {
 
     /// A token without a `Date` is about to be held against the wall clock, which may be off by more than
     /// allowed.
-    pub(super) fn note_wall_error(&mut self, true_offset: i64) {
+    pub(crate) fn note_wall_error(&mut self, true_offset: i64) {
         let off = self.device.wall_error(true_offset);
-        let tolerated = crate::time::millis(self.driver.config().wall_error());
+        let tolerated = millis(self.driver.config().wall_error());
         if off > tolerated {
             let undated = self.truths.values_mut().filter(|truth| truth.undated);
             undated.for_each(|truth| truth.excused = true);
         }
     }
+}
+
+/// How far the gateway's `Date` is off.
+fn date_error(faults: &[Fault]) -> i64 {
+    let error = |fault: &Fault| if let Fault::DateOff { ms } = fault { i64::from(*ms) } else { 0 };
+    faults.iter().map(error).sum()
 }

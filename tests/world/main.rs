@@ -2,12 +2,29 @@
 //!
 //! `VIDEOKIT_WORLDS=100000 cargo test --release --test world -- --nocapture` plays ten times as many.
 
+mod chance;
+mod client;
+mod device;
+mod invariant_checker;
+mod play;
+mod report;
+mod world;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use videokit_session::session::transitions::{TABLE, Transition};
-use videokit_session::sim::{Fault, Report, World};
+use videokit_session::sim::{Fault, FaultPlan, Incident};
+
+use crate::report::Report;
+use crate::world::World;
+
+/// A duration in whole milliseconds.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).expect("it is short")
+}
 
 /// How many days are played.
 fn worlds() -> u64 {
@@ -75,4 +92,22 @@ fn the_same_seed_gives_the_same_day() {
     }
     let [one, another] = [1, 2].map(|seed| World::day(seed).run().expect("nothing is broken"));
     assert_ne!(one.digest(), another.digest());
+}
+
+/// Each fault alone, at both ends of the range of times; the last is a device that sleeps for two years.
+#[test]
+fn s2_a_world_ends_and_keeps_its_promises_at_the_ends_of_the_range() {
+    const HOUR: u64 = 3_600_000;
+    let most = 366 * 24 * HOUR;
+    for &fault in Fault::KINDS {
+        for (at_ms, lasts_ms) in [(0, 0), (0, most), (1_000, most), (HOUR, most), (most, most)] {
+            let plan = FaultPlan::new([Incident { at_ms, lasts_ms, fault }]).unwrap();
+            let world = World::new(1, 1, Duration::from_millis(HOUR), plan);
+            world.run().unwrap_or_else(|broken| panic!("{broken}"));
+        }
+    }
+    let asleep = |at_ms| Incident { at_ms, lasts_ms: most, fault: Fault::Asleep };
+    let plan = FaultPlan::new([asleep(1_000), asleep(most)]).unwrap();
+    let world = World::new(1, 2, Duration::from_millis(most), plan);
+    world.run().unwrap_or_else(|broken| panic!("{broken}"));
 }

@@ -3,10 +3,10 @@
 use core::time::Duration;
 
 use super::*;
-use crate::driver::{Output, Start};
-use crate::exchange::{AllowedOrigin, Credentials, Gateway, Grant, Identity};
-use crate::secret::{ApiToken, SessionToken};
-use crate::session::Config;
+use videokit_session::driver::{Output, Start};
+use videokit_session::exchange::{AllowedOrigin, Credentials, Gateway, Grant, Identity};
+use videokit_session::secret::{ApiToken, SessionToken};
+use videokit_session::session::Config;
 
 use http::StatusCode;
 

@@ -3,13 +3,12 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
-use super::plan::FaultPlan;
+use videokit_session::sim::FaultPlan;
 
-/// A promise of the driver, as the [ten rules](crate::driver) and the [contract of time](crate::time)
+/// A promise of the driver, as the [ten rules](videokit_session::driver) and the [contract of time](videokit_session::time)
 /// make it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Promise {
+pub(crate) enum Promise {
     /// Rule 1.
     Budget,
     /// Rule 2.
@@ -57,19 +56,19 @@ impl fmt::Display for Promise {
 
 /// A promise that was broken: which, when, by what, and how to see it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
+pub(crate) struct Broken {
     /// The promise.
-    pub promise: Promise,
+    pub(crate) promise: Promise,
     /// What happened.
-    pub what: String,
+    pub(crate) what: String,
     /// When, in milliseconds from the start.
-    pub at_ms: u64,
+    pub(crate) at_ms: u64,
     /// Which of the world's drivers did it, from 0.
-    pub driver: usize,
+    pub(crate) driver: usize,
     /// The seed of the world.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// What had been planned to go wrong.
-    pub plan: FaultPlan,
+    pub(crate) plan: FaultPlan,
 }
 
 impl fmt::Display for Broken {
@@ -86,7 +85,7 @@ impl core::error::Error for Broken {}
 
 /// How often what happened. Reports of several worlds can be merged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Report {
+pub(crate) struct Report {
     counts: BTreeMap<String, u64>,
     digest: u64,
 }
@@ -95,23 +94,23 @@ impl Report {
     /// How often something happened: a fault, by its name as `fault slow`; a cause, as `cause Granted`;
     /// a transition, as `Active -> Expired: Lapsed`.
     #[must_use]
-    pub fn count(&self, what: &str) -> u64 {
+    pub(crate) fn count(&self, what: &str) -> u64 {
         self.counts.get(what).copied().unwrap_or(0)
     }
 
     /// Everything that happened at least once.
-    pub fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (&str, u64)> {
         self.counts.iter().map(|(what, count)| (what.as_str(), *count))
     }
 
     /// A number made of every output of every driver, in their order.
     #[must_use]
-    pub fn digest(&self) -> u64 {
+    pub(crate) fn digest(&self) -> u64 {
         self.digest
     }
 
     /// Adds another world's counts.
-    pub fn merge(&mut self, other: &Self) {
+    pub(crate) fn merge(&mut self, other: &Self) {
         for (what, count) in &other.counts {
             let sum = self.counts.entry(what.clone()).or_default();
             *sum = sum.saturating_add(*count);
@@ -119,7 +118,7 @@ impl Report {
         self.digest ^= other.digest;
     }
 
-    pub(super) fn saw(&mut self, what: &str) {
+    pub(crate) fn saw(&mut self, what: &str) {
         if let Some(count) = self.counts.get_mut(what) {
             *count = count.saturating_add(1);
         } else {
@@ -127,8 +126,8 @@ impl Report {
         }
     }
 
-    pub(super) fn digest_more(&mut self, value: u64) {
-        self.digest = crate::rng::mix(self.digest ^ value);
+    pub(crate) fn digest_more(&mut self, value: u64) {
+        self.digest = crate::chance::mix(self.digest ^ value);
     }
 }
 

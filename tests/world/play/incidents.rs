@@ -1,13 +1,13 @@
 //! What goes wrong, and when it is over.
 
-use crate::sim::fault::Fault;
-use crate::sim::invariant_checker::Verdict;
-use crate::time::Moment;
+use crate::invariant_checker::Verdict;
+use videokit_session::sim::Fault;
+use videokit_session::time::Moment;
 
 use super::{Fall, Play};
 
 impl Play {
-    pub(super) fn begin(&mut self, index: usize) -> Result<(), Fall> {
+    pub(crate) fn begin(&mut self, index: usize) -> Result<(), Fall> {
         let Some(incident) = self.faults.get(index).copied() else { return Ok(()) };
         self.report.saw(&format!("fault {}", incident.fault.name()));
         self.lasting.push(incident.fault);
@@ -26,7 +26,7 @@ impl Play {
         }
     }
 
-    pub(super) fn end(&mut self, index: usize) -> Result<(), Fall> {
+    pub(crate) fn end(&mut self, index: usize) -> Result<(), Fall> {
         let Some(incident) = self.faults.get(index).copied() else { return Ok(()) };
         if let Some(at) = self.lasting.iter().position(|fault| *fault == incident.fault) {
             self.lasting.remove(at);
@@ -41,7 +41,7 @@ impl Play {
     }
 
     /// Tells each app whose device is awake; one that sleeps doesn't notice.
-    pub(super) fn for_each_awake(
+    pub(crate) fn for_each_awake(
         &mut self,
         fault: Fault,
         mut tell: impl FnMut(&mut Self, usize) -> Verdict,
@@ -56,7 +56,7 @@ impl Play {
         Ok(())
     }
 
-    pub(super) fn befall(&mut self, app: usize, fault: Fault) -> Verdict {
+    pub(crate) fn befall(&mut self, app: usize, fault: Fault) -> Verdict {
         let (mono, wall) = (self.chance.next(), self.chance.next());
         let now = self.now;
         let running = self.apps[app].running;
@@ -87,7 +87,7 @@ impl Play {
         self.pump(app)
     }
 
-    pub(super) fn set_online(&mut self, app: usize, online: bool) -> Verdict {
+    pub(crate) fn set_online(&mut self, app: usize, online: bool) -> Verdict {
         let now = self.read(app);
         self.apps[app].client.driver.set_online(online, now);
         self.pump(app)

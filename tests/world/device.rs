@@ -1,6 +1,6 @@
 //! A device with two clocks that need not be right, and that it may sleep with.
 
-use crate::time::Moment;
+use videokit_session::time::Moment;
 
 /// Parts per million.
 const MILLION: i64 = 1_000_000;
@@ -8,7 +8,7 @@ const MILLION: i64 = 1_000_000;
 /// A device. True time is what the simulation counts, in milliseconds from its start; the device shows
 /// something else.
 #[derive(Debug, Clone)]
-pub(super) struct Device {
+pub(crate) struct Device {
     /// Monotonic time so far, in microseconds.
     mono: u64,
     /// How much the monotonic clock is fast, in parts per million.
@@ -29,7 +29,7 @@ pub(super) struct Device {
 
 impl Device {
     /// A device whose wall clock shows `wall_offset` at the start.
-    pub(super) fn new(mono: u64, wall_offset: i64, fast_ppm: i64, wall_ppm: i64) -> Self {
+    pub(crate) fn new(mono: u64, wall_offset: i64, fast_ppm: i64, wall_ppm: i64) -> Self {
         Self {
             mono: mono.saturating_mul(1_000),
             fast_ppm,
@@ -44,7 +44,7 @@ impl Device {
     }
 
     /// What the clocks show at the true time `now`.
-    pub(super) fn read(&mut self, now: u64) -> Moment {
+    pub(crate) fn read(&mut self, now: u64) -> Moment {
         self.run_to(now);
         if let Some(nonsense) = self.nonsense.take() {
             return nonsense;
@@ -55,30 +55,30 @@ impl Device {
         Moment::from_millis(self.mono.checked_div(1_000).unwrap_or(0), wall)
     }
 
-    pub(super) fn has_slept(&self) -> bool {
+    pub(crate) fn has_slept(&self) -> bool {
         self.has_slept
     }
 
     /// Returns how much sleep the wall clock can have hidden so far by having been set back.
-    pub(super) fn set_back(&self) -> u64 {
+    pub(crate) fn set_back(&self) -> u64 {
         self.set_back
     }
 
     /// Whether more sleep may be hidden than the contract of time absorbs (a second) from a token that was
     /// asked for when [`set_back`](Self::set_back) was this much. A fast monotonic clock hides none: what the
     /// wall clock falls behind it, it has counted itself.
-    pub(super) fn hides_too_much(&self, set_back: u64) -> bool {
+    pub(crate) fn hides_too_much(&self, set_back: u64) -> bool {
         self.has_slept && self.set_back.saturating_sub(set_back) > 1_000
     }
 
     /// How far the wall clock is off.
-    pub(super) fn wall_error(&self, true_offset: i64) -> u64 {
+    pub(crate) fn wall_error(&self, true_offset: i64) -> u64 {
         self.wall_offset.saturating_sub(true_offset).unsigned_abs()
     }
 
     /// The true time at which a timer set now for so much monotonic time goes off, if the device
     /// doesn't sleep meanwhile.
-    pub(super) fn after(&self, now: u64, millis: u64) -> u64 {
+    pub(crate) fn after(&self, now: u64, millis: u64) -> u64 {
         let rate = MILLION.saturating_add(self.fast_ppm).max(1).unsigned_abs();
         let whole = u128::from(millis).saturating_mul(1_000_000);
         let truly = whole.div_ceil(u128::from(rate));
@@ -86,18 +86,18 @@ impl Device {
     }
 
     /// Until when the device sleeps, if it does at `now`.
-    pub(super) fn asleep_until(&self, now: u64) -> Option<u64> {
+    pub(crate) fn asleep_until(&self, now: u64) -> Option<u64> {
         (self.sleeps_until > now).then_some(self.sleeps_until)
     }
 
     /// Sleeps from `now` on.
-    pub(super) fn sleep(&mut self, now: u64, until: u64) {
+    pub(crate) fn sleep(&mut self, now: u64, until: u64) {
         self.run_to(now);
         self.sleeps_until = self.sleeps_until.max(until);
         self.has_slept = true;
     }
 
-    pub(super) fn set_wall(&mut self, by: i64) {
+    pub(crate) fn set_wall(&mut self, by: i64) {
         self.wall_offset = self.wall_offset.saturating_add(by);
         // A step of more than two seconds hides no more than the second before it.
         let hides = match by {
@@ -108,7 +108,7 @@ impl Device {
         self.set_back = self.set_back.saturating_add(hides);
     }
 
-    pub(super) fn set_mono_back(&mut self, now: u64, by: u64) {
+    pub(crate) fn set_mono_back(&mut self, now: u64, by: u64) {
         self.run_to(now);
         self.mono = self.mono.saturating_sub(by.saturating_mul(1_000));
         // To whoever reads the clock, time passed that it doesn't show.
@@ -116,7 +116,7 @@ impl Device {
     }
 
     /// Shows nonsense, once.
-    pub(super) fn show_nonsense(&mut self, nonsense: Moment) {
+    pub(crate) fn show_nonsense(&mut self, nonsense: Moment) {
         self.nonsense = Some(nonsense);
         // The way back from it is a step back of the wall clock, as far as anybody can see.
         self.set_back = self.set_back.saturating_add(1_000_000);

@@ -4,19 +4,19 @@ use bytes::Bytes;
 use http::header::DATE;
 use http::{Request, Response};
 
-use crate::driver::{Event, Output, Start, Wake, WakeReason};
-use crate::session::transitions::Cause;
-use crate::session::{Generation, RequestId, TransportFailure};
-use crate::sim::client::Way;
-use crate::sim::fault::Fault;
-use crate::sim::invariant_checker::{Started, Verdict};
-use crate::sim::report::Promise;
-use crate::time::millis;
+use crate::client::Way;
+use crate::invariant_checker::{Started, Verdict};
+use crate::millis;
+use crate::report::Promise;
+use videokit_session::driver::{Event, Output, Start, Wake, WakeReason};
+use videokit_session::session::transitions::Cause;
+use videokit_session::session::{Generation, RequestId, TransportFailure};
+use videokit_session::sim::Fault;
 
 use super::{MOST_POLLS, Play, T0, What, generation, name};
 
 impl Play {
-    pub(super) fn start(&mut self, app: usize) -> Verdict {
+    pub(crate) fn start(&mut self, app: usize) -> Verdict {
         self.apps[app].running = true;
         let secret = self.apps[app].client.secret();
         if secret.starts_with("api-") {
@@ -45,7 +45,7 @@ impl Play {
     }
 
     /// Fetches a token as an app does that has a way of its own.
-    pub(super) fn fetch(&mut self, app: usize) -> Option<Start> {
+    pub(crate) fn fetch(&mut self, app: usize) -> Option<Start> {
         let backend = self.apps[app].client.backend()?;
         let unreachable = |fault: &Fault| matches!(fault, Fault::Lost | Fault::Offline);
         if self.lasting.iter().any(unreachable) {
@@ -63,12 +63,12 @@ impl Play {
     }
 
     /// Starts a while from now, if nothing else happens.
-    pub(super) fn start_later(&mut self, app: usize) {
+    pub(crate) fn start_later(&mut self, app: usize) {
         let at = self.now.saturating_add(self.chance.within(1_000, 60_000));
         self.plan_at(at, app, What::Start);
     }
 
-    pub(super) fn stop(&mut self, app: usize) -> Verdict {
+    pub(crate) fn stop(&mut self, app: usize) -> Verdict {
         let now = self.read(app);
         let of = &mut self.apps[app];
         of.running = false;
@@ -79,12 +79,12 @@ impl Play {
         self.pump(app)
     }
 
-    pub(super) fn pump(&mut self, app: usize) -> Verdict {
+    pub(crate) fn pump(&mut self, app: usize) -> Verdict {
         self.pump_after(app, None)
     }
 
     /// Polls until the driver waits, and does what it says. `ended` is the request that has just ended.
-    pub(super) fn pump_after(&mut self, app: usize, mut ended: Option<RequestId>) -> Verdict {
+    pub(crate) fn pump_after(&mut self, app: usize, mut ended: Option<RequestId>) -> Verdict {
         for _ in 0..MOST_POLLS {
             let now = self.read(app);
             let client = &mut self.apps[app].client;
@@ -116,7 +116,7 @@ impl Play {
         ))
     }
 
-    pub(super) fn wait(&mut self, app: usize, wake: Wake) {
+    pub(crate) fn wait(&mut self, app: usize, wake: Wake) {
         self.plan_probe(app);
         let client = &mut self.apps[app].client;
         client.wait = client.wait.saturating_add(1);
@@ -128,7 +128,7 @@ impl Play {
         }
     }
 
-    pub(super) fn told(&mut self, app: usize, event: &Event) -> Verdict {
+    pub(crate) fn told(&mut self, app: usize, event: &Event) -> Verdict {
         if let Some(transition) = event.transition() {
             if matches!(transition.cause, Cause::Lapsed | Cause::LapsedInFlight) {
                 self.has_truly_expired(app)?;
@@ -150,7 +150,7 @@ impl Play {
 
     /// What an app does about what it is told: it gets the next token, if tokens come by a way of its own,
     /// or another secret, if a 401 is reported as an event.
-    pub(super) fn heed(&mut self, app: usize, event: &Event) {
+    pub(crate) fn heed(&mut self, app: usize, event: &Event) {
         let client = &mut self.apps[app].client;
         let cause = event.transition().map(|transition| transition.cause);
         if matches!(cause, Some(Cause::Adopted | Cause::Replaced)) {
@@ -164,18 +164,18 @@ impl Play {
         }
     }
 
-    pub(super) fn start_after_all(&mut self, app: usize) -> Verdict {
+    pub(crate) fn start_after_all(&mut self, app: usize) -> Verdict {
         if self.apps[app].client.needs_start() {
             self.apps[app].client.next_secret();
         }
         self.start(app)
     }
 
-    pub(super) fn timer(&mut self, app: usize, wait: u64) -> Verdict {
+    pub(crate) fn timer(&mut self, app: usize, wait: u64) -> Verdict {
         if self.apps[app].client.wait == wait { self.pump(app) } else { Ok(()) }
     }
 
-    pub(super) fn reply(
+    pub(crate) fn reply(
         &mut self,
         app: usize,
         id: RequestId,
@@ -207,7 +207,7 @@ impl Play {
         self.pump_after(app, taken.then_some(id))
     }
 
-    pub(super) fn failure(&mut self, app: usize, id: RequestId, why: TransportFailure) -> Verdict {
+    pub(crate) fn failure(&mut self, app: usize, id: RequestId, why: TransportFailure) -> Verdict {
         let now = self.read(app);
         let client = &mut self.apps[app].client;
         let before = client.token();
@@ -221,7 +221,7 @@ impl Play {
         self.pump_after(app, taken.then_some(id))
     }
 
-    pub(super) fn call(&mut self, app: usize) -> Verdict {
+    pub(crate) fn call(&mut self, app: usize) -> Verdict {
         let next = self.now.saturating_add(self.chance.within(20_000, 600_000));
         self.plan_at(next, app, What::Call);
         let now = self.read(app);
@@ -246,7 +246,7 @@ impl Play {
         }
     }
 
-    pub(super) fn answered(&mut self, app: usize, generation: Generation, status: u16) -> Verdict {
+    pub(crate) fn answered(&mut self, app: usize, generation: Generation, status: u16) -> Verdict {
         if status != 401 {
             return Ok(());
         }
@@ -268,5 +268,6 @@ fn waits_for(reason: WakeReason) -> &'static str {
         WakeReason::RetryAfter => "waits for RetryAfter",
         WakeReason::Budget => "waits for Budget",
         WakeReason::Expiry => "waits for Expiry",
+        _ => "waits for another reason",
     }
 }

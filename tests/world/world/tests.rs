@@ -1,8 +1,10 @@
 //! Worlds find drivers that break their promises; here these keep to another policy.
 
 use super::*;
-use crate::driver::PolicyBuilder;
-use crate::sim::{Fault, Incident, Promise};
+use videokit_session::driver::PolicyBuilder;
+use videokit_session::sim::{Fault, Incident};
+
+use crate::report::Promise;
 
 const HOUR: u64 = 3_600_000;
 
@@ -17,7 +19,7 @@ fn hours(seed: u64, policy: PolicyBuilder) -> World {
         incident(HOUR, 0, Fault::Rotated),
         incident(HOUR, HOUR, Fault::Unavailable { status: 503, retry_after: None }),
     ]);
-    let world = World::new(seed, 1, Duration::from_millis(2 * HOUR), plan.unwrap()).unwrap();
+    let world = World::new(seed, 1, Duration::from_millis(2 * HOUR), plan.unwrap());
     World { policy: policy.build().unwrap(), ..world }
 }
 
@@ -44,7 +46,7 @@ fn a_driver_that_breaks_a_promise_is_found_and_shown_with_the_least_that_it_take
         let incidents = shortest.plan.incidents().len();
         assert!(incidents < world.plan().incidents().len(), "{shortest}");
         let again = world.with_plan(shortest.plan.clone());
-        assert_eq!(again.run(), Err(shortest.clone()), "it is played as it was told");
+        assert_eq!(again.run(), Err(Box::new(shortest.clone())), "it is played as it was told");
         for index in 0..incidents {
             let shorter = world.with_plan(shortest.plan.without(index)).run();
             let other = shorter.err().map(|broken| broken.promise);

@@ -3,12 +3,13 @@
 use core::time::Duration;
 
 use super::*;
-use crate::sim::client::Truth;
-use crate::sim::{FaultPlan, World};
+use crate::client::Truth;
+use crate::world::World;
+use videokit_session::sim::FaultPlan;
 
 /// An app with a token that has just been granted, and of which this is true.
 fn granted(change: impl FnOnce(&mut Truth, i64)) -> Play {
-    let world = World::new(1, 1, Duration::from_secs(60), FaultPlan::default()).unwrap();
+    let world = World::new(1, 1, Duration::from_secs(60), FaultPlan::default());
     let mut play = Play::new(&world);
     play.start(0).unwrap();
     while play.apps[0].client.held.is_none() {

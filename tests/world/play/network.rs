@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::Request;
 
-use crate::session::{Outgoing, RequestId, TransportFailure};
-use crate::sim::fault::Fault;
-use crate::time::millis;
+use crate::millis;
+use videokit_session::session::{Outgoing, RequestId, TransportFailure};
+use videokit_session::sim::Fault;
 
 use super::{Play, What};
 
 impl Play {
-    pub(super) fn send(&mut self, app: usize, outgoing: Outgoing) {
+    pub(crate) fn send(&mut self, app: usize, outgoing: Outgoing) {
         self.report.saw("requests");
         self.report.digest_more(self.now);
         let (id, request, _) = outgoing.into_parts();
@@ -28,7 +28,7 @@ impl Play {
         }
     }
 
-    pub(super) fn arrive(&mut self, app: usize, id: RequestId, request: &Request<Bytes>) {
+    pub(crate) fn arrive(&mut self, app: usize, id: RequestId, request: &Request<Bytes>) {
         let granted = self.gateway.counts().granted;
         let late = self.gateway.handle_under(&self.lasting, request, self.date());
         let (response, delay) = (late.response, millis(late.delay));

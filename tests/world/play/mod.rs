@@ -17,17 +17,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::exchange::AllowedOrigin;
-use crate::session::{Config, Generation, RequestId, TransportFailure};
-use crate::sim::chance::Chance;
-use crate::sim::client::{Client, Serving, Way};
-use crate::sim::device::Device;
-use crate::sim::fault::Fault;
-use crate::sim::gateway::Gateway;
-use crate::sim::invariant_checker::Verdict;
-use crate::sim::report::{Promise, Report};
-use crate::sim::world::World;
-use crate::time::Moment;
+use crate::chance::Chance;
+use crate::client::{Client, Serving, Way};
+use crate::device::Device;
+use crate::invariant_checker::Verdict;
+use crate::report::{Promise, Report};
+use crate::world::World;
+use videokit_session::exchange::AllowedOrigin;
+use videokit_session::session::{Config, Generation, RequestId, TransportFailure};
+use videokit_session::sim::Gateway;
+use videokit_session::sim::{Fault, Incident};
+use videokit_session::time::Moment;
 
 /// 2026-11-24T04:00:00Z, when every world begins, in milliseconds since 1970.
 const T0: i64 = 1_795_492_800_000;
@@ -49,12 +49,12 @@ const MOST_POLLS: usize = 20;
 const WAY_BACK: u64 = 3_600_000 + 400_000;
 
 /// What ends a play: the promise, what happened, when, and whose driver it was.
-pub(super) type Fall = (Promise, String, u64, usize);
+pub(crate) type Fall = (Promise, String, u64, usize);
 
-pub(super) struct Play {
+pub(crate) struct Play {
     apps: Vec<App>,
     gateway: Gateway,
-    faults: Vec<super::plan::Incident>,
+    faults: Vec<Incident>,
     lasting: Vec<Fault>,
     due: BinaryHeap<Reverse<Due>>,
     now: u64,
@@ -117,7 +117,7 @@ impl Ord for Due {
 }
 
 impl Play {
-    pub(super) fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         let mut chance = Chance::new(world.seed ^ 1);
         let lifetime = chance.within(30_000, 3_600_000);
         let mut gateway = Gateway::new("none", Duration::from_millis(lifetime), world.seed);
@@ -143,7 +143,7 @@ impl Play {
         play
     }
 
-    pub(super) fn run(mut self) -> Result<Report, Fall> {
+    pub(crate) fn run(mut self) -> Result<Report, Fall> {
         for app in 0..self.apps.len() {
             self.plan_at(self.now, app, What::Call);
             self.checked(app, |play| play.start(app))?;

@@ -10,15 +10,17 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{AUTHORIZATION, COOKIE, DATE, RETRY_AFTER};
 
-use super::report::Promise;
-use crate::driver::{Blocked, Driver, Event, Policy, Wake, WakeReason};
-use crate::exchange::DenialKind;
-use crate::session::transitions::{StateName, TABLE, Transition};
-use crate::session::{Generation, Outgoing, RequestId};
-use crate::time::{Moment, Remaining, millis};
+use crate::report::Promise;
+use videokit_session::driver::{Blocked, Driver, Event, Policy, Wake, WakeReason};
+use videokit_session::exchange::DenialKind;
+use videokit_session::session::transitions::{StateName, TABLE, Transition};
+use videokit_session::session::{Generation, Outgoing, RequestId};
+use videokit_session::time::{Moment, Remaining};
+
+use crate::millis;
 
 /// A promise that was broken, and what happened.
-pub(super) type Verdict = Result<(), (Promise, String)>;
+pub(crate) type Verdict = Result<(), (Promise, String)>;
 
 /// The most that one reading may add to a driver's time, in milliseconds.
 const LEAP: u64 = 1 << 40;
@@ -29,7 +31,7 @@ const SCHEDULED: i64 = 90_000;
 
 /// What a start was to the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Started {
+pub(crate) enum Started {
     /// The same once more.
     Again,
     /// The same login, with another secret.
@@ -40,7 +42,7 @@ pub(super) enum Started {
 
 /// What is remembered of one driver.
 #[derive(Debug)]
-pub(super) struct InvariantChecker {
+pub(crate) struct InvariantChecker {
     policy: Policy,
     last_mono: u64,
     /// Monotonic time as the driver may count it: no step back, and no leap.
@@ -78,7 +80,7 @@ fn broken(promise: Promise, what: impl Into<String>) -> Verdict {
 }
 
 impl InvariantChecker {
-    pub(super) fn new(policy: Policy, now: Moment) -> Self {
+    pub(crate) fn new(policy: Policy, now: Moment) -> Self {
         let full = u64::from(policy.burst()).saturating_mul(millis(policy.interval()));
         Self {
             policy,
@@ -101,14 +103,14 @@ impl InvariantChecker {
     }
 
     /// Notes a reading that the driver is about to get.
-    pub(super) fn read(&mut self, now: Moment) {
+    pub(crate) fn read(&mut self, now: Moment) {
         let passed = mono(now).saturating_sub(self.last_mono).min(LEAP);
         self.ticks = self.ticks.saturating_add(passed);
         self.last_mono = mono(now);
     }
 
     /// A request went out.
-    pub(super) fn sent(&mut self, outgoing: &Outgoing, driver: &Driver, now: Moment) -> Verdict {
+    pub(crate) fn sent(&mut self, outgoing: &Outgoing, driver: &Driver, now: Moment) -> Verdict {
         let id = outgoing.id();
         if !self.running {
             return broken(Promise::StopStops, format!("request {id} goes out after the stop"));
@@ -174,7 +176,7 @@ impl InvariantChecker {
     }
 
     /// A reply or a failure is about to be reported: `before` is the token that serves.
-    pub(super) fn reported(
+    pub(crate) fn reported(
         &mut self,
         id: RequestId,
         reply: Option<&Response<Bytes>>,
@@ -206,7 +208,7 @@ impl InvariantChecker {
         }
     }
 
-    pub(super) fn abandoned(&mut self, id: RequestId) -> Verdict {
+    pub(crate) fn abandoned(&mut self, id: RequestId) -> Verdict {
         if self.live.take_if(|live| *live == id).is_none() {
             return broken(Promise::StaleIsStale, format!("{id} was abandoned, and not in flight"));
         }
@@ -214,7 +216,7 @@ impl InvariantChecker {
     }
 
     /// An event, with the request that it is the end of, if it is one's.
-    pub(super) fn event(
+    pub(crate) fn event(
         &mut self,
         event: &Event,
         ended: Option<RequestId>,
@@ -254,7 +256,7 @@ impl InvariantChecker {
     }
 
     /// The driver waits: nothing is queued, so everything has been told.
-    pub(super) fn waits(&mut self, driver: &Driver, wake: Wake) -> Verdict {
+    pub(crate) fn waits(&mut self, driver: &Driver, wake: Wake) -> Verdict {
         if self.state != driver.state() {
             let what =
                 format!("{} without an event: the last one said {}", driver.state(), self.state);
@@ -287,7 +289,7 @@ impl InvariantChecker {
     }
 
     /// A 401 is about to be reported.
-    pub(super) fn unauthorized(&mut self, generation: Generation, driver: &Driver) {
+    pub(crate) fn unauthorized(&mut self, generation: Generation, driver: &Driver) {
         if driver.generation() != Some(generation) {
             return;
         }
@@ -302,7 +304,7 @@ impl InvariantChecker {
     }
 
     /// A start was made.
-    pub(super) fn started(&mut self, start: Started) {
+    pub(crate) fn started(&mut self, start: Started) {
         self.running = true;
         match start {
             Started::Again => {}
@@ -317,7 +319,7 @@ impl InvariantChecker {
     }
 
     /// A stop was made.
-    pub(super) fn stopped(&mut self, token: Option<&str>, driver: &Driver) -> Verdict {
+    pub(crate) fn stopped(&mut self, token: Option<&str>, driver: &Driver) -> Verdict {
         self.running = false;
         self.refused = None;
         if token.is_some() || driver.state() != StateName::Unauthenticated {

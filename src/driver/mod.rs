@@ -109,7 +109,7 @@
 //! request is lost, the service may have used the secret up, and sending it again may revoke the login. So the
 //! driver doesn't: the current token stays in use, [`Event::CredentialsSpent`] is reported, and
 //! [`Driver::set_credentials`] mends it. This also holds after [`stop`](Driver::stop) and another start. Of several
-//! secrets that were used up in this way, the driver knows the last one.
+//! secrets that were used up in this way, the driver knows the last one, and the one that it was given meanwhile.
 //!
 //! | what came of the request | the secret |
 //! |---|---|
@@ -255,8 +255,9 @@ struct Local {
     announced: Option<Box<Announced>>,
     /// Set while an exchange is called that may panic.
     calling: Option<Calling>,
-    /// The last credentials that are usable once and whose reply was lost. Neither stop nor start clears them.
-    spent: Option<Box<Credentials>>,
+    /// Credentials that are usable once and whose reply was lost: the last ones, and before them those that the
+    /// login had meanwhile. Neither stop nor start clears them.
+    spent: Box<[Credentials]>,
     /// What the last poll waits for, if no input came since.
     idle: Option<Idle>,
     queue: Queue,
@@ -357,7 +358,7 @@ impl Driver {
             learned: None,
             announced: None,
             calling: None,
-            spent: None,
+            spent: Box::default(),
             idle: None,
             queue: Queue::default(),
             epoch: 0,

@@ -19,7 +19,7 @@ impl Local {
             Login::None => Some(Blocked::NotStarted),
             Login::Token => self.pending.is_none().then_some(Blocked::NoCredentials),
             Login::Renewable(login) => {
-                let spent = self.spent.as_deref() == Some(&login.credentials);
+                let spent = self.spent.contains(&login.credentials);
                 spent.then_some(Blocked::Spent).or(login.blocked)
             }
         }

@@ -89,10 +89,14 @@ impl Local {
         Some(self.login.renewable().is_some_and(|login| login.credentials == flight.credentials))
     }
 
-    /// Notes that the credentials of the request in flight are used up, if they are usable once.
+    /// Notes that the credentials of the request in flight are used up, if they are usable once. If the login has
+    /// others that are, these stay known: it must not send them by itself.
     fn spend_credentials(&mut self) {
         if let Some(flight) = self.machine.flight().filter(|flight| flight.single_use) {
-            self.spent = Some(Box::new(flight.credentials.clone()));
+            let lost = &flight.credentials;
+            let current = self.login.renewable().map(|login| &login.credentials);
+            let kept = self.spent.iter().filter(|spent| Some(*spent) == current && *spent != lost);
+            self.spent = kept.chain([lost]).cloned().collect();
         }
     }
 

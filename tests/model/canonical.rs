@@ -39,7 +39,7 @@ pub(crate) struct Canonical {
     age: u64,
     announced: Option<(Name, Transition)>,
     calling: Option<(Transition, Option<bool>)>,
-    spent: Option<Name>,
+    spent: Vec<Name>,
     queue: Vec<CanonicalQueued>,
 }
 
@@ -129,7 +129,7 @@ impl Canonical {
                 Calling::Request(announced) => (announced, None),
                 Calling::Read { failed, is_current } => (failed, Some(is_current)),
             }),
-            spent: local.spent.as_ref().map(|spent| fixtures.name(spent)),
+            spent: local.spent.iter().map(|spent| fixtures.name(spent)).collect(),
             queue: local
                 .queue
                 .first

@@ -188,9 +188,9 @@ impl Answer {
     }
 
     /// Returns the successor that it brings to these credentials: none that is used up.
-    pub(crate) fn successor(self, asked: Name, spent: Option<Name>) -> Option<Name> {
+    pub(crate) fn successor(self, asked: Name, spent: &[Option<Name>]) -> Option<Name> {
         let others = (0..ROTATIONS).map(|secret| (Person::Rotating, secret));
-        let mut fresh = others.filter(|other| *other != asked && Some(*other) != spent);
+        let mut fresh = others.filter(|other| *other != asked && !spent.contains(&Some(*other)));
         fresh.next().filter(|_| self.rotates() && asked.0 == Person::Rotating)
     }
 

@@ -238,7 +238,7 @@ impl State {
         let now = self.at.mono;
         let up_to_date = self.shadow.is_up_to_date();
         let asked = self.shadow.flight.unwrap().asked;
-        let successor = answer.successor(asked, self.shadow.spent).filter(|_| up_to_date);
+        let successor = answer.successor(asked, &self.shadow.spent).filter(|_| up_to_date);
         if answer == Answer::Throttle {
             self.shadow.throttle(asked.0, now);
         }

@@ -58,6 +58,7 @@ const WHOEVER: Login = Login::With(Person::Whoever, 0);
 const ANOTHER: Login = Login::With(Person::Whoever, 1);
 const ROTATING: Login = Login::With(Person::Rotating, 0);
 const ROTATED: Login = Login::With(Person::Rotating, 1);
+const ROTATED_TWICE: Login = Login::With(Person::Rotating, 2);
 const ANNS_TOKEN: Login = Login::Token(Person::Ann, Lives::On);
 const ANNS_SHORT_TOKEN: Login = Login::Token(Person::Ann, Lives::TwoUnits);
 
@@ -121,7 +122,8 @@ const REFUSED: Bounds = Bounds {
 const SINGLE_USE: Bounds = Bounds {
     name: "credentials that are usable once, on the grid",
     starts: &[ROTATING],
-    sets: &[ROTATING, ROTATED],
+    // Two can be known to be used up, and another helps.
+    sets: &[ROTATING, ROTATED, ROTATED_TWICE],
     answers: &[
         Answer::Grant,
         Answer::DeadGrant,

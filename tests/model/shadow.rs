@@ -81,8 +81,9 @@ pub(crate) struct Shadow {
     pub(crate) credentials: Option<Name>,
     /// For whom the login is, once it has held a token that says so, or that was asked for somebody.
     pub(crate) held: Option<Person>,
-    /// The last credentials that are usable once and whose reply was lost.
-    pub(crate) spent: Option<Name>,
+    /// Credentials that are usable once and whose reply was lost: what the login had when the last ones were, and
+    /// the last ones.
+    pub(crate) spent: [Option<Name>; 2],
     spent_emitted: bool,
     panicked: Option<Panicked>,
     /// A token that was started with, and is not taken yet.
@@ -122,7 +123,7 @@ impl Shadow {
             login: None,
             credentials: None,
             held: None,
-            spent: None,
+            spent: [None; 2],
             spent_emitted: false,
             panicked: None,
             to_adopt: None,
@@ -215,7 +216,7 @@ impl Shadow {
 
     /// Whether the credentials can't be used any more.
     fn is_spent(&self) -> bool {
-        self.spent.is_some() && self.spent == self.credentials
+        self.credentials.is_some() && self.spent.contains(&self.credentials)
     }
 
     fn credit(&self, now: u64) -> u64 {
@@ -318,7 +319,8 @@ impl Shadow {
     /// The reply to a request is lost that was made with these credentials.
     pub(crate) fn lose(&mut self, asked: Name) {
         if asked.0.is_single_use() {
-            self.spent = Some(asked);
+            let kept = self.credentials.filter(|next| *next != asked && self.is_spent());
+            self.spent = [kept, Some(asked)];
         }
     }
 

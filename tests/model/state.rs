@@ -320,7 +320,7 @@ impl State {
             Action::Online(online) => driver.set_online(online, now),
             Action::Answer(answer, _) => {
                 let Flight { id, asked, .. } = shadow.flight.unwrap();
-                let successor = answer.successor(asked, shadow.spent);
+                let successor = answer.successor(asked, &shadow.spent);
                 let reply = fixtures.reply(answer, asked.0, successor);
                 return Said::Taken(driver.handle_response(id, reply, now));
             }
@@ -331,7 +331,7 @@ impl State {
             Action::LateAnswer(answer) => {
                 // One that brings credentials, if the login's are such.
                 let asked = shadow.credentials.unwrap_or((Person::Ann, 0));
-                let successor = answer.successor(asked, None);
+                let successor = answer.successor(asked, &[]);
                 let reply = fixtures.reply(answer, asked.0, successor);
                 return Said::Taken(driver.handle_response(shadow.stale.unwrap(), reply, now));
             }

@@ -97,8 +97,9 @@ pub(crate) struct Model {
     login: Option<Login>,
     /// Whose login it is, once a token was held that says so, or that was asked for somebody. Until it ends.
     held: Option<u8>,
-    /// The last credentials that are usable once, and whose reply was lost.
-    used_up: Option<Ask>,
+    /// Credentials that are usable once, and whose reply was lost: the last ones, and before them those that the
+    /// login had then.
+    used_up: Vec<Ask>,
     token: Option<Token>,
     early: Early,
     /// Whether the last token expired, and nothing came of it yet.
@@ -139,7 +140,7 @@ impl Model {
             others: i64::MIN,
             login: None,
             held: None,
-            used_up: None,
+            used_up: Vec::new(),
             token: None,
             early: Early::new(set.threshold, MOST_BETWEEN_TRIALS),
             expired: false,
@@ -383,7 +384,9 @@ impl Model {
     /// The reply to a request with these credentials is lost. The service may have used them up.
     fn lose(&mut self, ask: Ask) {
         if ask.is_single_use() {
-            self.used_up = Some(ask);
+            let current = self.login.as_ref().and_then(|login| login.ask.clone());
+            self.used_up.retain(|known| Some(known) == current.as_ref() && *known != ask);
+            self.used_up.push(ask);
         }
     }
 

@@ -88,7 +88,7 @@ impl Game {
                 self.tokens += 1;
                 let text = format!("token-{}", self.tokens);
                 let (response, _) =
-                    say.reply(&Asked { with: asked.as_ref(), used_up: None }, &text, self.wall);
+                    say.reply(&Asked { with: asked.as_ref(), used_up: &[] }, &text, self.wall);
                 (Input::Reply(id, response), None)
             }
             Move::Fail(to, why) => (Input::Failure(self.addressee(to).0, why), None),

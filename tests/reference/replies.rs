@@ -97,7 +97,7 @@ pub(crate) fn jwt(text: &str, seconds: i32) -> String {
 pub(crate) struct Asked<'a> {
     pub(crate) with: Option<&'a Ask>,
     /// What no service brings any more.
-    pub(crate) used_up: Option<&'a Ask>,
+    pub(crate) used_up: &'a [Ask],
 }
 
 impl Asked<'_> {
@@ -127,7 +127,7 @@ impl Asked<'_> {
         }
         let secrets = (1..ROTATIONS).map(|by| (ask.secret + by) % ROTATIONS);
         let mut asks = secrets.map(|secret| Ask { secret, ..ask.clone() });
-        asks.find(|next| Some(next) != self.used_up)
+        asks.find(|next| !self.used_up.contains(next))
     }
 }
 

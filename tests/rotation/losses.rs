@@ -250,3 +250,23 @@ fn a_request_that_was_only_announced_spends_nothing() {
     app.answer();
     assert_eq!((app.token(), app.count(&SPENT)), (Some(access(1)), 0));
 }
+
+/// The reply of other credentials, which were set meanwhile and are in flight, is lost, too.
+#[test]
+fn a_spent_secret_that_is_set_again_stays_spent_whatever_is_lost_after_it() {
+    let (mut app, _) = App::logged_in();
+    let first = app.driver().credentials().unwrap().clone();
+    app.fail(TransportFailure::TimedOut);
+    let second = RefreshToken::new("hush-second").credentials();
+    app.set(second.clone());
+    app.asked();
+    app.set(first);
+    assert_eq!(app.driver().blocked(), Some(Blocked::Spent));
+    let sent = app.sent.len();
+    app.run(HOUR);
+    assert_eq!(app.driver().blocked(), Some(Blocked::Spent), "the second one timed out");
+    assert_eq!(app.sent.len(), sent, "nothing is sent");
+    // Both are known.
+    app.set(second);
+    assert_eq!(app.driver().blocked(), Some(Blocked::Spent));
+}

@@ -1,5 +1,7 @@
 //! Credentials that change with each token, and secrets that are usable once.
 
+use std::mem::{replace, take};
+
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use videokit_session::driver::{Blocked, Policy};
@@ -55,8 +57,8 @@ struct Secrets {
     /// The secret of the request that was announced, and is not sent yet.
     announced: Option<Secret>,
     live: Option<Secret>,
-    /// The last one whose reply was lost.
-    spent: Option<Secret>,
+    /// The last one whose reply was lost, and before it the one that the login had meanwhile.
+    spent: Vec<Secret>,
     /// Whether the caller was told so.
     told: bool,
     /// Successors that were taken, and not yet told of.
@@ -88,7 +90,7 @@ impl Secrets {
                         (user.parse().unwrap(), number.unwrap().parse().unwrap())
                     });
                     prop_assert_eq!(secret, self.announced.take(), "{} is made with another", id);
-                    let used_up = secret.is_some() && secret == self.spent;
+                    let used_up = secret.is_some_and(|secret| self.spent.contains(&secret));
                     prop_assert!(!used_up, "{} is made with what is used up", id);
                     self.live = secret;
                 }
@@ -105,7 +107,7 @@ impl Secrets {
             credentials.is_some_and(|credentials| credentials.exchange().is_single_use())
         };
         prop_assert_eq!(single_use(turn.world), self.next.is_some(), "{:?}", turn.step);
-        let spent = self.next.is_some() && self.next == self.spent;
+        let spent = self.is_spent();
         prop_assert_eq!(turn.after.blocked == Some(Blocked::Spent), spent, "{:?}", turn.step);
         if turn.step == Step::Drain {
             prop_assert!(!spent || self.told, "nobody was asked for other credentials");
@@ -122,8 +124,11 @@ impl Secrets {
                 // What was in flight is abandoned, and told of later.
                 let live = self.live.take();
                 self.lose(live);
-                return *self =
-                    Self { spent: self.spent, swapped: self.swapped, ..Self::default() };
+                return *self = Self {
+                    spent: take(&mut self.spent),
+                    swapped: self.swapped,
+                    ..Self::default()
+                };
             }
             Step::Online(false) => return self.announced = None,
             _ => return,
@@ -135,7 +140,7 @@ impl Secrets {
         if turn.before.epoch != turn.after.epoch {
             let live = self.live.take();
             self.lose(live);
-            *self = Self { spent: self.spent, swapped: self.swapped, ..Self::default() };
+            *self = Self { spent: take(&mut self.spent), swapped: self.swapped, ..Self::default() };
             (self.next, self.given) = (secret, secret);
         } else if sets && turn.before.credentials != turn.after.credentials {
             (self.next, self.given, self.told) = (secret, secret, false);
@@ -172,8 +177,8 @@ impl Secrets {
                 self.swapped -= 1;
             }
             Event::CredentialsSpent => {
-                prop_assert!(!std::mem::replace(&mut self.told, true), "it was told before");
-                prop_assert!(self.next.is_some() && self.next == self.spent, "none is used up");
+                prop_assert!(!replace(&mut self.told, true), "it was told before");
+                prop_assert!(self.is_spent(), "none is used up");
             }
             event => {
                 let to = event.transition().map(|transition| (transition.to, transition.cause));
@@ -187,7 +192,14 @@ impl Secrets {
     }
 
     fn lose(&mut self, secret: Option<Secret>) {
-        self.spent = secret.or(self.spent);
+        if let Some(secret) = secret {
+            self.spent.retain(|spent| Some(*spent) == self.next && *spent != secret);
+            self.spent.push(secret);
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.next.is_some_and(|next| self.spent.contains(&next))
     }
 }
 

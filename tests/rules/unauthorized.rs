@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use http::Uri;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use videokit_session::driver::{Policy, WakeReason};
@@ -59,6 +60,8 @@ struct Watch {
     /// 401s that have to be told, and were not yet.
     owed: Vec<Generation>,
     started: Option<Login>,
+    /// Where the login's requests go.
+    endpoint: Option<Uri>,
     /// Whether a token of this login lives for another time than [`LONG`], so that its ages aren't known.
     lost: bool,
 }
@@ -81,6 +84,7 @@ impl Watch {
             told: BTreeSet::new(),
             owed: Vec::new(),
             started: None,
+            endpoint: None,
             lost: false,
         }
     }
@@ -134,12 +138,23 @@ impl Watch {
     fn note_start(&mut self, turn: &Turn<'_>) {
         let (Step::Start(who) | Step::SetCredentials(who)) = turn.step else { return };
         let another = self.started.replace(who) != Some(who);
+        let credentials = turn.world.driver().credentials();
+        let endpoint = credentials.and_then(|now| now.exchange().endpoint().cloned());
+        let before = std::mem::replace(&mut self.endpoint, endpoint);
         if turn.before.epoch != turn.after.epoch {
             (self.early, self.token, self.lost) = (Early::new(THRESHOLD, 64), None, false);
         } else if another && matches!(who, Login::App { .. }) {
-            self.early.trust();
+            let moves = before.is_some() && before != self.endpoint;
+            if moves {
+                self.early = Early::new(THRESHOLD, 64);
+            } else {
+                self.early.trust();
+            }
             if let Some(Token { status, .. }) = &mut self.token {
                 status.after_401 = false;
+                if let Refused::Wanted(lesson) = &mut status.refused {
+                    *lesson = lesson.filter(|_| !moves);
+                }
                 if status.refused == Refused::Reported {
                     status.refused = Refused::Wanted(None);
                 }

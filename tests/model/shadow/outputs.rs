@@ -33,7 +33,7 @@ impl Shadow {
         let header = outgoing.request().headers().get("authorization");
         let mine =
             header.is_some_and(|value| value.as_bytes().ends_with(format!(":{secret}").as_bytes()));
-        check(3, self.spent != Some((person, secret)), "its secret is used up")?;
+        check(3, !self.spent.contains(&Some((person, secret))), "its secret is used up")?;
         let there = outgoing.request().uri() == person.endpoint();
         check(2, mine && there, "it asks for another login")?;
         self.credit = (self.credit(now) - INTERVAL, now);

@@ -21,7 +21,7 @@ impl Model {
     pub(crate) fn blocked(&self) -> Option<Blocked> {
         let Some(login) = &self.login else { return Some(Blocked::NotStarted) };
         match (&login.ask, &login.adopt) {
-            (Some(ask), _) if self.used_up.as_ref() == Some(ask) => Some(Blocked::Spent),
+            (Some(ask), _) if self.used_up.contains(ask) => Some(Blocked::Spent),
             (Some(_), _) => self.stall,
             // Adopting it is what comes next.
             (None, Some(_)) => None,
@@ -96,8 +96,8 @@ impl Model {
     }
 
     /// What is used up, and may not be sent again.
-    pub(crate) fn used_up(&self) -> Option<&Ask> {
-        self.used_up.as_ref()
+    pub(crate) fn used_up(&self) -> &[Ask] {
+        &self.used_up
     }
 
     pub(crate) fn epoch(&self) -> u64 {

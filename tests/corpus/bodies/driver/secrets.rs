@@ -7,11 +7,12 @@ use videokit_session::{Event, Identity, TransportFailure};
 use super::view::Turn;
 use super::watch::{find, made_with};
 
-/// The secret of the request in flight, and the last one that is used up.
+/// The secret of the request in flight, and those that are used up.
 #[derive(Default)]
 pub(super) struct Secrets {
     live: Option<Sent>,
-    spent: Option<String>,
+    /// The last one, and before it the one that the login had meanwhile.
+    spent: Vec<String>,
     /// Successors that were taken, and not yet reported.
     changed: usize,
     /// Whether it was reported that the current credentials are used up.
@@ -22,7 +23,7 @@ impl Secrets {
     pub(super) fn follow(&mut self, turn: &Turn<'_>) {
         let (before, after) = (turn.before, turn.after);
         if before.epoch != after.epoch || turn.step == Step::Stop {
-            self.lose();
+            self.lose(turn);
             self.reported = false;
         } else if before.credentials != after.credentials {
             self.reported = false;
@@ -30,7 +31,7 @@ impl Secrets {
         for seen in turn.seen {
             match seen {
                 Seen::Reported { taken: true, .. } => self.on_report(turn),
-                Seen::Abandoned(_) => self.lose(),
+                Seen::Abandoned(_) => self.lose(turn),
                 Seen::Sent(id) => self.on_sent(find(turn, *id)),
                 Seen::Event(Event::CredentialsChanged) => {
                     assert!(self.changed > 0, "rule 8: no reply brought other credentials");
@@ -43,7 +44,7 @@ impl Secrets {
                 _ => {}
             }
         }
-        let spent = self.spent.is_some() && self.spent == after.credentials;
+        let spent = after.credentials.as_ref().is_some_and(|with| self.spent.contains(with));
         assert_eq!(after.blocked == Some(Blocked::Spent), spent, "rule 3: after {:?}", turn.step);
         if turn.step == Step::Drain {
             assert!(!spent || self.reported, "rule 9: nobody was asked for other credentials");
@@ -53,8 +54,8 @@ impl Secrets {
 
     fn on_sent(&mut self, sent: Sent) {
         let usable_once = sent.uri.path().starts_with("/rotating/");
-        let with = made_with(&sent);
-        assert_ne!(Some(with), self.spent, "rule 3: {} is made with what is used up", sent.id);
+        let used_up = self.spent.contains(&made_with(&sent));
+        assert!(!used_up, "rule 3: {} is made with what is used up", sent.id);
         self.live = Some(sent).filter(|_| usable_once);
     }
 
@@ -71,7 +72,7 @@ impl Secrets {
             _ => false,
         };
         if lost {
-            self.lose();
+            self.lose(turn);
         }
         self.live = None;
     }
@@ -93,7 +94,12 @@ impl Secrets {
         known.is_some_and(|known| known != named)
     }
 
-    fn lose(&mut self) {
-        self.spent = self.live.take().map(|sent| made_with(&sent)).or(self.spent.take());
+    fn lose(&mut self, turn: &Turn<'_>) {
+        if let Some(sent) = self.live.take() {
+            let lost = made_with(&sent);
+            self.spent
+                .retain(|spent| Some(spent) == turn.before.credentials.as_ref() && *spent != lost);
+            self.spent.push(lost);
+        }
     }
 }

@@ -10,18 +10,22 @@ use arbitrary::{Arbitrary, Unstructured};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, RngAlgorithm, TestError, TestRng, TestRunner};
 use videokit_session::driver::{Delivery, Drive, Input};
-use videokit_session::session::RequestId;
+use videokit_session::exchange::Scopes;
+use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::strategies::{self, Script};
-use videokit_session::sim::{Answer, FaultPlan, Harness, Login, Seen, Step, To};
-use videokit_session::{AllowedOrigin, Config, Driver, Moment, Output, TransportFailure};
+use videokit_session::sim::{Answer, FaultPlan, Harness, Login, Seen, Step, To, fuzzing};
+use videokit_session::{
+    AllowedOrigin, Config, Credentials, Driver, Grant, Identity, Moment, Output, SessionToken,
+    Start, TransportFailure,
+};
 
 fn driver() -> Driver {
     let config = Config::builder(AllowedOrigin::https("https://api.example").unwrap());
     Driver::new(Arc::new(config.build().unwrap()), 1)
 }
 
-/// Any input of this driver: the ids and generations of its first requests and tokens are always the same.
-fn input() -> impl Strategy<Value = Input> {
+/// The ids and generations of this driver's first requests and tokens, which are always the same.
+fn ids_and_generations() -> (Vec<RequestId>, Vec<Generation>) {
     let mut harness = Harness::new(driver());
     harness.apply(Step::Start(Login::App { user: 0, secret: 0 }));
     let mut generations = Vec::new();
@@ -33,6 +37,12 @@ fn input() -> impl Strategy<Value = Input> {
     }
     let ids: Vec<RequestId> = harness.sent().iter().map(|sent| sent.id).collect();
     assert!(ids.len() >= 4 && generations.len() >= 4, "{ids:?} {generations:?}");
+    (ids, generations)
+}
+
+/// Any input of this driver.
+fn input() -> impl Strategy<Value = Input> {
+    let (ids, generations) = ids_and_generations();
     strategies::input(ids, generations)
 }
 
@@ -190,4 +200,59 @@ fn a_request_of_another_driver_is_stale() {
         let seen = harness.apply(step);
         assert!(matches!(seen[..], [Seen::Reported { taken: false, .. }]), "{step:?}: {seen:?}");
     }
+}
+
+/// Bytes that follow from a seed, as a fuzzer might try them.
+fn bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut seed32 = [0; 32];
+    seed32[..8].copy_from_slice(&seed.to_le_bytes());
+    let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed32);
+    let mut bytes = vec![0; count];
+    random.fill_bytes(&mut bytes);
+    bytes
+}
+
+#[test]
+fn without_bytes_there_is_a_value_of_each_type() {
+    let empty = || Unstructured::new(&[]);
+    assert_eq!(Identity::arbitrary(&mut empty()).unwrap().as_str(), "user-0");
+    assert_eq!(SessionToken::arbitrary(&mut empty()).unwrap().expose(), "t");
+    assert!(Scopes::arbitrary(&mut empty()).unwrap().is_empty());
+    assert!(Grant::arbitrary(&mut empty()).is_ok());
+    assert!(Start::arbitrary(&mut empty()).is_ok());
+    assert!(Credentials::arbitrary(&mut empty()).is_ok());
+    assert!(fuzzing::response(&mut empty()).is_ok());
+    assert!(fuzzing::input(&mut empty(), &[], &[]).is_ok());
+}
+
+#[test]
+fn a_fuzzer_makes_every_kind_of_input_and_none_about_what_there_is_not() {
+    let kinds = |ids: &[RequestId], generations: &[Generation]| -> BTreeSet<String> {
+        let made = (0..2_000).map(|seed| {
+            let data = bytes(seed, 512);
+            let input = fuzzing::input(&mut Unstructured::new(&data), ids, generations).unwrap();
+            format!("{input:?}").split('(').next().unwrap().to_owned()
+        });
+        made.collect()
+    };
+    let mut expected = BTreeSet::from(["Observe", "Online", "SetCredentials", "Start", "Stop"]);
+    let names = |kinds: &BTreeSet<&str>| kinds.iter().map(ToString::to_string).collect();
+    assert_eq!(kinds(&[], &[]), names(&expected));
+    let (ids, generations) = ids_and_generations();
+    expected.extend(["Failure", "Response", "Unauthorized"]);
+    assert_eq!(kinds(&ids, &generations), names(&expected));
+}
+
+/// A target that never has a token finds little.
+#[test]
+fn of_a_fuzzer_s_responses_a_fifth_or_more_grant_a_token() {
+    let login = Login::Named { user: 0, cookie: 0 };
+    let Start::Exchange(credentials) = login.start() else { panic!("it has credentials") };
+    let granted = (0..1_000).filter(|seed| {
+        let data = bytes(*seed, 1_024);
+        let response = fuzzing::response(&mut Unstructured::new(&data)).unwrap();
+        credentials.exchange().read((&response).into()).is_ok()
+    });
+    let count = granted.count();
+    assert!((200..600).contains(&count), "{count}");
 }

@@ -1,7 +1,7 @@
 //! Checked origins and endpoints: where tokens and credentials may be sent.
 
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use http::uri::Authority;
 use http::{HeaderValue, Uri};
@@ -138,9 +138,13 @@ impl AllowedOrigin {
     }
 
     fn is_loopback(&self) -> bool {
-        let address = format!("{}:{}", self.host, self.port).parse::<SocketAddr>();
-        // RFC 6761, section 6.3: localhost resolves to loopback.
-        *self.host == *"localhost" || address.is_ok_and(|address| address.ip().is_loopback())
+        let v6 = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        match v6 {
+            Some(v6) => v6.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback()),
+            // RFC 6761, section 6.3: localhost resolves to loopback.
+            None if *self.host == *"localhost" => true,
+            None => self.host.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback()),
+        }
     }
 }
 
@@ -304,6 +308,7 @@ mod tests {
             ("http://127.8.9.1:81", Err(E::Insecure), Ok("http://127.8.9.1:81")),
             ("http://[::1]:9", Err(E::Insecure), Ok("http://[::1]:9")),
             ("http://[::2]:9", Err(E::Insecure), Err(E::NotLoopback)),
+            ("http://[::1%40]:9", Err(E::Insecure), Err(E::NotLoopback)),
             ("https://localhost", Ok("https://localhost"), Ok("https://localhost")),
             ("http://localhost.evil.example", Err(E::Insecure), Err(E::NotLoopback)),
             ("http://127.0.0.1.evil.example", Err(E::Insecure), Err(E::NotLoopback)),

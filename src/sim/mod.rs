@@ -4,14 +4,16 @@
 //! [`Gateway`] takes requests and answers them, on a clock that is passed in. Put it behind any server,
 //! or behind none. [`Fault`]s are values that it can be put under, and a [`FaultPlan`] is a list of them
 //! that can be written down. [`Step`]s are all that can be done to one driver, and a [`Harness`] carries them
-//! out: with the feature `proptest`, `strategies` makes them for property tests, and with `arbitrary` fuzzers
-//! do. [`conformance`](conformance()) takes a run loop of yours through everything that may come its way; the
-//! chapter [`testing`] is a guide to all of this.
+//! out. `strategies` makes them and every input for property tests, with the feature `proptest`; `fuzzing` does
+//! for fuzzers, with `arbitrary`. [`conformance`](conformance()) takes a run loop of yours through everything that
+//! may come its way; the chapter [`testing`] is a guide to all of this.
 
 mod ask;
 pub mod conformance;
 mod fault;
 mod faulty;
+#[cfg(feature = "arbitrary")]
+pub mod fuzzing;
 mod gateway;
 mod harness;
 mod plan;

@@ -181,6 +181,24 @@ impl Answer {
     }
 }
 
+/// A response that no server of tokens gives, but what it may be by chance. Headers that HTTP doesn't know are left
+/// out.
+#[cfg(any(feature = "proptest", feature = "arbitrary"))]
+pub(super) fn wild_response(
+    status: u16,
+    headers: Vec<(http::HeaderName, Vec<u8>)>,
+    body: Vec<u8>,
+) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_bytes(&value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
 impl Login {
     /// What a driver is started with. A custom exchange is made anew, so that it equals none that was made before:
     /// a [`Harness`](super::Harness) keeps those of rotating credentials.
@@ -266,9 +284,10 @@ impl Exchange for Rotating {
 }
 
 fn granting(token: &str, identity: &str, expires_at: Option<i64>) -> String {
+    let [token, identity] = [token, identity].map(serde_json::Value::from);
     let expires_at = expires_at.and_then(|at| Timestamp::from_millisecond(at).ok());
     let expires_at = expires_at.map_or(String::new(), |at| format!(r#","expiresAt":"{at}""#));
-    format!(r#"{{"sessionToken":"{token}","identity":"{identity}"{expires_at}}}"#)
+    format!(r#"{{"sessionToken":{token},"identity":{identity}{expires_at}}}"#)
 }
 
 /// An exchange that has nothing to ask.

@@ -26,8 +26,8 @@ mod script;
 use core::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AGE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
-use http::{Response, StatusCode};
+use http::Response;
+use http::header::{AGE, DATE, RETRY_AFTER};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ pub use script::{Script, script};
 
 use super::fault::Fault;
 use super::plan::{FaultPlan, Incident, LONGEST};
-use super::step::{Answer, Login, Step, To};
+use super::step::{Answer, Login, Step, To, wild_response};
 use crate::driver::{Input, Start};
 use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
@@ -209,21 +209,6 @@ pub fn response() -> impl Strategy<Value = Response<Bytes>> + Clone {
     let header = (name, vec(any::<u8>(), 0..40));
     let wild = (100_u16..1_000, vec(header, 0..4), vec(any::<u8>(), 0..200));
     prop_oneof![1 => sane, 1 => wild.prop_map(|(status, headers, body)| wild_response(status, headers, body))]
-}
-
-fn wild_response(
-    status: u16,
-    headers: Vec<(HeaderName, Vec<u8>)>,
-    body: Vec<u8>,
-) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from(body));
-    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-    for (name, value) in headers {
-        if let Ok(value) = HeaderValue::from_bytes(&value) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    response
 }
 
 /// Any fault, with numbers of its own.

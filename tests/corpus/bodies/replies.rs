@@ -131,10 +131,15 @@ fn check_grant(asked: Asked, response: &Response<Bytes>, grant: &Grant) {
         let but_for_the_rest = format!("{grant:?} {:?}", Reply::from(response));
         assert!(!but_for_the_rest.contains(SECRET), "{but_for_the_rest}");
     }
-    // What a backend passes on is read as the same again.
-    let passed_on = Backend::new(Endpoint::https("https://app.example/").unwrap())
-        .read(&grant.to_token_reply())
-        .expect("a backend's reply grants");
+    // What a backend passes on is read as the same again, unless it looks like JavaScript's mistake.
+    let app = Backend::new(Endpoint::https("https://app.example/").unwrap());
+    let passed_on = app.read(&grant.to_token_reply());
+    if ["undefined", "null"].contains(&token) {
+        let kind = passed_on.map_err(|denial| denial.kind());
+        assert!(matches!(kind, Err(DenialKind::Malformed(Flaw::Stringified { .. }))), "{kind:?}");
+        return;
+    }
+    let passed_on = passed_on.expect("a backend's reply grants");
     assert_eq!(passed_on.token(), grant.token());
     assert_eq!(passed_on.identity(), grant.identity());
     assert_eq!(passed_on.expires_at(), grant.expires_at());

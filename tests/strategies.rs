@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, RngAlgorithm, TestError, TestRng, TestRunner};
 use videokit_session::driver::{Delivery, Drive, Input};
@@ -255,4 +256,24 @@ fn of_a_fuzzer_s_responses_a_fifth_or_more_grant_a_token() {
     });
     let count = granted.count();
     assert!((200..600).contains(&count), "{count}");
+}
+
+#[test]
+fn an_input_equals_only_one_with_all_the_same_parts() {
+    let (ids, _) = ids_and_generations();
+    let reply = || http::Response::builder().header("date", "now").body(Bytes::from("a")).unwrap();
+    let input = |reply: http::Response<Bytes>| Input::Response(ids[0], reply);
+    assert_eq!(input(reply()), input(reply()));
+    assert_ne!(input(reply()), Input::Response(ids[1], reply()));
+    let changes: [fn(&mut http::Response<Bytes>); 4] = [
+        |reply| *reply.status_mut() = http::StatusCode::CREATED,
+        |reply| *reply.version_mut() = http::Version::HTTP_2,
+        |reply| reply.headers_mut().clear(),
+        |reply| *reply.body_mut() = Bytes::from("b"),
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let mut other = reply();
+        change(&mut other);
+        assert_ne!(input(reply()), input(other), "change {number}");
+    }
 }

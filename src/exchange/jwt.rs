@@ -41,8 +41,9 @@ fn number(json: &[u8]) -> Option<f64> {
     whole.map(f64::from).or_else(|| core::str::from_utf8(json).ok()?.parse().ok())
 }
 
-/// Returns the second of three parts, if it may be a JSON object, which begins with `{`: `e` in base64.
+/// Returns the second of three parts. The first two are JSON objects, so both begin with `{`: `e` in base64.
 fn claims(token: &[u8]) -> Option<&[u8]> {
+    let token = token.strip_prefix(b"e")?;
     let (first, last) = (memchr(b'.', token)?, memrchr(b'.', token)?);
     // Another dot between them is not base64.
     token.get(first.checked_add(1)?..last).filter(|claims| claims.starts_with(b"e"))
@@ -126,6 +127,9 @@ mod tests {
 
     #[test]
     fn other_shapes_give_no_hint() {
+        let claims = URL_SAFE_NO_PAD.encode(r#"{"exp":2,"iat":1}"#);
+        assert_eq!(lifetime(format!("e30.{claims}.c").as_bytes()), Some(1_000));
+        assert_eq!(lifetime(format!("a30.{claims}.c").as_bytes()), None, "its header is no object");
         for token in ["opaque", "a.b", "a.b.c", "a.b.c.d", "..", "a.====.c", "é.é.é"] {
             assert_eq!(lifetime(token.as_bytes()), None, "{token}");
         }

@@ -87,7 +87,11 @@ fn check_alone(token: &str, left: Option<Remaining>) {
 #[expect(clippy::option_option, reason = "what is unclear is not what is missing")]
 fn stated_lifetime(token: &str) -> Option<Option<f64>> {
     let parts: Vec<&str> = token.split('.').collect();
-    let &[_, claims, _] = &parts[..] else { return Some(None) };
+    let &[header, claims, _] = &parts[..] else { return Some(None) };
+    // The header is an object (RFC 7515, section 2), and so begins with `{`.
+    if !header.starts_with('e') {
+        return Some(None);
+    }
     let Ok(claims) = URL_SAFE_NO_PAD.decode(claims) else { return Some(None) };
     let Ok(claims) = String::from_utf8(claims) else { return None };
     let once = |name| claims.matches(name).count() == 1 && !claims.contains('\\');

@@ -357,4 +357,17 @@ mod tests {
         learned.retire(&policy, &TokenStatus::granted(false), short);
         assert_eq!(learned.limit, Limit::Stated, "what is stated has held");
     }
+
+    #[test]
+    fn a_trial_that_is_reached_is_doubled_until_it_reaches_the_statement() {
+        let policy = Policy::default();
+        let mut learned = learned(&policy, 60_000);
+        let mut trials = Vec::new();
+        for millis in [60_000, 120_000, 240_000, 480_000, 600_000] {
+            let age = TokenAge { millis, stated: 600_000 };
+            learned.retire(&policy, &TokenStatus::granted(false), age);
+            trials.push(learned.limit());
+        }
+        assert_eq!(trials, [Some(120_000), Some(240_000), Some(480_000), Some(600_000), None]);
+    }
 }

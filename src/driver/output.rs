@@ -163,3 +163,15 @@ impl Idle {
         holds.then(|| Wake::after((self.until.saturating_sub(at.ticks()), reason)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivery_is_accepted_or_stale() {
+        let both = [Delivery::Accepted, Delivery::Stale];
+        assert_eq!(both.map(Delivery::is_accepted), [true, false]);
+        assert_eq!(both.map(Delivery::is_stale), [false, true]);
+    }
+}

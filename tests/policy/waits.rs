@@ -1,7 +1,7 @@
 //! `Retry-After`, and what it holds back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::Bytes;
 use http::header::{DATE, HeaderValue, RETRY_AFTER};
@@ -289,6 +289,35 @@ fn a_wait_is_honoured_by_an_exchange_that_has_no_request_any_more() {
     let id = bench.sent();
     exchange.0.store(false, Ordering::Relaxed);
     bench.answer(id, &asking_to_wait(429, "600"));
+    assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
+}
+
+/// An exchange that fails to build its third request.
+struct Moody(AtomicU32);
+
+impl Exchange for Moody {
+    fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
+        if self.0.fetch_add(1, Ordering::Relaxed) == 2 {
+            return Err(BuildError::Custom("not now"));
+        }
+        Curt.request()
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        Curt.read(reply)
+    }
+}
+
+/// The endpoint is looked up when a login begins, and seen again in the request that is made for it.
+#[test]
+fn a_wait_is_honoured_by_an_exchange_whose_endpoint_could_not_be_looked_up() {
+    let credentials = Credentials::custom(Arc::new(Moody(AtomicU32::new(0))));
+    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+    bench.start(credentials.clone());
+    let id = bench.sent();
+    bench.answer(id, &asking_to_wait(429, "600"));
+    bench.stop();
+    bench.start(credentials);
     assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
 }
 

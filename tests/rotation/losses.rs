@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use http::Response;
 use videokit_session::driver::{AuthorizeError, Blocked, Policy};
-use videokit_session::{AllowedOrigin, Event, TransportFailure};
+use videokit_session::{
+    AllowedOrigin, Driver, Event, Moment, Output, SessionToken, TransportFailure,
+};
 
-use crate::app::{App, HOUR, MINUTE, SECOND, access, first, secret};
+use crate::app::{App, HOUR, MINUTE, SECOND, access, config, first, secret};
 use crate::oauth::{self, RefreshToken};
 
 const SPENT: Event = Event::CredentialsSpent;
@@ -249,6 +251,26 @@ fn a_request_that_was_only_announced_spends_nothing() {
     app.online(true);
     app.answer();
     assert_eq!((app.token(), app.count(&SPENT)), (Some(access(1)), 0));
+}
+
+#[test]
+fn a_token_to_adopt_is_waited_for_though_the_credentials_set_with_it_are_spent() {
+    let (mut driver, spent) = (Driver::new(config(), 1), first().credentials());
+    let now = Moment::from_millis(5_000, 1_795_492_800_000);
+    driver.start(spent.clone(), now);
+    let id = loop {
+        if let Output::Send(outgoing) = driver.poll(now) {
+            break outgoing.id();
+        }
+    };
+    driver.handle_failure(id, TransportFailure::TimedOut, now);
+    driver.start(SessionToken::new("hush-elsewhere").unwrap(), now);
+    driver.set_credentials(spent, now);
+    assert_eq!(driver.blocked(), Some(Blocked::Spent));
+    let origin = AllowedOrigin::https("https://api.example").unwrap();
+    assert_eq!(driver.authorization(&origin, now).err(), Some(AuthorizeError::Wait));
+    while !matches!(driver.poll(now), Output::Wait(_)) {}
+    assert!(driver.authorization(&origin, now).is_ok(), "it serves");
 }
 
 /// The reply of other credentials, which were set meanwhile and are in flight, is lost, too.

@@ -75,9 +75,7 @@ impl Local {
             return self.announce(turn).unwrap_or_else(|| self.ask_or_wait(turn));
         }
         let wait = [request, expiry].into_iter().flatten().min();
-        // What is being proven changes the plan with time alone.
-        let proving = self.learned.as_ref().is_some_and(|learned| learned.unproven.is_some());
-        self.idle = (!proving).then(|| Idle::new(wait, turn.at));
+        self.idle = Some(Idle::new(wait, turn.at));
         Output::Wait(wait.map_or(Wake::OnInput, Wake::after))
     }
 

@@ -96,6 +96,22 @@ fn what_was_learned_of_an_endpoints_tokens_is_forgotten_with_the_endpoint() {
     assert!(due_in(&mut app) > 7 * MINUTE, "the current token's schedule, too");
 }
 
+/// Nor does a 401 that comes once more, on the same token, while its renewal waits for a network.
+#[test]
+fn a_401_from_before_the_endpoint_changed_teaches_nothing_of_the_next() {
+    let (mut app, _) = App::logged_in();
+    app.run(MINUTE);
+    app.online(false);
+    app.refuse();
+    app.set(RefreshToken::new("hush-set").at(OTHER).credentials());
+    app.refuse();
+    app.online(true);
+    app.answer_by(&oauth::reply(200, oauth::granting("hush-access", 600, "")));
+    assert_eq!(app.token().as_deref(), Some("hush-access"));
+    app.run(11 * SECOND);
+    assert!(due_in(&mut app) > 7 * MINUTE, "as its reply states");
+}
+
 fn due_in(app: &mut App) -> Duration {
     let (wait, why) = app.wait();
     assert_eq!(why, WakeReason::Renewal);

@@ -76,6 +76,7 @@ mod evidence;
 mod lifetime;
 mod moment;
 #[cfg(test)]
+#[path = "../../tests/time/mod.rs"]
 mod tests;
 mod timestamp;
 

@@ -2,13 +2,7 @@
 
 use videokit_session::sim::{Fault, FaultPlan, Incident};
 
-/// The finalizer of `SplitMix64`: spreads seeds that lie close together.
-pub(crate) fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
+use crate::rng::mix;
 
 /// A stream of numbers that follow from a seed.
 #[derive(Debug, Clone)]

@@ -8,6 +8,9 @@ mod device;
 mod invariant_checker;
 mod play;
 mod report;
+// The library's own, which is not public.
+#[path = "../../src/rng.rs"]
+mod rng;
 mod world;
 
 use std::sync::Mutex;

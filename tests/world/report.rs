@@ -127,7 +127,7 @@ impl Report {
     }
 
     pub(crate) fn digest_more(&mut self, value: u64) {
-        self.digest = crate::chance::mix(self.digest ^ value);
+        self.digest = crate::rng::mix(self.digest ^ value);
     }
 }
 

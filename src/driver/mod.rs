@@ -276,7 +276,7 @@ struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     fn ticks(self) -> u64 {
-        self.at.ticks()
+        self.at.ticks
     }
 
     fn config(self) -> &'a Config {

@@ -107,6 +107,7 @@ pub enum Wake {
 
 /// The reason for a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum WakeReason {
     /// The deadline of the request in flight.
@@ -153,14 +154,14 @@ pub(super) struct Idle {
 impl Idle {
     pub(super) fn new(wait: Option<Wait>, at: Stamp) -> Self {
         let (millis, reason) = wait.map_or((0, None), |(millis, reason)| (millis, Some(reason)));
-        Self { until: at.ticks().saturating_add(millis), ahead: at.ahead(), reason }
+        Self { until: at.ticks.saturating_add(millis), ahead: at.ahead, reason }
     }
 
     /// Returns what is left of the wait; `None` if it is over, or may be another one now.
     pub(super) fn wake_at(self, at: Stamp) -> Option<Wake> {
         let Some(reason) = self.reason else { return Some(Wake::OnInput) };
-        let holds = at.ahead() == self.ahead && at.ticks() < self.until;
-        holds.then(|| Wake::after((self.until.saturating_sub(at.ticks()), reason)))
+        let holds = at.ahead == self.ahead && at.ticks < self.until;
+        holds.then(|| Wake::after((self.until.saturating_sub(at.ticks), reason)))
     }
 }
 

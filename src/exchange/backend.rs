@@ -97,19 +97,6 @@ impl Backend {
         Self { body_limit: bytes, ..self }
     }
 
-    /// Hashes the request. The order of headers makes no difference.
-    #[cfg(feature = "trace")]
-    pub(super) fn hash_into(&self, hasher: &mut impl core::hash::Hasher) {
-        use core::hash::{Hash, Hasher};
-        let headers = self.headers.iter().map(|header| {
-            let mut hasher = std::hash::DefaultHasher::new();
-            header.hash(&mut hasher);
-            hasher.finish()
-        });
-        (self.endpoint.uri(), &self.method, &self.body).hash(hasher);
-        (headers.fold(0, u64::wrapping_add), &self.identity).hash(hasher);
-    }
-
     /// Returns the request for a session token. It has `Cache-Control: no-store`, unless a header of that name was
     /// set.
     #[must_use]

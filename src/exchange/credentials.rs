@@ -24,7 +24,7 @@ enum Kind {
     Custom(Arc<dyn Exchange>),
     /// Credentials of a replay, which are the same if they have the same name.
     #[cfg(feature = "trace")]
-    StandIn(Arc<str>, Arc<dyn Exchange>),
+    Placeholder(Arc<str>, Arc<dyn Exchange>),
 }
 
 impl Credentials {
@@ -56,7 +56,7 @@ impl Credentials {
             Kind::Backend(backend) => backend.as_ref(),
             Kind::Custom(custom) => custom.as_ref(),
             #[cfg(feature = "trace")]
-            Kind::StandIn(_, custom) => custom.as_ref(),
+            Kind::Placeholder(_, custom) => custom.as_ref(),
         }
     }
 
@@ -68,7 +68,7 @@ impl Credentials {
             Kind::Backend(backend) => return Ok(backend.request()),
             Kind::Custom(custom) => custom,
             #[cfg(feature = "trace")]
-            Kind::StandIn(_, custom) => custom,
+            Kind::Placeholder(_, custom) => custom,
         };
         let request = custom.request()?;
         let origin = AllowedOrigin::of(request.uri())?;
@@ -78,28 +78,18 @@ impl Credentials {
 
 #[cfg(feature = "trace")]
 impl Credentials {
-    pub(crate) fn standing_in(name: &str, exchange: Arc<dyn Exchange>) -> Self {
-        Self(Kind::StandIn(name.into(), exchange))
+    pub(crate) fn placeholder(name: &str, exchange: Arc<dyn Exchange>) -> Self {
+        Self(Kind::Placeholder(name.into(), exchange))
+    }
+
+    /// Returns whether these are equal to clones of themselves only.
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.0, Kind::Custom(_))
     }
 
     /// Returns the name of credentials of a replay.
-    pub(crate) fn stand_in(&self) -> Option<&str> {
-        if let Kind::StandIn(name, _) = &self.0 { Some(name) } else { None }
-    }
-
-    /// Returns a number to find these credentials by: equal ones have the same, and others hardly ever do.
-    /// It follows from them alone, since this hasher has fixed keys; for a custom exchange, from where it
-    /// is, and so holds for as long as these credentials or a clone of them live.
-    pub(crate) fn digest(&self) -> u64 {
-        use core::hash::{Hash, Hasher};
-        let mut hasher = std::hash::DefaultHasher::new();
-        match &self.0 {
-            Kind::Gateway(gateway) => gateway.hash_into(&mut hasher),
-            Kind::Backend(backend) => backend.hash_into(&mut hasher),
-            Kind::Custom(exchange) => Arc::as_ptr(exchange).cast::<()>().addr().hash(&mut hasher),
-            Kind::StandIn(name, _) => name.hash(&mut hasher),
-        }
-        hasher.finish()
+    pub(crate) fn placeholder_name(&self) -> Option<&str> {
+        if let Kind::Placeholder(name, _) = &self.0 { Some(name) } else { None }
     }
 }
 
@@ -119,7 +109,7 @@ impl PartialEq for Credentials {
             (Kind::Backend(a), Kind::Backend(b)) => a == b,
             (Kind::Custom(a), Kind::Custom(b)) => Arc::ptr_eq(a, b),
             #[cfg(feature = "trace")]
-            (Kind::StandIn(a, _), Kind::StandIn(b, _)) => a == b,
+            (Kind::Placeholder(a, _), Kind::Placeholder(b, _)) => a == b,
             _ => false,
         }
     }
@@ -134,7 +124,7 @@ impl fmt::Debug for Credentials {
             Kind::Backend(backend) => f.debug_tuple("Credentials").field(backend).finish(),
             Kind::Custom(_) => f.write_str("Credentials(custom)"),
             #[cfg(feature = "trace")]
-            Kind::StandIn(name, _) => write!(f, "Credentials({name})"),
+            Kind::Placeholder(name, _) => write!(f, "Credentials({name})"),
         }
     }
 }

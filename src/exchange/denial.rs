@@ -27,6 +27,7 @@ struct Parts {
 
 /// The kinds of denial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum DenialKind {
     /// The server understood the request and refused it: 401 whatever its body, any other 4xx that is not named
@@ -45,8 +46,12 @@ pub enum DenialKind {
     Malformed(Flaw),
 }
 
+/// A string constant: no flaw and no error shows a text that came from elsewhere.
+pub type StaticStr = &'static str;
+
 /// The flaw of a malformed reply, and its place. An index counts bytes from 0; a line and a column count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Flaw {
     /// The status is neither 200 nor 201, nor one that names an error.
@@ -77,7 +82,8 @@ pub enum Flaw {
     )]
     Unquoted {
         /// The member.
-        member: &'static str,
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))]
+        member: StaticStr,
     },
     /// The body ends inside its JSON: it was cut off, or is unfinished.
     #[error("the body ends inside its JSON: {}", unfinished(*.missing))]
@@ -112,19 +118,22 @@ pub enum Flaw {
     #[error("`{member}` is missing")]
     Missing {
         /// The member.
-        member: &'static str,
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))]
+        member: StaticStr,
     },
     /// A member appears more than once, so that readers may disagree about its value.
     #[error("`{member}` appears more than once")]
     Duplicate {
         /// The member.
-        member: &'static str,
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))]
+        member: StaticStr,
     },
     /// A member has the wrong type.
     #[error("`{member}` is {found}, where a string belongs")]
     Mistyped {
         /// The member.
-        member: &'static str,
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))]
+        member: StaticStr,
         /// The type that was found.
         found: JsonType,
     },
@@ -132,16 +141,19 @@ pub enum Flaw {
     #[error("`{member}` can't be used: it is empty, too long, or broken by its escapes")]
     Unusable {
         /// The member.
-        member: &'static str,
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))]
+        member: StaticStr,
     },
     /// The token is the text `undefined` or `null`: a missing value that JavaScript turned into a string. Replies of
     /// gateways and backends are checked for it; [`SessionToken::new`](crate::SessionToken::new) accepts both.
     #[error("`{member}` is the text `{text}`, as JavaScript writes a missing value")]
     Stringified {
         /// The member.
-        member: &'static str,
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))]
+        member: StaticStr,
         /// Its text.
-        text: &'static str,
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))]
+        text: StaticStr,
     },
     /// A header can't carry the token.
     #[error("the reply's token can't be used: {0}")]
@@ -157,11 +169,14 @@ pub enum Flaw {
     ExpiredOnArrival,
     /// The text of a custom exchange.
     #[error("{0}")]
-    Custom(&'static str),
+    Custom(
+        #[cfg_attr(feature = "trace", serde(deserialize_with = "super::words::read"))] StaticStr,
+    ),
 }
 
 /// The source of the identity that a reply has to name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum IdentitySource {
     /// The credentials name it.
@@ -202,6 +217,7 @@ impl Flaw {
 
 /// The types of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_enums, reason = "RFC 8259 has six")]
 pub enum JsonType {
     /// `null`

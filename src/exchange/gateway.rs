@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Method, Request, Uri};
-use serde::Serialize;
+use serde_json::json;
 
 use super::denial::{Denial, Flaw};
 use super::grant::Grant;
@@ -101,14 +101,13 @@ impl Gateway {
 
     /// Sets the scopes to ask for.
     pub fn scopes(self, scopes: Scopes) -> Self {
-        let body = Ask {
-            identity: self.identity.as_str(),
-            scopes: (self.dialect == Dialect::Current)
-                .then(|| scopes.iter().map(Scope::as_str).collect()),
+        let identity = self.identity.as_str();
+        let names: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
+        let body = match self.dialect {
+            Dialect::Current => json!({ "identity": identity, "scopes": names }),
+            Dialect::Legacy => json!({ "identity": identity }),
         };
-        // Strings into memory: there is nothing to fail, and the gateway refuses an empty body.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        Self { scopes, body: body.into(), ..self }
+        Self { scopes, body: body.to_string().into(), ..self }
     }
 
     /// Sets another endpoint: a proxy, or a test server.
@@ -119,13 +118,6 @@ impl Gateway {
     /// Sets the longest body of a reply that is parsed, in bytes; 64 KiB by default.
     pub fn body_limit(self, bytes: usize) -> Self {
         Self { body_limit: bytes, ..self }
-    }
-
-    /// Hashes the request.
-    #[cfg(feature = "trace")]
-    pub(super) fn hash_into(&self, hasher: &mut impl core::hash::Hasher) {
-        use core::hash::Hash;
-        (self.endpoint.uri(), self.headers.get(AUTHORIZATION), &self.body).hash(hasher);
     }
 
     /// Returns the request for a session token. It has `Cache-Control: no-store`, since a stored reply would give
@@ -185,11 +177,4 @@ impl Exchange for Gateway {
     fn issuer_writes_date(&self) -> bool {
         true
     }
-}
-
-#[derive(Serialize)]
-struct Ask<'a> {
-    identity: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scopes: Option<Vec<&'a str>>,
 }

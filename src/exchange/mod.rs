@@ -47,10 +47,12 @@ pub(crate) mod jwt;
 mod origin;
 mod reply;
 mod scopes;
+#[cfg(feature = "trace")]
+pub(crate) mod words;
 
 pub use backend::Backend;
 pub use credentials::Credentials;
-pub use denial::{Denial, DenialKind, Flaw, IdentitySource, JsonType};
+pub use denial::{Denial, DenialKind, Flaw, IdentitySource, JsonType, StaticStr};
 pub use gateway::Gateway;
 pub use grant::Grant;
 pub use identity::{Identity, IdentityError};
@@ -158,6 +160,7 @@ pub trait Exchange: Send + Sync {
 
 /// A request that could not be built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum BuildError {
     /// The request would send credentials to an unsafe place.
@@ -165,5 +168,5 @@ pub enum BuildError {
     Endpoint(#[from] OriginError),
     /// A custom exchange made no request, for the reason in its text.
     #[error("the exchange built no request: {0}")]
-    Custom(&'static str),
+    Custom(#[cfg_attr(feature = "trace", serde(deserialize_with = "words::read"))] StaticStr),
 }

@@ -8,6 +8,7 @@ use http::{HeaderValue, Uri};
 
 /// A URI that tokens may not be sent to. The message does not repeat the URI, which may contain a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum OriginError {
     /// The URI doesn't parse, or has a path that doesn't begin with `/`.

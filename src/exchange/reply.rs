@@ -77,10 +77,7 @@ impl<'a> Reply<'a> {
     pub fn granting_body(self, limit: usize) -> Result<&'a [u8], Denial> {
         match self.status.as_u16() {
             200 | 201 if self.body.is_empty() => Err(self.denial(DenialKind::Transient)),
-            200 | 201 if self.body.len() > limit => {
-                Err(self.flawed(Flaw::TooLarge { len: self.body.len(), limit }))
-            }
-            200 | 201 => Ok(self.body),
+            200 | 201 => self.bounded_body(limit).map_err(|flaw| self.flawed(flaw)),
             300..=399 => Err(self.denial(DenialKind::Redirect)),
             407 | 408 | 421 | 425 | 500..=599 => Err(self.denial(DenialKind::Transient)),
             429 => Err(self.denial(DenialKind::Throttled)),
@@ -88,6 +85,11 @@ impl<'a> Reply<'a> {
             400..=499 => Err(self.denial(DenialKind::Refused)),
             _ => Err(self.flawed(Flaw::Status)),
         }
+    }
+
+    fn bounded_body(self, limit: usize) -> Result<&'a [u8], Flaw> {
+        let len = self.body.len();
+        if len <= limit { Ok(self.body) } else { Err(Flaw::TooLarge { len, limit }) }
     }
 
     /// Reads the JSON of a gateway or a backend, whose member `token` is the token. A grant for the `expected`
@@ -100,20 +102,12 @@ impl<'a> Reply<'a> {
     ) -> Result<Grant, Denial> {
         let accepted = self.granting_body(limit);
         // An `error` member is read whatever the status is, unless the body is over the limit.
-        let members = if self.body.len() <= limit {
-            json::read(self.body, token)
-        } else {
-            Err(Flaw::TooLarge { len: self.body.len(), limit })
-        };
+        let members = self.bounded_body(limit).and_then(|body| json::read(body, token));
         let message = members.ok().and_then(|members| error_message(members.error?));
-        if let Err(denial) = accepted {
-            let says_error = self.status.is_success() && message.is_some();
-            let denial = if says_error { self.denial(DenialKind::Refused) } else { denial };
-            return Err(denial.with_server_message(message));
-        }
-        if message.is_some() {
+        if self.status.is_success() && message.is_some() {
             return Err(self.denial(DenialKind::Refused).with_server_message(message));
         }
+        accepted.map_err(|denial| denial.with_server_message(message))?;
         if json::is_blank(self.body) {
             return Err(self.denial(DenialKind::Transient));
         }

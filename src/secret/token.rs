@@ -18,6 +18,7 @@ pub(crate) const TOKEN_LIMIT: usize = 8_192;
 
 /// A string that is not a token. The message does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum TokenError {
     /// The token is the empty string.

@@ -45,7 +45,7 @@ impl Core {
 
     /// Returns the monotonic milliseconds that have passed as of the last reading.
     pub(crate) fn ticks(&self) -> u64 {
-        self.clock.stamp().ticks()
+        self.clock.stamp().ticks
     }
 
     /// Counts one more request, and returns its id.

@@ -62,6 +62,7 @@ impl<S: State, E> Rejected<S, E> {
 
 /// Why no request for a token was made. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum SendError {
     /// A renewal is in flight already: wait for its reply, or report its failure. (Renewals only.)
@@ -77,6 +78,7 @@ pub enum SendError {
 
 /// Why a token that was obtained elsewhere was not taken. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum AdoptError {
     /// The grant names another identity than the login's. Stop, then adopt it.

@@ -92,8 +92,8 @@ impl Flight {
     /// Returns how many milliseconds are left until the deadline, which counts in the session's own ticks: a
     /// clock that goes back doesn't move it.
     pub(crate) fn overdue_in(&self, config: &Config, at: Stamp) -> u64 {
-        let deadline = self.sent.ticks().saturating_add(millis(config.request_timeout()));
-        deadline.saturating_sub(at.ticks())
+        let deadline = self.sent.ticks.saturating_add(millis(config.request_timeout()));
+        deadline.saturating_sub(at.ticks)
     }
 
     /// Reads the reply: a token or a denial, and the successor of the credentials. The exchange may panic. The token

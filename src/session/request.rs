@@ -138,6 +138,7 @@ impl fmt::Debug for Outgoing {
 
 /// The reason why a request got no reply, as the caller's HTTP client reports it. None of these ends a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, thiserror::Error)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum TransportFailure {

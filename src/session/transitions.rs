@@ -7,6 +7,7 @@ use core::fmt;
 
 /// The four states, as values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[repr(u8)]
 #[expect(clippy::exhaustive_enums, reason = "the states are four")]
 pub enum StateName {
@@ -22,6 +23,7 @@ pub enum StateName {
 
 /// The kind of an input, as far as it decides which transition follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[repr(u8)]
 #[expect(clippy::exhaustive_enums, reason = "as the table")]
 pub enum InputName {
@@ -50,6 +52,7 @@ macro_rules! causes {
     ($($(#[$doc:meta])+ $Name:ident,)+) => {
         /// The cause of a transition, and so of the state that a session is in.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[cfg_attr(feature = "trace", derive(serde::Serialize))]
         #[repr(u8)]
         #[expect(clippy::exhaustive_enums, reason = "as the table")]
         pub enum Cause {
@@ -107,6 +110,7 @@ causes! {
 
 /// One row of the table: in state `from`, `input` leads to state `to`, for the reason `cause`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize))]
 pub struct Transition {
     /// The state before.
     pub from: StateName,

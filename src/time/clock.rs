@@ -64,26 +64,18 @@ impl Clock {
 /// A point in a [`Clock`]'s elapsed time. Only the difference between two stamps has a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Stamp {
-    ticks: u64,
-    ahead: i64,
+    /// Monotonic milliseconds: time that has certainly passed.
+    pub(crate) ticks: u64,
+    /// By how many milliseconds the wall clock ran ahead: time that may have passed besides.
+    pub(crate) ahead: i64,
     /// How far the wall clock stands behind the monotonic one, not banked: 0 or less.
     behind: i64,
 }
 
 impl Stamp {
-    /// Returns monotonic milliseconds: time that has certainly passed.
-    pub(crate) const fn ticks(self) -> u64 {
-        self.ticks
-    }
-
     /// Returns the ticks that many milliseconds later; 0, which is always past, if there are none.
     pub(super) fn ticks_after(self, millis: i64) -> u64 {
         if millis > 0 { self.ticks.saturating_add_signed(millis) } else { 0 }
-    }
-
-    /// Returns by how many milliseconds the wall clock ran ahead: time that may have passed besides.
-    pub(crate) const fn ahead(self) -> i64 {
-        self.ahead
     }
 
     /// Returns by how many milliseconds the wall clock ran ahead since an earlier stamp.
@@ -106,8 +98,8 @@ mod tests {
             .iter()
             .fold(start, |clock, &(mono, wall)| clock.advanced(Moment::from_millis(mono, wall)));
         Stamp {
-            ticks: end.stamp().ticks() - start.stamp().ticks(),
-            ahead: end.stamp().ahead() - start.stamp().ahead(),
+            ticks: end.stamp().ticks - start.stamp().ticks,
+            ahead: end.stamp().ahead - start.stamp().ahead,
             behind: end.stamp().behind,
         }
     }
@@ -184,8 +176,8 @@ mod tests {
         let start = Clock::default().advanced(Moment::from_millis(0, 1_000_000));
         // An hour of sleep: the monotonic clock stopped, the wall clock did not.
         let awake = start.advanced(Moment::from_millis(5, 4_600_005));
-        assert_eq!(awake.stamp().ticks() - start.stamp().ticks(), 5);
-        assert_eq!(awake.stamp().ahead() - start.stamp().ahead(), 3_600_000);
+        assert_eq!(awake.stamp().ticks - start.stamp().ticks, 5);
+        assert_eq!(awake.stamp().ahead - start.stamp().ahead, 3_600_000);
         // The wall clock is set back by 900 ms, then the device sleeps for 900 ms.
         let behind = start.advanced(Moment::from_millis(0, 999_100));
         let awake = behind.advanced(Moment::from_millis(0, 1_000_000));
@@ -201,7 +193,7 @@ mod tests {
         let before = clock.stamp();
         clock = clock.advanced(Moment::from_millis(1_007, 1_007));
         let after = clock.advanced(Moment::from_millis(1_007, 61_007)).stamp();
-        assert_eq!(after.ticks() - before.ticks(), 1_000);
-        assert_eq!(after.ahead() - before.ahead(), 60_000, "sleep is still seen");
+        assert_eq!(after.ticks - before.ticks, 1_000);
+        assert_eq!(after.ahead - before.ahead, 60_000, "sleep is still seen");
     }
 }

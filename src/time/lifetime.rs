@@ -44,7 +44,7 @@ impl Lifetime {
 
     /// Returns what the interval means at `at`: the [validity](Remaining::validity) of what remains.
     pub(crate) fn validity(&self, at: Stamp) -> Validity {
-        if at.ticks() < self.valid_until && at.ahead_since(self.sent) <= DRIFT {
+        if at.ticks < self.valid_until && at.ahead_since(self.sent) <= DRIFT {
             return Validity::Valid;
         }
         self.remaining(at).validity()
@@ -52,7 +52,7 @@ impl Lifetime {
 
     /// Returns what is left at `at`.
     pub(crate) fn remaining(&self, at: Stamp) -> Remaining {
-        let since_received = signed(at.ticks().saturating_sub(self.received.ticks()));
+        let since_received = signed(at.ticks.saturating_sub(self.received.ticks));
         // A fast clock adds up to 1/1024. The wall clock has no say: it may have been set forward.
         let passed_at_least = since_received.saturating_sub(since_received / 1_024);
         Remaining {
@@ -63,7 +63,7 @@ impl Lifetime {
 
     /// Returns the most that has passed between sending and `at`, in milliseconds.
     fn passed_at_most(&self, at: Stamp) -> i64 {
-        let since_sent = signed(at.ticks().saturating_sub(self.sent.ticks()));
+        let since_sent = signed(at.ticks.saturating_sub(self.sent.ticks));
         // A slow clock hides up to 1/1024 of the time; sleep hides what the wall clock ran ahead.
         since_sent
             .saturating_add(since_sent / 1_024)
@@ -79,7 +79,7 @@ impl Lifetime {
     /// Returns the token's age at `at`, in milliseconds: Δticks + Δahead since its request was sent, not
     /// below 0.
     pub(crate) fn age_at(&self, at: Stamp) -> u64 {
-        let ticks = at.ticks().saturating_sub(self.sent.ticks());
+        let ticks = at.ticks.saturating_sub(self.sent.ticks);
         ticks.saturating_add_signed(at.ahead_since(self.sent))
     }
 
@@ -94,13 +94,13 @@ impl Lifetime {
     pub(crate) fn until_at_least(&self, level: i64, at: Stamp) -> u64 {
         let to_lose = self.scheduled.saturating_sub(UNBANKED).saturating_sub(level);
         let total = to_lose_quickly(to_lose.saturating_sub(at.ahead_since(self.sent)));
-        self.sent.ticks_after(total).saturating_sub(at.ticks())
+        self.sent.ticks_after(total).saturating_sub(at.ticks)
     }
 
     /// Returns how many milliseconds of monotonic time there are from `at` until `hi` has fallen to 0; 0 if
     /// it has, `None` if it never does.
     pub(crate) fn until_expired(&self, at: Stamp) -> Option<u64> {
-        self.at_most.map(|_| self.expires.saturating_sub(at.ticks()))
+        self.at_most.map(|_| self.expires.saturating_sub(at.ticks))
     }
 }
 
@@ -147,6 +147,7 @@ impl Remaining {
 
 /// The judgement whether a token has expired, at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[expect(clippy::exhaustive_enums, reason = "an interval is before, around or after the end")]
 pub enum Validity {
     /// The token has certainly not expired (`lo > 0`).
@@ -362,7 +363,7 @@ mod tests {
             .rev()
             .find(|ticks| lifetime.remaining(at(*ticks).stamp()).at_least > 0)
             .unwrap();
-        assert_eq!(at(last).stamp().ticks() + 1, lifetime.valid_until);
+        assert_eq!(at(last).stamp().ticks + 1, lifetime.valid_until);
         let [before, after] = [last, last + 1].map(|ticks| lifetime.validity(at(ticks).stamp()));
         assert_eq!([before, after], [Validity::Valid, Validity::Unsure]);
     }

@@ -12,33 +12,15 @@ const RELEASE_LIMIT: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// The trace is of a newer format.
+    /// The trace is of another version of the format.
     #[error(
-        "line 1: the trace is of version {version}, written by release {release}; this release reads up to version {VERSION}"
+        "line 1: the trace is of version {version}, written by release {release}; this release reads version {VERSION}"
     )]
-    Newer {
+    Version {
         /// The format's version.
         version: u64,
         /// The release of this crate that wrote it, as far as the header says.
         release: Box<str>,
-    },
-    /// The line is not the one that was written: the checksum says so.
-    #[error("line {line}: the checksum doesn't fit: the line was changed or cut off")]
-    Altered {
-        /// The line.
-        line: usize,
-    },
-    /// The line is not the one that belongs here: lines are missing, doubled or out of order.
-    #[error(
-        "line {line}: this is number {found}, and number {expected} belongs here: lines are missing, doubled or out of order"
-    )]
-    OutOfOrder {
-        /// The line.
-        line: usize,
-        /// The number that belongs there.
-        expected: u64,
-        /// The number that the line has.
-        found: u64,
     },
     /// A line can't be understood.
     #[error("line {line}: {field}: {problem}")]
@@ -91,20 +73,26 @@ impl TraceError {
         Self::Unreadable { line, field, problem }
     }
 
-    pub(super) fn newer(version: u64, release: &str) -> Self {
-        Self::Newer { version, release: shown(release, RELEASE_LIMIT).into() }
+    /// A line that is not JSON.
+    pub(super) fn syntax(line: usize, error: &serde_json::Error) -> Self {
+        let problem = error.to_string();
+        // The line of the JSON is always 1.
+        let problem = problem.replace(" at line 1 column ", ", at column ");
+        Self::unreadable(line, "line", format!("expected JSON: {problem}"))
     }
 
-    /// The line, counted from 1.
+    pub(super) fn version(version: u64, release: &str) -> Self {
+        Self::Version { version, release: shown(release, RELEASE_LIMIT).into() }
+    }
+
+    /// Returns the line, counted from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         match self {
-            Self::Newer { .. } => 1,
-            Self::Altered { line }
-            | Self::OutOfOrder { line, .. }
-            | Self::Unreadable { line, .. }
-            | Self::TooLong { line }
-            | Self::TooMany { line } => *line,
+            Self::Version { .. } => 1,
+            Self::Unreadable { line, .. } | Self::TooLong { line } | Self::TooMany { line } => {
+                *line
+            }
         }
     }
 }

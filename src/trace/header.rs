@@ -2,15 +2,16 @@
 
 use core::fmt;
 use core::time::Duration;
-use std::sync::Arc;
 
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::VERSION;
 use super::error::TraceError;
+use super::line::Text;
 use crate::driver::{Policy, PolicyError};
-use crate::exchange::{AllowedOrigin, OriginError};
+use crate::exchange::AllowedOrigin;
 use crate::session::{Config, ConfigError};
 use crate::time::millis;
 
@@ -30,20 +31,27 @@ pub(super) struct Header {
     policy: PolicyNote,
 }
 
-/// As much of a header as one of any version has.
+/// What a header of any version says of its version.
 #[derive(Debug, Deserialize)]
-pub(super) struct Peek {
-    pub(super) trace: String,
+pub(super) struct AnyHeader {
+    trace: String,
     pub(super) version: u64,
     #[serde(rename = "crate", default)]
     pub(super) release: String,
 }
 
+impl AnyHeader {
+    /// Returns the version of a trace; `None` if `header` is not the first line of one.
+    pub(super) fn of(header: &Value) -> Option<Self> {
+        Self::deserialize(header).ok().filter(|header| header.trace == NAME)
+    }
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConfigNote {
-    origins: Vec<String>,
-    header: String,
+    origins: Vec<Text<AllowedOrigin>>,
+    header: Text<HeaderName>,
     scheme: String,
     request_timeout_ms: u64,
     gateway_skew_ms: u64,
@@ -81,8 +89,8 @@ impl Header {
         }
     }
 
-    pub(super) fn config(&self) -> Result<Arc<Config>, TraceError> {
-        self.config.config().map(Arc::new)
+    pub(super) fn config(&self) -> Result<Config, TraceError> {
+        self.config.config()
     }
 
     pub(super) fn policy(&self) -> Result<Policy, TraceError> {
@@ -94,20 +102,11 @@ fn unreadable(field: &str, problem: &dyn fmt::Display) -> TraceError {
     TraceError::unreadable(1, field, problem.to_string())
 }
 
-/// What a driver may send to, or what is wrong with it.
-fn origin(text: &str) -> Result<AllowedOrigin, String> {
-    match AllowedOrigin::https(text) {
-        Err(OriginError::Insecure) => AllowedOrigin::loopback(text)
-            .map_err(|_| "expected https, or http to a loopback address".to_owned()),
-        other => other.map_err(|error| error.to_string()),
-    }
-}
-
 impl ConfigNote {
     fn of(config: &Config) -> Self {
         Self {
-            origins: config.origins().iter().map(AllowedOrigin::to_string).collect(),
-            header: config.header_name().as_str().to_owned(),
+            origins: config.origins().iter().cloned().map(Text).collect(),
+            header: Text(config.header_name().clone()),
             scheme: config.scheme().to_owned(),
             request_timeout_ms: millis(config.request_timeout()),
             gateway_skew_ms: millis(config.gateway_skew()),
@@ -120,21 +119,12 @@ impl ConfigNote {
     }
 
     fn config(&self) -> Result<Config, TraceError> {
-        let mut origins = Vec::new();
-        for (n, text) in self.origins.iter().enumerate() {
-            origins.push(
-                origin(text)
-                    .map_err(|problem| unreadable(&format!("config.origins[{n}]"), &problem))?,
-            );
-        }
-        let mut origins = origins.into_iter();
+        let mut origins = self.origins.iter().map(|origin| origin.0.clone());
         let Some(first) = origins.next() else {
             return Err(unreadable("config.origins", &"expected at least one origin"));
         };
-        let header = HeaderName::from_bytes(self.header.as_bytes())
-            .map_err(|_| unreadable("config.header", &"expected the name of a header"))?;
         let builder = Config::builder(first)
-            .authorization(header, &self.scheme)
+            .authorization(self.header.0.clone(), &self.scheme)
             .request_timeout(Duration::from_millis(self.request_timeout_ms))
             .gateway_skew(Duration::from_millis(self.gateway_skew_ms))
             .backend_skew(Duration::from_millis(self.backend_skew_ms))

@@ -1,377 +1,434 @@
-//! What stands in a line. Names of types are those of the API, so that nobody has to look them up.
+//! The lines of a trace after the first one: a call, and what it did. Types and members are named as in the API.
 
-use serde::{Deserialize, Serialize};
+use core::time::Duration;
 
-use crate::exchange::{IdentitySource, JsonType, OriginError};
-use crate::secret::TokenError;
-use crate::session::TransportFailure;
-use crate::session::transitions::StateName;
+use bytes::Bytes;
+use http::header::{AGE, DATE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Uri};
+use serde::de::{Deserializer, Error, IgnoredAny};
+use serde::{Deserialize, Serialize, Serializer};
 
-/// An input or an output.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Line {
-    /// The number, from 1.
-    pub(super) n: u64,
-    pub(super) mono: u64,
-    pub(super) wall: i64,
-    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
-    pub(super) input: Option<Input>,
+use super::placeholder::Placeholder;
+use crate::driver::{self, Event, Wake, WakeReason};
+use crate::exchange::{
+    AllowedOrigin, Denial, DenialKind, Flaw, Grant, Identity, OriginError, Scope, Scopes,
+};
+use crate::secret::{SessionToken, TokenError};
+use crate::session::transitions::{StateName, Transition};
+use crate::session::{AdoptError, Generation, RequestId, SendError, TransportFailure};
+use crate::time::{Moment, Remaining, Validity, millis};
+
+/// A line as it is written.
+#[derive(Debug, Serialize)]
+pub(super) struct Line<'a> {
+    mono: u64,
+    wall: i64,
+    #[serde(rename = "in")]
+    input: &'a Input,
     #[serde(rename = "out", skip_serializing_if = "Option::is_none")]
-    pub(super) output: Option<Output>,
-    /// The state of the session, on the last line of a call that changed it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) state: Option<StateNote>,
-    /// The token, on the last line of a call that changed it, or after which it is judged otherwise.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) token: Option<Holding>,
+    output: Option<Output>,
+    #[serde(flatten)]
+    changes: Changes,
 }
 
-/// A call.
+/// A line as it is read. What the call did is compared as it is, and not understood.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Call {
+    mono: u64,
+    wall: i64,
+    #[serde(rename = "in")]
+    pub(super) input: Input,
+    #[serde(rename = "out")]
+    _output: Option<IgnoredAny>,
+    #[serde(rename = "state")]
+    _state: Option<IgnoredAny>,
+    #[serde(rename = "token")]
+    _token: Option<IgnoredAny>,
+}
+
+/// What a call changed.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Changes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state: Option<StateName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token: Option<TokenNote>,
+}
+
+/// The current token.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", untagged)]
+pub(super) enum TokenNote {
+    None(&'static str),
+    Held {
+        generation: Generation,
+        validity: Validity,
+        at_least_ms: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at_most_ms: Option<i64>,
+    },
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn new(
+        now: Moment,
+        input: &'a Input,
+        output: Option<Output>,
+        changes: Changes,
+    ) -> Self {
+        let (mono, wall) = (millis(now.since_start()), now.wall_millis());
+        Self { mono, wall, input, output, changes }
+    }
+}
+
+impl Call {
+    pub(super) fn now(&self) -> Moment {
+        Moment::from_millis(self.mono, self.wall)
+    }
+}
+
+impl TokenNote {
+    pub(super) fn new(held: Option<(Generation, Remaining)>) -> Self {
+        held.map_or(Self::None("none"), |(generation, remaining)| Self::Held {
+            generation,
+            validity: remaining.validity(),
+            at_least_ms: remaining.at_least_millis(),
+            at_most_ms: remaining.at_most_millis(),
+        })
+    }
+}
+
+/// A call to a driver: a poll, or an [`Input`](driver::Input) with placeholders in place of secrets.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Input {
-    Start(StartNote),
-    SetCredentials(CredentialsNote),
     Poll,
+    Start(Start),
+    SetCredentials(Placeholder),
     Response {
-        id: String,
+        id: Text<RequestId>,
         /// Missing for a stale one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reply: Option<ReplyNote>,
     },
     Failure {
-        id: String,
-        #[serde(with = "TransportFailureDef")]
+        id: Text<RequestId>,
         why: TransportFailure,
     },
-    Unauthorized {
-        generation: u64,
-    },
+    Unauthorized(Generation),
     Online(bool),
     Stop,
     Observe,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Start {
+    Credentials(Placeholder),
+    Token(GrantNote),
+}
+
+/// A reply: the headers that count, and what its exchange made of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReplyNote {
+    pub(super) status: Status,
+    pub(super) headers: Headers,
+    pub(super) body: Body,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Headers {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) date: Option<Text<HeaderValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) age: Option<Text<HeaderValue>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) retry_after: Option<Text<HeaderValue>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Body {
+    Grant(GrantNote),
+    Denial(DenialNote),
+}
+
+/// A [`Grant`] with placeholders.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantNote {
+    #[serde(deserialize_with = "token")]
+    pub(super) token: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) identity: Option<Text<Identity>>,
+    #[serde(default, deserialize_with = "expires_at", skip_serializing_if = "Option::is_none")]
+    pub(super) expires_at: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lifetime_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) scopes: Option<Text<Scopes>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) successor: Option<Box<Placeholder>>,
+}
+
+/// A [`Denial`] without the server's own words.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DenialNote {
+    kind: DenialKind,
+    status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    permanent: bool,
+}
+
 impl Input {
-    /// Returns the name of the credentials that a reply brings.
-    pub(super) fn successor(&self) -> Option<&str> {
+    /// Returns the credentials that the input brings.
+    pub(super) fn credentials(&self) -> Option<&Placeholder> {
         match self {
-            Self::Response {
-                reply: Some(ReplyNote { means: Meaning::Grant(grant), .. }), ..
-            } => Some(&grant.successor.as_ref()?.name),
+            Self::Start(Start::Credentials(credentials)) | Self::SetCredentials(credentials) => {
+                Some(credentials)
+            }
+            Self::Start(Start::Token(grant))
+            | Self::Response { reply: Some(ReplyNote { body: Body::Grant(grant), .. }), .. } => {
+                grant.successor.as_deref()
+            }
             _ => None,
         }
     }
 }
 
-/// What a call answered. `ok` and `stale` answer a response and a failure, the others a poll.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Output {
-    Send { id: String, credentials: String, endpoint: String, timeout_ms: u64, deadline_ms: u64 },
-    Abandon { id: String },
-    Event(EventNote),
-    Wait(WakeNote),
-    Ok,
-    Stale,
+impl ReplyNote {
+    /// Returns a reply that says this of itself, for a [`Placeholder`] to read.
+    pub(super) fn response(&self) -> Response<Bytes> {
+        let body = serde_json::to_vec(&self.body).unwrap_or_default();
+        let mut response = Response::new(body.into());
+        *response.status_mut() = self.status.0;
+        let Headers { date, age, retry_after } = &self.headers;
+        for (name, value) in [(DATE, date), (AGE, age), (RETRY_AFTER, retry_after)] {
+            if let Some(Text(value)) = value {
+                response.headers_mut().insert(name, value.clone());
+            }
+        }
+        response
+    }
 }
 
-/// A [`StateName`].
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum StateNote {
-    Unauthenticated,
-    Authenticating,
-    Active,
-    Expired,
+impl GrantNote {
+    pub(super) fn grant(&self) -> Result<Grant, TokenError> {
+        let token = SessionToken::new(&self.token)?;
+        let mut grant = Grant::new(token);
+        if let Some(Text(identity)) = &self.identity {
+            grant = grant.with_identity(identity.clone());
+        }
+        if let Some(text) = &self.expires_at {
+            grant = grant.with_expires_at(text);
+        }
+        if let Some(lifetime) = self.lifetime_ms {
+            grant = grant.with_lifetime(Duration::from_millis(lifetime));
+        }
+        if let Some(Text(scopes)) = &self.scopes {
+            grant = grant.with_scopes(scopes.clone());
+        }
+        if let Some(successor) = &self.successor {
+            grant = grant.with_successor(Placeholder::clone(successor).into_credentials());
+        }
+        Ok(grant)
+    }
 }
 
-impl From<StateName> for StateNote {
-    fn from(state: StateName) -> Self {
-        match state {
-            StateName::Unauthenticated => Self::Unauthenticated,
-            StateName::Authenticating => Self::Authenticating,
-            StateName::Active => Self::Active,
-            StateName::Expired => Self::Expired,
+impl From<&Denial> for DenialNote {
+    fn from(denial: &Denial) -> Self {
+        Self {
+            kind: denial.kind(),
+            status: Status(denial.status()),
+            retry_after_ms: denial.retry_after().map(millis),
+            permanent: denial.is_permanent(),
         }
     }
 }
 
-/// The current token.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Holding {
-    None,
-    Held {
-        generation: u64,
-        validity: String,
-        lo_ms: i64,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        hi_ms: Option<i64>,
-    },
+impl DenialNote {
+    pub(super) fn denial(&self) -> Denial {
+        Denial::new(self.kind, self.status.0)
+            .with_permanence(self.permanent)
+            .with_retry_after(self.retry_after_ms.map(Duration::from_millis))
+    }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+/// What a call answered: a poll with an [`Output`](driver::Output), a reply and a failure with a
+/// [`Delivery`](driver::Delivery).
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum StartNote {
-    Credentials(CredentialsNote),
-    Token(GrantNote),
+pub(super) enum Output {
+    Send {
+        id: Text<RequestId>,
+        credentials: String,
+        endpoint: String,
+        timeout_ms: u64,
+        deadline_ms: u64,
+    },
+    Abandon(Text<RequestId>),
+    Event(#[serde(with = "EventNote")] Event),
+    Wait(WakeNote),
+    Accepted,
+    Stale,
 }
 
-/// What credentials are, apart from their secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CredentialsNote {
-    pub(super) name: String,
-    /// Where the request goes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) endpoint: Option<String>,
-    /// Where it goes as far as the exchange says without a request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) stated_endpoint: Option<String>,
-    /// Why there is no request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<BuildErrorNote>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) identity: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) scopes: Option<Vec<String>>,
-    pub(super) issuer_writes_date: bool,
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub(super) single_use: bool,
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum WakeNote {
+    In { ms: u64, why: WakeReason },
+    OnInput(&'static str),
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReplyNote {
-    pub(super) status: u16,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) date_ms: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) age_ms: Option<u64>,
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
-    pub(super) age_unreadable: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) retry_after_ms: Option<u64>,
-    pub(super) means: Meaning,
+impl Output {
+    /// Returns the note of an output. `names` returns the placeholders of the credentials and of the endpoint of a
+    /// request.
+    pub(super) fn new(
+        output: &driver::Output,
+        names: impl FnOnce(&Uri) -> (String, String),
+    ) -> Self {
+        match output {
+            driver::Output::Send(outgoing) => {
+                let (credentials, endpoint) = names(outgoing.request().uri());
+                Self::Send {
+                    id: Text(outgoing.id()),
+                    credentials,
+                    endpoint,
+                    timeout_ms: millis(outgoing.timeout()),
+                    deadline_ms: millis(outgoing.deadline()),
+                }
+            }
+            driver::Output::Abandon(id) => Self::Abandon(Text(*id)),
+            driver::Output::Event(event) => Self::Event(event.clone()),
+            driver::Output::Wait(Wake::OnInput) => Self::Wait(WakeNote::OnInput("OnInput")),
+            driver::Output::Wait(Wake::In(wait, why)) => {
+                Self::Wait(WakeNote::In { ms: millis(*wait), why: *why })
+            }
+        }
+    }
 }
 
-/// What an exchange made of a reply.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Meaning {
-    Grant(GrantNote),
-    Denial(DenialNote),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GrantNote {
-    pub(super) token: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) identity: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) expires_at: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) lifetime_ms: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) scopes: Option<Vec<String>>,
-    /// The credentials that take the place of those that the request was made with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) successor: Option<Box<CredentialsNote>>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DenialNote {
-    pub(super) kind: KindNote,
-    pub(super) status: u16,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) retry_after_ms: Option<u64>,
-    pub(super) permanent: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum KindNote {
-    Refused,
-    Throttled,
-    Transient,
-    Redirect,
-    Malformed(FlawNote),
-}
-
-/// A [`Flaw`](crate::exchange::Flaw), whose words need not be constants.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) enum FlawNote {
-    Status,
-    TooLarge {
-        len: usize,
-        limit: usize,
-    },
-    NotUtf8 {
-        at: usize,
-    },
-    Markup,
-    Unquoted {
-        member: String,
-    },
-    UnexpectedEnd {
-        missing: Option<char>,
-    },
-    Syntax {
-        line: usize,
-        column: usize,
-    },
-    TooDeep {
-        at: usize,
-        limit: usize,
-    },
-    NotAnObject {
-        #[serde(with = "JsonTypeDef")]
-        found: JsonType,
-    },
-    Missing {
-        member: String,
-    },
-    Duplicate {
-        member: String,
-    },
-    Mistyped {
-        member: String,
-        #[serde(with = "JsonTypeDef")]
-        found: JsonType,
-    },
-    Unusable {
-        member: String,
-    },
-    Stringified {
-        member: String,
-        text: String,
-    },
-    Token(#[serde(with = "TokenErrorDef")] TokenError),
-    WrongIdentity {
-        #[serde(with = "IdentitySourceDef")]
-        expected: IdentitySource,
-    },
-    ExpiredOnArrival,
-    Custom(String),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum BuildErrorNote {
-    Endpoint(#[serde(with = "OriginErrorDef")] OriginError),
-    Custom(String),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) enum EventNote {
-    Moved {
-        transition: Move,
-    },
-    Denied {
-        transition: Move,
-        denial: DenialNote,
-    },
-    Failed {
-        transition: Move,
-        #[serde(with = "TransportFailureDef")]
-        why: TransportFailure,
-    },
-    StillMalformed {
-        flaw: FlawNote,
-    },
+#[derive(Serialize)]
+#[serde(remote = "Event")]
+enum EventNote {
+    Moved(Transition),
+    Denied(Transition, #[serde(serialize_with = "denial")] Denial),
+    Failed(Transition, TransportFailure),
+    TokenNeeded(Generation),
+    Unauthorized(Generation),
+    StillMalformed(Flaw),
     GaveUp,
-    TokenNeeded {
-        generation: u64,
-    },
-    Unauthorized {
-        generation: u64,
-    },
-    NotAdopted {
-        error: AdoptErrorNote,
-    },
-    NotSent {
-        error: SendErrorNote,
-    },
+    NotAdopted(AdoptError),
+    NotSent(SendError),
     CredentialsChanged,
     CredentialsSpent,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum AdoptErrorNote {
-    OtherIdentity,
-    Expired,
-    Token(#[serde(with = "TokenErrorDef")] TokenError),
+fn denial<S: Serializer>(denial: &Denial, serializer: S) -> Result<S::Ok, S::Error> {
+    DenialNote::from(denial).serialize(serializer)
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) enum SendErrorNote {
-    InFlight,
-    OtherIdentity,
-    Build(BuildErrorNote),
+fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let token = String::deserialize(deserializer)?;
+    SessionToken::new(&token).map(|_| token).map_err(D::Error::custom)
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Move {
-    pub(super) from: StateNote,
-    pub(super) to: StateNote,
-    pub(super) cause: String,
+fn expires_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    // A longer one would not be kept.
+    if text.len() <= 64 {
+        Ok(Some(text))
+    } else {
+        Err(D::Error::custom("expected at most 64 bytes"))
+    }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) enum WakeNote {
-    In { ms: u64, why: String },
-    OnInput,
+/// A status as its number.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub(super) struct Status(pub(super) StatusCode);
+
+impl From<Status> for u16 {
+    fn from(status: Status) -> Self {
+        status.0.as_u16()
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "TransportFailure")]
-enum TransportFailureDef {
-    TimedOut,
-    Unreachable,
-    Interrupted,
-    Other,
+impl TryFrom<u16> for Status {
+    type Error = &'static str;
+
+    fn try_from(number: u16) -> Result<Self, Self::Error> {
+        StatusCode::from_u16(number).map(Self).map_err(|_| "expected 100 to 999")
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "JsonType")]
-enum JsonTypeDef {
-    Null,
-    Boolean,
-    Number,
-    String,
-    Array,
-    Object,
+/// A value that is written as its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Text<T>(pub(super) T);
+
+/// The text of a value, there and back.
+pub(super) trait Textual: Sized {
+    fn text(&self) -> String;
+
+    /// Returns the value, or what was expected.
+    fn read(text: &str) -> Result<Self, String>;
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "IdentitySource")]
-enum IdentitySourceDef {
-    Credentials,
-    EarlierToken,
+impl<T: Textual> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0.text())
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "TokenError")]
-enum TokenErrorDef {
-    Empty,
-    TooLong { len: usize, limit: usize },
-    Space { at: usize },
-    NotVisibleAscii { at: usize },
+impl<'de, T: Textual> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        T::read(&text).map(Self).map_err(D::Error::custom)
+    }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "OriginError")]
-enum OriginErrorDef {
-    NotAUri,
-    NotAbsolute,
-    UserInfo,
-    Port,
-    Insecure,
-    NotLoopback,
-    Path,
+/// The text of a type, and what is read from it.
+macro_rules! textual {
+    ($Type:ty, $value:ident => $text:expr, $read:expr) => {
+        impl Textual for $Type {
+            fn text(&self) -> String {
+                let $value = self;
+                $text
+            }
+
+            fn read(text: &str) -> Result<Self, String> {
+                $read(text)
+            }
+        }
+    };
 }
+
+textual!(RequestId, id => id.to_string(), |text: &str| {
+    Self::parse(text)
+        .ok_or("expected 16 hexadecimal digits, a hyphen and a number in decimal".into())
+});
+textual!(Identity, identity => identity.to_string(), |text: &str| {
+    Self::new(text).map_err(|error| error.to_string())
+});
+textual!(Scopes, scopes => scopes.to_string(), |text: &str| {
+    let names = text.split(' ').filter(|name| !name.is_empty()).map(Scope::new);
+    names.collect::<Result<_, _>>().map_err(|error| error.to_string())
+});
+textual!(HeaderValue, value => String::from_utf8_lossy(value.as_bytes()).into(), |text: &str| {
+    Self::from_str(text).map_err(|_| "expected the value of a header".into())
+});
+textual!(HeaderName, name => name.to_string(), |text: &str| {
+    text.parse().map_err(|_| "expected the name of a header".into())
+});
+textual!(AllowedOrigin, origin => origin.to_string(), |text: &str| {
+    match Self::https(text) {
+        Err(OriginError::Insecure) => Self::loopback(text)
+            .map_err(|_| "expected https, or http to a loopback address".into()),
+        other => other.map_err(|error| error.to_string()),
+    }
+});

@@ -1,9 +1,9 @@
-//! Records what a driver is told and what it answers, without a secret, and plays it again.
+//! Records a driver's inputs and outputs, without a secret, and plays them again.
 //!
-//! A [`Recorder`] is a driver that takes notes: drive it as any other, through
-//! [`Drive`](crate::driver::Drive), and append [its lines](Recorder::take_lines) to a file. Whoever has
-//! the file can [`replay`] it, on another machine and without any server: since a driver does no I/O and
-//! reads no clock, the same inputs give the same outputs, and what doesn't is named with its line.
+//! A [`Recorder`] is a driver that records: drive it as any other, through [`Drive`](crate::driver::Drive), and append
+//! [its lines](Recorder::take_lines) to a file. Whoever has the file can [`replay`] it, on another machine and without
+//! any server: since a driver does no I/O and reads no clock, the same inputs give the same outputs. The first line
+//! that differs is reported.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -39,11 +39,13 @@
 //! assert!(replayed.is_exact());
 //! assert_eq!(replayed.into_driver().state(), session::transitions::StateName::Active);
 //!
-//! // A byte that changed on the way.
-//! let changed = trace.replacen("Granted", "granted", 1);
-//! let error = replay(changed).unwrap_err();
-//! let line = error.line();
-//! assert_eq!(error.to_string(), format!("line {line}: the checksum doesn't fit: the line was changed or cut off"));
+//! // A line that was edited: the driver does something else.
+//! let edited = trace.replacen("Granted", "Renewed", 1);
+//! assert_eq!(replay(edited)?.difference().map(|difference| difference.line), Some(6));
+//!
+//! // A line that can't be read.
+//! let error = replay(trace.replacen(r#""in":"poll""#, r#""in":"pull""#, 1)).unwrap_err();
+//! assert!(error.to_string().starts_with("line 3: in: unknown variant `pull`, expected one of `poll`,"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -52,76 +54,72 @@
 //! # What is in a trace
 //!
 //! Lines of JSON, each an object. The first one has all that the driver is made of: `trace` (always
-//! `videokit-session`), `version`, `crate` (the release), `seed`, `config` and `policy`. Each other line
-//! has
+//! `videokit-session`), `version`, `crate` (the release), `seed`, `config` and `policy`. Each other line is a call:
 //!
 //! | member | what it is |
 //! |---|---|
-//! | `n` | the line's number, counted from the one after the first |
 //! | `mono`, `wall` | the moment of the call: milliseconds since the caller's start, and since 1970 |
-//! | `in` | a call: `start`, `set_credentials`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop` or `observe` |
-//! | or `out` | what it answered: `send`, `abandon`, `event` or `wait` to a poll, `ok` or `stale` to a response and a failure; the other calls answer nothing |
-//! | `state` | the session's state, on the last line of a call that changed it. It begins as Unauthenticated |
-//! | `token` | the token's generation, its [validity](crate::Validity) and its [remaining lifetime](crate::time::Remaining), on the last line of a call that changed one of the first two; `none` when it is gone. It begins as that |
-//! | `sum` | the checksum |
+//! | `in` | the input: `poll`, `start`, `set_credentials`, `response`, `failure`, `unauthorized`, `online`, `stop` or `observe` |
+//! | `out` | the answer: `send`, `abandon`, `event` or `wait` to a poll, `accepted` or `stale` to a response and a failure. The other inputs have none |
+//! | `state` | the session's state, where the call changed it. It begins as Unauthenticated |
+//! | `token` | the token's generation, its [validity](crate::Validity) and its [remaining lifetime](crate::time::Remaining), where the call changed one of the first two; `none` when it is gone. It begins as that |
 //!
-//! Of a reply it says status, `Date`, `Age` (or that it can't be read), `Retry-After`, and what the exchange made of it: what was
-//! granted, with the credentials that it brings for the next request, or the [`Denial`](crate::exchange::Denial). A stale
-//! reply is not looked at. Of credentials it says their stand-in, where they ask and where they state that they do, whose
-//! they are, their scopes, and whether their secret is usable once.
+//! A reply has its status, its `Date`, `Age` and `Retry-After` as far as they were understood, and in place of its body
+//! what the exchange read: a grant, with the credentials that it brings for the next request, or a
+//! [`Denial`](crate::exchange::Denial). A stale reply is not read. Credentials have a placeholder as their name, the
+//! endpoint of their request and the one that they state, their identity, their scopes, and whether their secret is
+//! usable once.
 //!
-//! Names ending in `_ms` are milliseconds. Values that this crate's API has names for are called by those
-//! names.
+//! Names that end in `_ms` are milliseconds. Values have the names that they have in this crate's API.
 //!
-//! # What is not
+//! # What is not in a trace
 //!
-//! No secret, and nothing that a server or a caller could have put one into: tokens, credentials,
-//! identities, endpoints (origin, path and query), all scopes of a set other than the known ones, and
-//! `expiresAt`s that are no date have stand-ins, such as `token-2`, the same one for the same secret
-//! within one trace. Of requests there is nothing but id, time-out, deadline, and the stand-ins of
-//! endpoint and credentials; of replies no body, no other header, and not what the server says about an
-//! error. A date is written as the driver understands it, in UTC and to the millisecond; another way to
-//! write the same one gets further digits behind the milliseconds, which count for nothing. A token that is a JWT has a JWT as its stand-in, which
-//! keeps `exp - iat` alone, to the millisecond.
+//! No secret, and nothing that a server or a caller could have put one into. Tokens, credentials, identities, endpoints
+//! (origin, path and query), all scopes of a set other than the known ones, and an `expiresAt` that is no date have
+//! placeholders, such as `token-2`: the same one for the same value within one trace. A request has nothing but its id,
+//! time-out and deadline, and the placeholders of its endpoint and credentials. A reply has no body and no other header;
+//! the server's message is left out.
 //!
-//! What is in it as it is: the configuration (the origins and the header's name and scheme among it), the
-//! seed, scopes by their known names, and the constants by which exchanges of your own explain themselves
-//! ([`Flaw::Custom`](crate::exchange::Flaw::Custom),
-//! [`BuildError::Custom`](crate::exchange::BuildError::Custom)).
+//! - A date is written as it was understood, in UTC and to the millisecond. Another text of the same date gets further
+//!   digits after the milliseconds, which count for nothing.
+//! - The placeholder of a JWT is a JWT that keeps `exp - iat` alone, to the millisecond.
 //!
-//! # Checksums
+//! Written as they are: the configuration (the origins, and the header's name and scheme, among it), the seed, the known
+//! scopes, and the constants by which exchanges of your own explain themselves
+//! ([`Flaw::Custom`](crate::exchange::Flaw::Custom), [`BuildError::Custom`](crate::exchange::BuildError::Custom)).
 //!
-//! Each line's `sum` is FNV-1a (64 bits, 16 hexadecimal digits) over all lines up to this one, each without
-//! its `,"sum":"…"}` and its line break. It guards against accidents, such as a changed byte, or lines that
-//! were doubled, sorted, or lost before the last one, and names the first line that is wrong. A trace that
-//! ends early is a shorter trace. It does not guard against forgery: anybody can compute it.
+//! # Editing a trace
+//!
+//! A trace can be shortened and edited by hand: lines may be missing, blank, or have other spaces and line breaks. A
+//! line that changed nothing leaves no difference when it is removed. After a difference, the rest is played all the
+//! same. A last line that was cut off, as by a crash, is [reported](Replayed::cut_off), and the rest plays.
 //!
 //! # Limits
 //!
-//! A recorder keeps in memory what it has to know again: one token for each that was granted, above all.
-//! It ends its trace before the call with which that would have over [`MOST_LINES`], or a line of over
-//! [`LONGEST_LINE`] bytes, and a replay reads no more than that. A trace in which exchanges of your own use more than 32 different
-//! words is recorded, and can't be replayed. What is exact presumes that such exchanges are pure, as
-//! [`Exchange`](crate::exchange::Exchange) demands: a reply is read twice, once for the recorder.
+//! - A recorder keeps in memory what it has to recognise: above all, one token for each that was granted.
+//! - It ends its trace before the line that would be over [`LONGEST_LINE`] bytes, or over [`MOST_LINES`]. A replay reads
+//!   no more than that.
+//! - A trace whose flaws name more than 40 different members and texts is recorded, and can't be replayed: only
+//!   exchanges of your own can do so.
+//! - A replay is exact if such exchanges are pure, as [`Exchange`](crate::exchange::Exchange) demands: a reply is read
+//!   twice, once for the recorder.
 
 mod error;
 mod header;
-mod known;
 mod line;
-mod naming;
-mod read;
+mod placeholder;
+mod pseudonym;
 mod recorder;
+mod redact;
 mod replay;
-mod sum;
-mod troupe;
 mod words;
 
 pub use error::TraceError;
 pub use recorder::Recorder;
 pub use replay::{Difference, Replayed, replay};
 
-/// The version of the format that is written, and the newest one that is read.
-pub const VERSION: u64 = 1;
+/// The version of the format that is written, and the only one that is read.
+pub const VERSION: u64 = 2;
 
 /// The longest line, in bytes, without its line break: 64 KiB.
 pub const LONGEST_LINE: usize = 64 * 1_024;

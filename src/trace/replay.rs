@@ -1,30 +1,40 @@
 //! Plays a trace again, and compares.
 
 use core::fmt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::error::{TraceError, shown};
-use super::read::{Step, read};
-use super::recorder::Recorder;
-use super::sum::unsealed;
-use super::troupe::Call;
-use crate::driver::{Drive, Driver};
+use super::header::{AnyHeader, Header, NAME};
+use super::line::{Call, Input, Line, Output, ReplyNote, Start};
+use super::placeholder::Placeholder;
+use super::recorder::Observed;
+use super::words::Words;
+use super::{LONGEST_LINE, MOST_LINES, VERSION};
+use crate::driver::{self, Delivery, Driver};
+use crate::exchange::Credentials;
+use crate::secret::TokenError;
 
-/// What became of a replay: the same outputs, or the first one that differs.
+/// The result of a replay: the same outputs, or the first one that differs.
 #[derive(Debug)]
 #[must_use]
 pub struct Replayed {
     driver: Driver,
     calls: usize,
     difference: Option<Difference>,
+    cut_off: Option<usize>,
 }
 
-/// The first step of a replay that differs from the trace.
+/// The first call of a replay that differs from the trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
     /// The line of the trace, counted from 1.
     pub line: usize,
-    /// What the trace says, without the checksum.
+    /// What the trace says.
     pub expected: Box<str>,
     /// What the driver did in the replay.
     pub got: Box<str>,
@@ -38,68 +48,213 @@ impl fmt::Display for Difference {
 }
 
 impl Replayed {
-    /// The first step that differs; `None` if the replay is exact.
+    /// Returns the first call that differs; `None` if the replay is exact.
     #[must_use]
     pub fn difference(&self) -> Option<&Difference> {
         self.difference.as_ref()
     }
 
-    /// Whether every output, every change of state and every lifetime was the same.
+    /// Returns whether every output, every change of state and every lifetime was the same.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.difference.is_none()
     }
 
-    /// How many calls were played.
+    /// Returns how many calls were played.
     #[must_use]
     pub fn calls(&self) -> usize {
         self.calls
     }
 
-    /// The driver, as it is after the last call that was played: to be asked, or stepped into with a
-    /// debugger. Its tokens are stand-ins.
+    /// Returns the last line, if it was cut off, as by a crash of the writer. It was not played.
+    #[must_use]
+    pub fn cut_off(&self) -> Option<usize> {
+        self.cut_off
+    }
+
+    /// Returns the driver as it is after the last call: to be queried, or stepped into with a debugger. Its tokens
+    /// are placeholders. To have it as it was after an earlier call, cut the trace after that line.
     #[must_use]
     pub fn into_driver(self) -> Driver {
         self.driver
     }
 }
 
-/// Plays a trace again: makes a driver as the first line says, gives it the inputs of all lines, records
-/// that, and compares it with the trace. Ends with the first difference.
+/// Plays a trace again: makes a driver as the first line says, gives it the inputs of all lines, and compares what
+/// it does with the trace. After a difference, it goes on with the inputs of the trace.
 ///
-/// The trace is read to its end beforehand. It may be cut off after any call.
+/// A trace may have been shortened by hand: any lines but the first may be missing. It may end after any line, and
+/// within one: see [`Replayed::cut_off`].
 ///
 /// # Errors
-/// [`TraceError`] if the trace can't be read, with the line.
+/// [`TraceError`] if a line can't be read, with its number and the member.
 pub fn replay(trace: impl AsRef<[u8]>) -> Result<Replayed, TraceError> {
-    let trace = read(trace.as_ref())?;
-    let naming = trace.troupe.into_naming();
-    let mut again = Recorder::with_naming(trace.config, trace.policy, trace.seed, naming);
-    let _header = again.take_lines();
-    let mut calls = 0_usize;
-    let mut difference = None;
-    for step in trace.steps {
-        calls = calls.saturating_add(1);
-        difference = play(&mut again, step);
-        if difference.is_some() {
-            break;
+    let mut lines = Lines::new(trace.as_ref());
+    let mut replay = Replay::new(&lines.header()?)?;
+    let mut cut_off = None;
+    while let Some((number, text)) = lines.next()? {
+        match serde_json::from_slice(text) {
+            Ok(value) => replay.play(number, value)?,
+            Err(error) if error.is_eof() && lines.rest.is_none() => cut_off = Some(number),
+            Err(error) => return Err(TraceError::syntax(number, &error)),
         }
     }
-    Ok(Replayed { driver: again.into_driver(), calls, difference })
+    let Replay { driver, calls, difference, .. } = replay;
+    Ok(Replayed { driver, calls, difference, cut_off })
 }
 
-fn play(again: &mut Recorder, step: Step) -> Option<Difference> {
-    let Step { line, now, call, recorded } = step;
-    // What comes of the call is in the lines.
-    match call {
-        Call::Poll => drop(again.poll(now)),
-        Call::Handle(input) => drop(again.handle(input, now)),
+/// A replay in progress.
+struct Replay {
+    driver: Driver,
+    calls: usize,
+    difference: Option<Difference>,
+    words: Words,
+    /// By their names.
+    credentials: BTreeMap<String, Placeholder>,
+    last: Observed,
+}
+
+impl Replay {
+    fn new(header: &Header) -> Result<Self, TraceError> {
+        let config = Arc::new(header.config()?);
+        Ok(Self {
+            driver: Driver::with_policy(config, header.policy()?, header.seed),
+            calls: 0,
+            difference: None,
+            words: Words::default(),
+            credentials: BTreeMap::new(),
+            last: Observed::default(),
+        })
     }
-    let replayed = again.take_lines();
-    let mut replayed = replayed.lines().map(unsealed);
-    let mut numbered = (line..).zip(recorded);
-    numbered.find_map(|(line, expected)| {
-        let got = replayed.next().unwrap_or_default();
-        (got != expected).then(|| Difference { line, expected: expected.into(), got: got.into() })
+
+    /// Plays a line.
+    fn play(&mut self, number: usize, recorded: Value) -> Result<(), TraceError> {
+        let mut line = recorded.clone();
+        if let Some(input) = line.get_mut("in") {
+            self.words.replace(input);
+        }
+        let call: Call = typed(number, line)?;
+        self.check_credentials(number, &call.input)?;
+        let output = self.call(&call).map_err(|error| {
+            TraceError::unreadable(number, "in.start.token.token", error.to_string())
+        })?;
+        self.calls = self.calls.saturating_add(1);
+        let changes = self.last.changes(&self.driver, call.now());
+        let line = Line::new(call.now(), &call.input, output, changes);
+        let mut got = serde_json::to_value(line).unwrap_or_default();
+        self.words.restore(&mut got);
+        let same = ["out", "state", "token"].iter().all(|key| got.get(key) == recorded.get(key));
+        if !same && self.difference.is_none() {
+            let [expected, got] = [recorded, got].map(|line| line.to_string().into_boxed_str());
+            self.difference = Some(Difference { line: number, expected, got });
+        }
+        Ok(())
+    }
+
+    /// Credentials are known by their names, so a name has to mean the same each time.
+    fn check_credentials(&mut self, number: usize, input: &Input) -> Result<(), TraceError> {
+        let Some(credentials) = input.credentials() else { return Ok(()) };
+        let name = &credentials.name;
+        let known = self.credentials.entry(name.clone()).or_insert_with(|| credentials.clone());
+        if known == credentials {
+            return Ok(());
+        }
+        let problem = format!("expected the same as an earlier line says of {name}");
+        Err(TraceError::unreadable(number, "in", problem))
+    }
+
+    /// Makes a call, and returns what it answered.
+    fn call(&mut self, call: &Call) -> Result<Option<Output>, TokenError> {
+        let now = call.now();
+        let input = match &call.input {
+            Input::Poll => {
+                let output = self.driver.poll(now);
+                let name = self.driver.asked_with().and_then(Credentials::placeholder_name);
+                let note = Output::new(&output, |uri| {
+                    [name, uri.host()].map(|name| name.unwrap_or_default().to_owned()).into()
+                });
+                return Ok(Some(note));
+            }
+            Input::Start(Start::Token(note)) => driver::Input::Start(note.grant()?.into()),
+            Input::Start(Start::Credentials(note)) => {
+                driver::Input::Start(note.clone().into_credentials().into())
+            }
+            Input::SetCredentials(note) => {
+                driver::Input::SetCredentials(note.clone().into_credentials())
+            }
+            Input::Response { id, reply } => {
+                // A stale one is not looked at.
+                let reply = reply.as_ref().map(ReplyNote::response).unwrap_or_default();
+                driver::Input::Response(id.0, reply)
+            }
+            Input::Failure { id, why } => driver::Input::Failure(id.0, *why),
+            Input::Unauthorized(generation) => driver::Input::Unauthorized(*generation),
+            Input::Online(online) => driver::Input::Online(*online),
+            Input::Stop => driver::Input::Stop,
+            Input::Observe => driver::Input::Observe,
+        };
+        let answers = matches!(input, driver::Input::Response(..) | driver::Input::Failure(..));
+        let answer = match self.driver.handle(input, now) {
+            Delivery::Accepted => Output::Accepted,
+            Delivery::Stale => Output::Stale,
+        };
+        Ok(answers.then_some(answer))
+    }
+}
+
+/// The lines of a trace that are not blank.
+struct Lines<'a> {
+    rest: Option<&'a [u8]>,
+    number: usize,
+}
+
+impl<'a> Lines<'a> {
+    fn new(trace: &'a [u8]) -> Self {
+        // Some editors write a byte order mark.
+        Self { rest: Some(trace.strip_prefix(b"\xef\xbb\xbf").unwrap_or(trace)), number: 0 }
+    }
+
+    /// Returns the next line, with its number.
+    fn next(&mut self) -> Result<Option<(usize, &'a [u8])>, TraceError> {
+        while let Some(rest) = self.rest {
+            self.number = self.number.saturating_add(1);
+            let mut parts = rest.splitn(2, |byte| *byte == b'\n');
+            let line = parts.next().unwrap_or_default();
+            self.rest = parts.next();
+            if line.len() > LONGEST_LINE {
+                return Err(TraceError::TooLong { line: self.number });
+            }
+            if line.trim_ascii().is_empty() {
+                continue;
+            }
+            if self.number > MOST_LINES {
+                return Err(TraceError::TooMany { line: self.number });
+            }
+            return Ok(Some((self.number, line)));
+        }
+        Ok(None)
+    }
+
+    fn header(&mut self) -> Result<Header, TraceError> {
+        let not_ours = || {
+            let problem = format!("expected the first line of a trace: {{\"trace\":\"{NAME}\",…}}");
+            TraceError::unreadable(1, "trace", problem)
+        };
+        let (number, text) = self.next()?.ok_or_else(not_ours)?;
+        let value: Value = serde_json::from_slice(text).map_err(|_| not_ours())?;
+        match AnyHeader::of(&value) {
+            None => Err(not_ours()),
+            Some(AnyHeader { version: VERSION, .. }) => typed(number, value),
+            Some(AnyHeader { version, release, .. }) => Err(TraceError::version(version, &release)),
+        }
+    }
+}
+
+/// Reads a line, or says which member is wrong.
+fn typed<T: DeserializeOwned>(number: usize, value: Value) -> Result<T, TraceError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "line" } else { &path };
+        TraceError::unreadable(number, field, error.inner().to_string())
     })
 }

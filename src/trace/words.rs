@@ -1,83 +1,93 @@
-//! Words that are constants of some exchange's code, and have to be constants again in a replay.
+//! The words of flaws. In the code of an exchange they are constants, and a replay has others in their place.
 
-/// The names and texts of members that this crate's own exchanges speak of.
-const MEMBERS: [&str; 8] = [
-    "sessionToken",
-    "session_key",
-    "identity",
-    "expiresAt",
-    "scopes",
-    "error",
-    "undefined",
-    "null",
-];
+use serde_json::Value;
 
-/// Constants that stand, in a replayed driver, for words that only the trace knows.
-#[rustfmt::skip]
-const PLACEHOLDERS: [&str; 32] = [
-    "word-1", "word-2", "word-3", "word-4", "word-5", "word-6", "word-7", "word-8",
-    "word-9", "word-10", "word-11", "word-12", "word-13", "word-14", "word-15", "word-16",
-    "word-17", "word-18", "word-19", "word-20", "word-21", "word-22", "word-23", "word-24",
-    "word-25", "word-26", "word-27", "word-28", "word-29", "word-30", "word-31", "word-32",
-];
+use crate::exchange::words::PLACEHOLDERS;
 
-/// The longest word that is written, in characters.
-const WORD_LIMIT: usize = 256;
-
-/// Which word each placeholder stands for. None, while recording.
+/// The word that each placeholder stands for.
 #[derive(Debug, Default)]
 pub(super) struct Words(Vec<String>);
 
 impl Words {
-    /// How many different words of custom exchanges a trace may have, to be replayed.
-    pub(super) const MOST: usize = PLACEHOLDERS.len();
-
-    /// A constant to stand for `word`; `None` when there is none left.
-    pub(super) fn constant(&mut self, word: &str) -> Option<&'static str> {
-        if let Some(member) = MEMBERS.into_iter().find(|member| *member == word) {
-            return Some(member);
-        }
-        let at = self.0.iter().position(|known| known == word).unwrap_or(self.0.len());
-        let placeholder = PLACEHOLDERS.get(at)?;
-        if at == self.0.len() {
-            self.0.push(word.to_owned());
-        }
-        Some(placeholder)
+    /// Replaces each word of flaws in `json` by its placeholder. A word for which none is left stays.
+    pub(super) fn replace(&mut self, json: &mut Value) {
+        each_word(json, &mut |word| {
+            let at = self.0.iter().position(|known| known == word).unwrap_or(self.0.len());
+            let Some(placeholder) = PLACEHOLDERS.get(at) else { return };
+            let word = core::mem::replace(word, (*placeholder).to_owned());
+            if at == self.0.len() {
+                self.0.push(word);
+            }
+        });
     }
 
-    /// The word that a constant stands for: another, or itself.
-    pub(super) fn word(&self, constant: &str) -> String {
-        let at = PLACEHOLDERS.into_iter().position(|placeholder| placeholder == constant);
-        match at.and_then(|at| self.0.get(at)) {
-            Some(word) => word.clone(),
-            None => constant.chars().take(WORD_LIMIT).collect(),
-        }
+    /// Replaces each placeholder in `json` by its word.
+    pub(super) fn restore(&self, json: &mut Value) {
+        each_word(json, &mut |placeholder| {
+            let at = PLACEHOLDERS.iter().position(|known| known == placeholder);
+            if let Some(word) = at.and_then(|at| self.0.get(at)) {
+                placeholder.clone_from(word);
+            }
+        });
     }
 }
 
-/// A word that is such a constant already.
-pub(super) fn constant(word: &str) -> Option<&'static str> {
-    MEMBERS.into_iter().chain(PLACEHOLDERS).find(|known| *known == word)
+/// Calls `change` with each word of a flaw or an error.
+fn each_word(json: &mut Value, change: &mut impl FnMut(&mut String)) {
+    match json {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(word)
+                        if ["Custom", "member", "text"].contains(&name.as_str()) =>
+                    {
+                        change(word);
+                    }
+                    value => each_word(value, change),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| each_word(value, change)),
+        _ => {}
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// Replaces and restores one word, and returns its placeholder.
+    fn placeholder(words: &mut Words, word: &str) -> String {
+        let before = json!({"flaws": [{"Missing": {"member": word}}]});
+        let mut json = before.clone();
+        words.replace(&mut json);
+        let placeholder = json["flaws"][0]["Missing"]["member"].as_str().unwrap().to_owned();
+        words.restore(&mut json);
+        assert_eq!(json, before);
+        placeholder
+    }
 
     #[test]
     fn words_come_back_and_run_out() {
         let mut words = Words::default();
-        assert_eq!(words.constant("identity"), Some("identity"));
-        assert_eq!(words.constant("word-2"), Some("word-1"), "a word like any other");
-        assert_eq!(words.constant("because"), Some("word-2"));
-        assert_eq!(words.constant("word-2"), Some("word-1"));
-        assert_eq!(words.word("word-1"), "word-2");
-        assert_eq!(words.word("word-3"), "word-3");
-        assert_eq!(words.word("identity"), "identity");
-        for n in 3..=Words::MOST {
-            assert!(words.constant(&format!("{n} things")).is_some());
+        assert_eq!(placeholder(&mut words, "word-2"), "word-1", "a word like any other");
+        assert_eq!(placeholder(&mut words, "because"), "word-2");
+        assert_eq!(placeholder(&mut words, "word-2"), "word-1");
+        for n in 3..=PLACEHOLDERS.len() {
+            assert_eq!(placeholder(&mut words, &format!("{n} things")), format!("word-{n}"));
         }
-        assert_eq!(words.constant("one too many"), None);
-        assert_eq!(words.constant("because"), Some("word-2"));
+        assert_eq!(placeholder(&mut words, "one too many"), "one too many");
+        assert_eq!(placeholder(&mut words, "because"), "word-2");
+    }
+
+    #[test]
+    fn only_words_of_flaws_are_replaced() {
+        let mut json =
+            json!({"token": "member", "kind": "Custom", "member": {"len": 1}, "x": ["y"]});
+        let before = json.clone();
+        Words::default().replace(&mut json);
+        assert_eq!(json, before);
     }
 }

@@ -97,7 +97,7 @@ impl Canonical {
         let (local, policy) = (&driver.local, driver.shared.policy());
         let core = &local.machine.core;
         let at = core.stamp_at(now);
-        let ticks = at.ticks();
+        let ticks = at.ticks;
         let learned = match &local.learned {
             Some(learned) => relative_learned(**learned, policy, ticks),
             None => LearnedAge::new(policy),
@@ -153,7 +153,7 @@ impl CanonicalSession {
             flight: machine.flight().map(|flight| CanonicalFlight {
                 credentials: fixtures.name(&flight.credentials),
                 overdue_in: flight.overdue_in(config, at),
-                since_sent: at.ticks().saturating_sub(flight.sent.ticks()),
+                since_sent: at.ticks.saturating_sub(flight.sent.ticks),
                 ahead_since_sent: at.ahead_since(flight.sent),
             }),
             token: machine.active().map(|active| CanonicalToken::of(active, at)),
@@ -166,7 +166,7 @@ impl CanonicalToken {
         let lifetime = &active.token.lifetime;
         let remaining = lifetime.remaining(at);
         // Where in the rounding of both bounds it is: with what remains, this says what will remain later.
-        let phase = |since: Stamp| at.ticks().saturating_sub(since.ticks()) % 1_024;
+        let phase = |since: Stamp| at.ticks.saturating_sub(since.ticks) % 1_024;
         let scheduled = lifetime.scheduled_at(at).max(0);
         let falls = scheduled > 0 || remaining.at_least_millis() > 0;
         let is_finite = remaining.at_most_millis().is_some();

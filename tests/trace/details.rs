@@ -7,7 +7,6 @@ use serde_json::Value;
 use videokit_session::driver::Drive;
 use videokit_session::{Credentials, Moment};
 
-use crate::damage::resealed;
 use crate::picture::{assert_well_formed, crowded, drawn, file, stderr, texts, timeline};
 use crate::plays::minutes;
 use crate::sessions;
@@ -67,7 +66,7 @@ fn markup_in_a_trace_is_text() {
                 trace.replace(&format!("{text}{end}"), &format!("{json}{end}"))
             });
             assert_ne!(changed, trace, "{place}");
-            fs::write(&lines, resealed(&changed)).unwrap();
+            fs::write(&lines, &changed).unwrap();
             let _ = fs::remove_file(&picture);
             let output = timeline(&[&lines, &picture]);
             assert!(!stderr(&output).contains(['\u{7}', '\u{1b}']), "{place}");
@@ -97,7 +96,7 @@ fn markup_in_a_trace_is_text() {
     }
     // What can be anything is there, as text.
     let trace = minutes().trace().replace("\"identity-1\"", &json);
-    let svg = drawn("evil-identity", &resealed(&trace));
+    let svg = drawn("evil-identity", &trace);
     assert!(svg.contains("&lt;/text&gt;&lt;script&gt;"), "{svg}");
 }
 

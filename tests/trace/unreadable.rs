@@ -2,7 +2,6 @@
 
 use videokit_session::trace::{TraceError, replay};
 
-use crate::damage::resealed;
 use crate::sessions;
 
 /// A part of a line, what it is replaced by, and what is said about it: `field: problem`.
@@ -18,7 +17,7 @@ fn check(rows: &[Row]) {
     for (part, other, said) in rows {
         let trace = traces.iter().find(|trace| trace.contains(part));
         let trace = trace.unwrap_or_else(|| panic!("no trace has {part}"));
-        let changed = resealed(&trace.replacen(part, other, 1));
+        let changed = trace.replacen(part, other, 1);
         let line = 1 + trace[..trace.find(part).unwrap()].matches('\n').count();
         let error = replay(&changed).map(|_| "it is read").expect_err(other);
         assert!(matches!(error, TraceError::Unreadable { .. }), "{error:?}");
@@ -28,7 +27,6 @@ fn check(rows: &[Row]) {
 }
 
 const HEADERS: &[Row] = &[
-    ("\"version\":1", "\"version\":0", "version: expected 1"),
     ("\"seed\":1,", "\"seed\":-1,", "seed: invalid value: integer `-1`, expected u64"),
     ("\"seed\":1,", "", "line: missing field `seed`"),
     (
@@ -140,31 +138,29 @@ const INPUTS: &[Row] = &[
     (
         "\"in\":\"poll\"",
         "\"in\":\"pull\"",
-        "in: unknown variant `pull`, expected one of `start`, `set_credentials`, `poll`, `response`, `failure`, `unauthorized`, `online`, `stop`, `observe`",
+        "in: unknown variant `pull`, expected one of `poll`, `start`, `set_credentials`, `response`, `failure`, `unauthorized`, `online`, `stop`, `observe`",
     ),
     (
         "\"in\":\"poll\"",
         "\"on\":\"poll\"",
-        "on: unknown field `on`, expected one of `n`, `mono`, `wall`, `in`, `out`, `state`, `token`",
+        "on: unknown field `on`, expected one of `mono`, `wall`, `in`, `out`, `state`, `token`",
     ),
-    ("\"in\":\"poll\"", "\"in\":\"poll\",\"out\":\"ok\"", "line: expected either `in` or `out`"),
-    ("\"in\":\"poll\"", "\"in\":null", "line: expected either `in` or `out`"),
+    ("\"in\":\"poll\",", "", "line: missing field `in`"),
+    ("\"in\":\"poll\"", "\"in\":null", "in: invalid type: null, expected string or map"),
     (
         "\"in\":\"poll\"",
-        "\"out\":\"ok\"",
-        "out: expected an input: no call is waiting for an answer",
+        "\"in\":\"poll\"}x",
+        "line: expected JSON: trailing characters, at column 47",
     ),
-    ("\"out\":\"ok\"", "\"in\":\"stop\"", "out: expected an output: what line 13 was answered"),
-    ("\"in\":\"poll\"", "\"in\":\"poll\"}x", "line: expected nothing behind the object"),
     (
         "\"online\":false",
         "\"online\":0",
         "in.online: invalid type: integer `0`, expected a boolean",
     ),
     (
-        "\"unauthorized\":{\"generation\":1}",
+        "\"unauthorized\":1",
         "\"unauthorized\":{}",
-        "in.unauthorized: missing field `generation`",
+        "in.unauthorized: invalid type: map, expected u64",
     ),
     (
         "\"why\":\"Unreachable\"",
@@ -189,11 +185,7 @@ fn inputs() {
 }
 
 const STARTS: &[Row] = &[
-    (
-        "\"token\":\"token-1\"}}",
-        "\"token\":\"\"}}",
-        "in.start.token.token: expected another: the token is empty",
-    ),
+    ("\"token\":\"token-1\"}}", "\"token\":\"\"}}", "in.start.token.token: the token is empty"),
     (
         "\"expires_at\":\"expiry-1\"",
         "\"expires_at\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"",
@@ -202,42 +194,32 @@ const STARTS: &[Row] = &[
     (
         "\"identity\":\"identity-1\"",
         "\"identity\":\"\"",
-        "in.start.credentials.identity: expected 1 to 1024 bytes",
+        "in.start.credentials.identity: the identity is empty",
     ),
     (
-        "\"scopes\":[\"scopes-1\"",
-        "\"scopes\":[\"scope 1\"",
-        "in.start.credentials.scopes: expected other names: a scope is 1 to 256 visible ASCII characters",
+        "\"scopes\":\"scopes-1",
+        "\"scopes\":\"scope\u{7f}1",
+        "in.start.credentials.scopes: a scope is 1 to 256 visible ASCII characters",
     ),
     (
         "\"endpoint\":\"endpoint-1\"",
         "\"endpoint\":\"endpoint-1:80\"",
-        "in.start.credentials.endpoint: expected a stand-in, such as endpoint-1",
-    ),
-    (
-        "\"endpoint\":\"endpoint-1\",\"stated_endpoint\"",
-        "\"stated_endpoint\"",
-        "in.start.credentials.endpoint: expected one, or an `error`",
+        "in.start.credentials.endpoint: expected a placeholder, such as endpoint-1",
     ),
     (
         "\"stated_endpoint\":\"endpoint-1\"",
         "\"stated_endpoint\":\"endpoint-1/x\"",
-        "in.start.credentials.stated_endpoint: expected a stand-in, such as endpoint-1",
+        "in.start.credentials.stated_endpoint: expected a placeholder, such as endpoint-1",
     ),
     (
         "\"set_credentials\":{\"name\":\"credentials-5\",\"endpoint\":\"endpoint-1\"",
         "\"set_credentials\":{\"name\":\"credentials-5\",\"endpoint\":\"\"",
-        "in.set_credentials.endpoint: expected a stand-in, such as endpoint-1",
+        "in.set_credentials.endpoint: expected a placeholder, such as endpoint-1",
     ),
     (
         "\"set_credentials\":{\"name\":\"credentials-6\"",
         "\"set_credentials\":{\"name\":\"credentials-4\"",
-        "in.set_credentials.name: expected the same as an earlier line says of this name",
-    ),
-    (
-        "\"error\":{\"Endpoint\":\"Insecure\"}",
-        "\"error\":{\"Endpoint\":\"Path\"}",
-        "in.start.credentials.error: expected none, or `Insecure`",
+        "in: expected the same as an earlier line says of credentials-4",
     ),
     (
         "\"error\":{\"Endpoint\":\"Insecure\"}",
@@ -252,17 +234,17 @@ const STARTS: &[Row] = &[
     (
         "\"name\":\"credentials-2\",\"endpoint\":\"endpoint-1\",\"error\"",
         "\"name\":\"credentials-1\",\"endpoint\":\"endpoint-1\",\"error\"",
-        "in.start.credentials.name: expected the same as an earlier line says of this name",
+        "in: expected the same as an earlier line says of credentials-1",
     ),
     (
         "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"endpoint-1\"",
         "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"\"",
-        "in.response.reply.means.grant.successor.endpoint: expected a stand-in, such as endpoint-1",
+        "in.response.reply.body.grant.successor.endpoint: expected a placeholder, such as endpoint-1",
     ),
     (
         "\"token\":\"token-6\",\"successor\":{\"name\":\"credentials-7\"",
         "\"token\":\"token-6\",\"successor\":{\"name\":\"credentials-1\"",
-        "in.start.token.successor.name: expected the same as an earlier line says of this name",
+        "in: expected the same as an earlier line says of credentials-1",
     ),
 ];
 
@@ -273,59 +255,54 @@ fn starts() {
 
 const REPLIES: &[Row] = &[
     (
-        "\"status\":200,\"date_ms\"",
-        "\"status\":99,\"date_ms\"",
+        "\"status\":200,\"headers\"",
+        "\"status\":99,\"headers\"",
         "in.response.reply.status: expected 100 to 999",
     ),
     (
-        "\"date_ms\":1795492800000",
-        "\"date_ms\":1795492800001",
-        "in.response.reply.date_ms: expected a whole second of the years 1970 to 9999",
+        "\"date\":\"Tue, 24 Nov 2026 04:00:00 GMT\"",
+        "\"date\":\"\\n\"",
+        "in.response.reply.headers.date: expected the value of a header",
     ),
     (
-        "\"date_ms\":1795492800000",
-        "\"date_ms\":-1000",
-        "in.response.reply.date_ms: expected a whole second of the years 1970 to 9999",
+        "\"age\":\"30\"",
+        "\"age\":30",
+        "in.response.reply.headers.age: invalid type: integer `30`, expected a string",
     ),
     (
-        "\"date_ms\":1795492800000",
-        "\"date_ms\":253402300800000",
-        "in.response.reply.date_ms: expected a whole second of the years 1970 to 9999",
+        "\"age\":\"30\"",
+        "\"cookie\":\"30\"",
+        "in.response.reply.headers.cookie: unknown field `cookie`, expected one of `date`, `age`, `retry-after`",
     ),
     (
-        "\"age_ms\":30000",
-        "\"age_ms\":\"30\"",
-        "in.response.reply.age_ms: invalid type: string \"30\", expected u64",
+        "\"body\":{\"grant\":{\"token\":\"token-1\"",
+        "\"body\":{\"grant\":{\"token\":\"token 1\"",
+        "in.response.reply.body.grant.token: the token has a space at index 5: give it alone, without its scheme or white space",
     ),
     (
-        "\"means\":{\"grant\":{\"token\":\"token-1\"",
-        "\"means\":{\"grant\":{\"token\":\"token 1\"",
-        "in.response.reply.means.grant.token: expected another: the token has a space at index 5: give it alone, without its scheme or white space",
-    ),
-    (
-        "\"means\":{\"grant\"",
-        "\"means\":{\"gift\"",
-        "in.response.reply.means: unknown variant `gift`, expected `grant` or `denial`",
+        "\"body\":{\"grant\"",
+        "\"body\":{\"gift\"",
+        "in.response.reply.body: unknown variant `gift`, expected `grant` or `denial`",
     ),
     (
         "\"kind\":\"Throttled\"",
         "\"kind\":\"Throttles\"",
-        "in.response.reply.means.denial.kind: unknown variant `Throttles`, expected one of `Refused`, `Throttled`, `Transient`, `Redirect`, `Malformed`",
+        "in.response.reply.body.denial.kind: unknown variant `Throttles`, expected one of `Refused`, `Throttled`, `Transient`, `Redirect`, `Malformed`",
     ),
     (
         "\"permanent\":false",
         "\"permanent\":\"no\"",
-        "in.response.reply.means.denial.permanent: invalid type: string \"no\", expected a boolean",
+        "in.response.reply.body.denial.permanent: invalid type: string \"no\", expected a boolean",
     ),
     (
         "{\"Malformed\":\"Markup\"}",
         "{\"Malformed\":\"Markdown\"}",
-        "in.response.reply.means.denial.kind.Malformed: unknown variant `Markdown`, expected one of `Status`, `TooLarge`, `NotUtf8`, `Markup`, `Unquoted`, `UnexpectedEnd`, `Syntax`, `TooDeep`, `NotAnObject`, `Missing`, `Duplicate`, `Mistyped`, `Unusable`, `Stringified`, `Token`, `WrongIdentity`, `ExpiredOnArrival`, `Custom`",
+        "in.response.reply.body.denial.kind.Malformed: unknown variant `Markdown`, expected one of `Status`, `TooLarge`, `NotUtf8`, `Markup`, `Unquoted`, `UnexpectedEnd`, `Syntax`, `TooDeep`, `NotAnObject`, `Missing`, `Duplicate`, `Mistyped`, `Unusable`, `Stringified`, `Token`, `WrongIdentity`, `ExpiredOnArrival`, `Custom`",
     ),
     (
         "{\"Malformed\":\"Markup\"}",
         "{\"Malformed\":{\"TooLarge\":{\"len\":1}}}",
-        "in.response.reply.means.denial.kind.Malformed.TooLarge: missing field `limit`",
+        "in.response.reply.body.denial.kind.Malformed.TooLarge: missing field `limit`",
     ),
 ];
 
@@ -334,40 +311,42 @@ fn replies() {
     check(REPLIES);
 }
 
-const OUTPUTS: &[Row] = &[
-    (
-        "\"out\":{\"wait\":{\"In\":{\"ms\":",
-        "\"out\":{\"wait\":{\"In\":{\"s\":",
-        "out.wait.In.s: unknown field `s`, expected `ms` or `why`",
-    ),
-    (
-        "\"out\":{\"send\":{\"id\":",
-        "\"out\":{\"sand\":{\"id\":",
-        "out: unknown variant `sand`, expected one of `send`, `abandon`, `event`, `wait`, `ok`, `stale`",
-    ),
-    (
-        "\"state\":\"Active\"",
-        "\"state\":\"Active \"",
-        "state: unknown variant `Active `, expected one of `Unauthenticated`, `Authenticating`, `Active`, `Expired`",
-    ),
-    ("\"validity\":\"Valid\",", "", "token.held: missing field `validity`"),
-];
-
+/// Answers of a later release may be others, so none is unreadable.
 #[test]
-fn outputs() {
-    check(OUTPUTS);
+fn an_answer_that_no_driver_gives_is_a_difference() {
+    let traces = traces();
+    for (part, other) in [
+        ("\"in\":\"poll\",", "\"in\":\"poll\",\"out\":\"ok\",\"more\":"),
+        ("\"in\":\"stop\"", "\"in\":\"stop\",\"out\":\"accepted\""),
+        ("\"out\":{\"wait\":{\"ms\":", "\"out\":{\"wait\":{\"s\":"),
+        ("\"out\":{\"send\":{\"id\":", "\"out\":{\"sand\":{\"id\":"),
+        ("\"out\":\"accepted\"", "\"out\":null"),
+        ("\"state\":\"Active\"", "\"state\":\"Active \""),
+        ("\"state\":\"Active\",", ""),
+        ("\"validity\":\"Valid\",", ""),
+    ] {
+        let trace = traces.iter().find(|trace| trace.contains(part)).unwrap();
+        let line = 1 + trace[..trace.find(part).unwrap()].matches('\n').count();
+        match replay(trace.replacen(part, other, 1)) {
+            Ok(replayed) => assert_eq!(replayed.difference().unwrap().line, line, "{other}"),
+            Err(error) => {
+                assert!(other.contains("more"), "{error}");
+                assert_eq!(error.line(), line);
+            }
+        }
+    }
 }
 
 #[test]
 fn words_run_out() {
     let mut stage = crate::stage::Stage::new(1);
-    for n in 0..40 {
+    for n in 0..41 {
         let word: &'static str = format!("reason {n}").leak();
         stage.start(crate::stage::own("", word));
     }
     let error = replay(stage.trace()).unwrap_err().to_string();
     let said =
-        "in.start.credentials.error: expected no more than 32 different words of custom exchanges";
+        "in.start.credentials.error.Custom: expected no more than 40 different words in a trace";
     assert!(error.ends_with(said), "{error}");
 }
 
@@ -376,7 +355,7 @@ fn of_two_wrong_lines_the_first_is_named() {
     let trace = sessions::renewals().trace();
     let wrong = trace.replacen("\"burst\":5", "\"burst\":0", 1);
     let wrong = wrong.replacen("\"in\":\"poll\"", "\"in\":\"pull\"", 1);
-    assert_eq!(replay(resealed(&wrong)).unwrap_err().line(), 1);
+    assert_eq!(replay(&wrong).unwrap_err().line(), 1);
 }
 
 /// Errors go to terminals, and anybody can write a trace.
@@ -387,14 +366,14 @@ fn what_is_quoted_is_harmless() {
     let trace = sessions::renewals().trace();
     let wrong = trace.replacen("\"in\":\"poll\"", &format!("\"in\":{json}"), 1);
     let member = trace.replacen("\"in\":\"poll\"", &format!("{json}:\"poll\""), 1);
-    let newer = format!("{{\"trace\":\"videokit-session\",\"version\":2,\"crate\":{json}}}");
+    let newer = format!("{{\"trace\":\"videokit-session\",\"version\":3,\"crate\":{json}}}");
     let mut said = Vec::new();
-    for trace in [resealed(&wrong), resealed(&member), newer] {
+    for trace in [wrong, member, newer] {
         said.push(replay(trace).unwrap_err().to_string());
     }
     // What differs is quoted as well.
     let (from, to) = ("\"cause\":\"Granted\"", format!("\"cause\":{json}"));
-    let other = replay(resealed(&trace.replacen(from, &to, 1))).unwrap();
+    let other = replay(trace.replacen(from, &to, 1)).unwrap();
     let difference = other.difference().unwrap();
     assert!(difference.expected.contains('\u{202e}'), "{difference:?}");
     let lines = difference.to_string();
@@ -411,7 +390,7 @@ fn what_is_quoted_is_short() {
     let trace = sessions::renewals().trace();
     for text in ["x", "\\u001b", "\u{e000}"] {
         let long = format!("\"in\":\"{}\"", text.repeat(10_000));
-        let error = replay(resealed(&trace.replacen("\"in\":\"poll\"", &long, 1))).unwrap_err();
+        let error = replay(trace.replacen("\"in\":\"poll\"", &long, 1)).unwrap_err();
         assert!(error.to_string().len() < 700, "{}", error.to_string().len());
     }
 }

@@ -1,19 +1,23 @@
-//! Secrets and names that a trace has seen, and the stand-ins that they got.
+//! Secrets and names that a trace has seen, and the placeholders that they got.
 
 use core::cmp::Ordering;
+use core::hash::{Hash, Hasher};
 use std::collections::BTreeMap;
+use std::hash::DefaultHasher;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
 
+use super::line::{Text, Textual};
+use super::placeholder::Address;
 use crate::exchange::{AllowedOrigin, Credentials, Identity, Scope, Scopes, jwt};
 use crate::secret::SessionToken;
 use crate::time::ExpiresAt;
 
 /// What a trace has seen so far, to know it again. The n-th of each kind is called after its n.
 #[derive(Default)]
-pub(super) struct StandIns {
+pub(super) struct Pseudonyms {
     tokens: Numbers<ByText>,
     identities: Numbers<Identity>,
     /// What is not known of a set of scopes, as one.
@@ -48,12 +52,12 @@ impl CredentialsIndex {
     }
 
     fn find(&self, credentials: &Credentials) -> Option<&str> {
-        let mut alike = self.by_digest.get(&credentials.digest())?.iter();
+        let mut alike = self.by_digest.get(&digest(credentials))?.iter();
         Some(&*alike.find(|(_, known)| known == credentials)?.0)
     }
 
     fn add(&mut self, credentials: &Credentials, name: &str) {
-        let alike = self.by_digest.entry(credentials.digest()).or_default();
+        let alike = self.by_digest.entry(digest(credentials)).or_default();
         alike.push((name.into(), credentials.clone()));
     }
 
@@ -62,6 +66,24 @@ impl CredentialsIndex {
     fn most_compared(&self) -> usize {
         self.by_digest.values().map(Vec::len).max().unwrap_or(0)
     }
+}
+
+/// Returns a number to find credentials by: equal ones have the same, and others hardly ever do. It follows from their
+/// request, in any order of its headers; for a custom exchange, from where it is, for as long as it lives.
+fn digest(credentials: &Credentials) -> u64 {
+    let hash = |thing: &dyn Fn(&mut DefaultHasher)| {
+        let mut hasher = DefaultHasher::new();
+        thing(&mut hasher);
+        hasher.finish()
+    };
+    if credentials.is_custom() {
+        let address = core::ptr::from_ref(credentials.exchange()).cast::<()>().addr();
+        return hash(&|hasher| address.hash(hasher));
+    }
+    let Ok(request) = credentials.exchange().request() else { return 0 };
+    let headers = request.headers().iter().map(|header| hash(&|hasher| header.hash(hasher)));
+    let headers = headers.fold(0, u64::wrapping_add);
+    hash(&|hasher| (request.method(), request.uri(), headers, request.body()).hash(hasher))
 }
 
 /// Things and their numbers, from 1.
@@ -97,30 +119,28 @@ impl PartialOrd for ByText {
     }
 }
 
-impl StandIns {
+impl Pseudonyms {
     pub(super) fn token(&mut self, token: &SessionToken) -> String {
         let name = format!("token-{}", self.tokens.of(ByText(token.clone())));
         jwt(token, &name).unwrap_or(name)
     }
 
-    pub(super) fn identity(&mut self, identity: &Identity) -> String {
-        format!("identity-{}", self.identities.of(identity.clone()))
+    pub(super) fn identity(&mut self, identity: &Identity) -> Option<Text<Identity>> {
+        let number = self.identities.of(identity.clone());
+        Identity::new(format!("identity-{number}")).ok().map(Text)
     }
 
-    /// The known names are no secret. The others may be, if a server has put one there; however many
-    /// they are, one stand-in is for all of them.
-    pub(super) fn scopes(&mut self, scopes: &Scopes) -> Vec<String> {
+    /// Returns the known names, which are no secret, and one placeholder for all others, which may be one if a server
+    /// has put it there.
+    pub(super) fn scopes(&mut self, scopes: &Scopes) -> Text<Scopes> {
         let (known, unknown): (Vec<&Scope>, Vec<&Scope>) =
             scopes.iter().partition(|scope| Scope::KNOWN.contains(scope));
-        let mut names: Vec<String> = known.into_iter().map(Scope::to_string).collect();
-        if !unknown.is_empty() {
+        let placeholder = (!unknown.is_empty()).then(|| {
             // No name has a space in it.
             let unknown = unknown.into_iter().map(Scope::as_str).collect::<Vec<_>>().join(" ");
-            names.push(format!("scopes-{}", self.scopes.of(unknown.into())));
-        }
-        // In the order in which a replay, which has but the stand-ins, finds them.
-        names.sort();
-        names
+            Scope::new(format!("scopes-{}", self.scopes.of(unknown.into())))
+        });
+        Text(known.into_iter().cloned().chain(placeholder.and_then(Result::ok)).collect())
     }
 
     /// A date is written as it is understood, to the millisecond: anything else in it may be anything.
@@ -137,10 +157,11 @@ impl StandIns {
         canonical(at, &spelling).unwrap_or_default()
     }
 
-    /// `origin` and `uri`'s path, which is all that a driver looks at.
-    pub(super) fn endpoint(&mut self, origin: &AllowedOrigin, uri: &Uri) -> String {
-        let endpoint = (origin.to_string().into(), uri.path().into());
-        format!("endpoint-{}", self.endpoints.of(endpoint))
+    /// Returns the placeholder of the origin and path of `uri`, which is all that a driver looks at.
+    pub(super) fn endpoint(&mut self, uri: &Uri) -> Option<Text<Address>> {
+        let origin = AllowedOrigin::of(uri).ok()?;
+        let number = self.endpoints.of((origin.to_string().into(), uri.path().into()));
+        Address::read(&format!("endpoint-{number}")).ok().map(Text)
     }
 
     pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
@@ -225,7 +246,7 @@ mod tests {
     fn s3_credentials_are_found_in_one_comparison_however_many_they_are() {
         let different = different_credentials();
         assert_eq!(different.len(), 10_000);
-        let mut known = StandIns::default();
+        let mut known = Pseudonyms::default();
         for _ in 0..2 {
             for (n, credentials) in (1..).zip(&different) {
                 assert_eq!(known.credentials(credentials), format!("credentials-{n}"));
@@ -261,10 +282,10 @@ mod tests {
         ];
         for (one, other) in rows {
             assert_eq!(one, other);
-            assert_eq!(one.digest(), other.digest(), "{one:?}");
+            assert_eq!(digest(&one), digest(&other), "{one:?}");
         }
         let [one, other] = [[(COOKIE, 1), (AUTHORIZATION, 2)], [(COOKIE, 2), (AUTHORIZATION, 1)]]
-            .map(|headers| backend("app.example", headers).digest());
+            .map(|headers| digest(&backend("app.example", headers)));
         assert_ne!(one, other, "which header has which value counts");
     }
 
@@ -304,8 +325,8 @@ mod tests {
         ];
         for (claims, left) in rows {
             let token = jwt_of(claims);
-            let stand_in = jwt(&token, "token-1").unwrap();
-            let part = stand_in.split('.').nth(1).unwrap();
+            let placeholder = jwt(&token, "token-1").unwrap();
+            let part = placeholder.split('.').nth(1).unwrap();
             assert_eq!(URL_SAFE_NO_PAD.decode(part).unwrap(), left.as_bytes(), "{claims}");
         }
         let mut exp = 0.001_f64;
@@ -315,11 +336,11 @@ mod tests {
                 [format!(r#"{{"exp":{exp:?},"iat":1}}"#), format!(r#"{{"exp":1,"iat":{exp:?}}}"#)]
             {
                 let token = jwt_of(&claims);
-                let stand_in = jwt(&token, "token-1").unwrap();
-                let part = stand_in.split('.').nth(1).unwrap();
+                let placeholder = jwt(&token, "token-1").unwrap();
+                let part = placeholder.split('.').nth(1).unwrap();
                 let left = String::from_utf8(URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
                 assert!(left.ends_with(r#","iat":0}"#), "{claims}: {left}");
-                let played = SessionToken::new(&stand_in).unwrap();
+                let played = SessionToken::new(&placeholder).unwrap();
                 assert_eq!(
                     jwt::lifetime(played.as_bytes()),
                     jwt::lifetime(token.as_bytes()),

@@ -16,7 +16,7 @@
 #[test]
 fn misuse_does_not_compile() {
     let cases = trybuild::TestCases::new();
-    cases.pass("tests/ui/built/passes/*.rs");
-    cases.compile_fail("tests/ui/built/*.rs");
-    cases.compile_fail("tests/ui/*.rs");
+    cases.pass("ui/built/passes/*.rs");
+    cases.compile_fail("ui/built/*.rs");
+    cases.compile_fail("ui/*.rs");
 }

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// Plays every file of a target's corpus, in order of their names. The last name printed is the one that
 /// failed.
 fn replay(target: &str, check: fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
     let entries = fs::read_dir(&directory);
     let entries = entries.unwrap_or_else(|why| panic!("{}: {why}", directory.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -9,6 +9,7 @@ pub(crate) fn build(name: &str) -> PathBuf {
     cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
         "build",
         "--quiet",
+        "--package=videokit-session",
         "--example",
         name,
         "--message-format=json",

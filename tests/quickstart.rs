@@ -44,7 +44,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("text")
 }
 
-/// What each of the two says, act by act, in its order. How they interleave is the machine's to say.
+/// What each of the two says, scenario by scenario, in its order. How they interleave is the machine's to say.
 const SCRIPT: &str = r#"
 1. A wrong API token
 app: start: user-17, with a wrong API token

@@ -6,21 +6,22 @@
 //! VIDEOKIT_API_TOKEN=… cargo run --example quickstart -- --gateway https://gateway.video.io/v1/sessions --identity user-17
 //! ```
 //!
-//! Read `run_loop.rs` first: it is what an app copies, with `transport.rs` and `clocks.rs`. The rest is the
-//! play: `acts/` plays the app, `servers.rs` the other side, and `weather.rs` what goes wrong between them.
+//! Read `run_loop.rs` first: it is what an app copies, with `transport.rs` and `clocks.rs`. The rest shows it at
+//! work: `scenarios/` is what the user does, `servers.rs` the other side, and `conditions.rs` what goes wrong between
+//! them.
 
-mod acts;
+mod app;
 mod arguments;
 mod clocks;
+mod conditions;
+mod counts;
 mod play;
-mod player;
 mod remote;
 mod run_loop;
+mod scenarios;
 mod servers;
-mod tally;
 mod timeline;
 mod transport;
-mod weather;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The play: sets the stage, lets the acts be played, and compares what both sides have counted.
+//! Starts the servers and the app, plays the scenarios, and compares what both sides have counted.
 
 use std::error::Error;
 use std::fs;
@@ -11,10 +11,10 @@ use videokit_session::driver::Policy;
 use videokit_session::trace::Recorder;
 use videokit_session::{AllowedOrigin, Config};
 
-use crate::acts;
-use crate::player::Player;
+use crate::app::App;
+use crate::counts;
+use crate::scenarios;
 use crate::servers::Servers;
-use crate::tally;
 
 /// What the local gateway and the local backend share.
 const API_TOKEN: &str = "quickstart-app:quickstart-secret";
@@ -31,13 +31,13 @@ pub(crate) fn run(trace: Option<&Path>) -> Result<(), Box<dyn Error>> {
     println!("{}\n", prologue(&servers));
     // A driver that writes down, without a secret, what happens.
     let recorder = Recorder::new(Arc::new(config(&servers)?), policy()?, SEED);
-    let mut player = Player::new(&servers, recorder);
-    acts::play(&mut player, API_TOKEN)?;
-    player.runner.close();
-    let counters = player.runner.look(|driver, _now| driver.counters());
-    tally::compare(counters, player.calls, &servers)?;
+    let mut app = App::new(&servers, recorder);
+    scenarios::play(&mut app, API_TOKEN)?;
+    app.runner.close();
+    let counters = app.runner.look(|driver, _now| driver.counters());
+    counts::compare(counters, app.calls, &servers)?;
     if let Some(path) = trace {
-        let lines = player.runner.input(|recorder, _now| recorder.take_lines());
+        let lines = app.runner.input(|recorder, _now| recorder.take_lines());
         fs::write(path, lines).map_err(|error| format!("{}: {error}", path.display()))?;
         let path = path.display();
         println!(

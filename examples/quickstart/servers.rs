@@ -19,8 +19,8 @@ use videokit_session::{ApiToken, Gateway, Identity, Moment, sim};
 
 use crate::SESSIONS;
 use crate::clocks::seed;
+use crate::conditions::{Condition, Met, Schedule};
 use crate::transport::Transport;
-use crate::weather::{Forecast, Met, Weather};
 
 /// The most that a server here reads of a request.
 const REQUEST_LIMIT: usize = 16 * 1_024;
@@ -35,7 +35,7 @@ pub(crate) struct Servers {
 /// The gateway, and what stands before it.
 struct Site {
     gateway: Mutex<sim::Gateway>,
-    forecast: Mutex<Forecast>,
+    schedule: Mutex<Schedule>,
     held: AtomicUsize,
     /// A permit lets one held reply go, the oldest first.
     gate: Semaphore,
@@ -47,7 +47,7 @@ impl Servers {
         let site = Arc::new(Site {
             // With a fixed seed, a gateway that is started again would make the same tokens again.
             gateway: Mutex::new(sim::Gateway::new(api_token, lifetime, seed())),
-            forecast: Mutex::default(),
+            schedule: Mutex::default(),
             held: AtomicUsize::new(0),
             gate: Semaphore::new(0),
         });
@@ -90,18 +90,18 @@ impl Servers {
     }
 
     /// Says what the next requests for a token will meet.
-    pub(crate) fn forecast(&self, weather: &[Weather]) {
-        lock(&self.site.forecast).add(weather);
+    pub(crate) fn schedule(&self, conditions: &[Condition]) {
+        lock(&self.site.schedule).add(conditions);
     }
 
     /// What the requests for a token have met so far.
     pub(crate) fn met(&self) -> Met {
-        lock(&self.site.forecast).met()
+        lock(&self.site.schedule).met()
     }
 
     /// How long the gateway was left alone after it said that it was busy.
     pub(crate) fn left_alone(&self) -> Option<Duration> {
-        lock(&self.site.forecast).left_alone()
+        lock(&self.site.schedule).left_alone()
     }
 
     /// How many replies are held.
@@ -119,20 +119,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// All of the gateway: the weather, and, if the request gets through it, the pure part, with the time.
+/// All of the gateway: the conditions, and, if the request gets through it, the pure part, with the time.
 async fn gateway_answers(State(site): State<Arc<Site>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, REQUEST_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let for_token = parts.uri.path() == SESSIONS;
-    let weather = if for_token { lock(&site.forecast).meet() } else { Weather::Clear };
-    if let Some(reply) = weather.reply() {
+    let conditions = if for_token { lock(&site.schedule).meet() } else { Condition::Clear };
+    if let Some(reply) = conditions.reply() {
         return reply.map(Into::into);
     }
     let now = Moment::new(Duration::ZERO, SystemTime::now()).wall_millis();
     let reply = lock(&site.gateway).handle(&http::Request::from_parts(parts, body), now);
-    if weather == Weather::Held {
+    if conditions == Condition::Delayed {
         site.held.fetch_add(1, Ordering::SeqCst);
         if let Ok(permit) = site.gate.acquire().await {
             permit.forget();

@@ -31,8 +31,8 @@ impl Timeline {
         Self { start: Instant::now() }
     }
 
-    /// An act begins.
-    pub(crate) fn act(title: &str) {
+    /// Begins a scenario.
+    pub(crate) fn scenario(title: &str) {
         println!("\n{BOLD}{title}{RESET}");
     }
 

@@ -12,11 +12,11 @@ pub(crate) const BUSY_FOR: Duration = Duration::from_secs(1);
 
 /// What one request for a token meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Weather {
+pub(crate) enum Condition {
     /// The gateway answers.
     Clear,
     /// The gateway answers, and its reply stays on its way until it is released.
-    Held,
+    Delayed,
     /// Something before the gateway answers 503.
     Outage,
     /// The gateway answers 429, and asks for a pause.
@@ -25,11 +25,11 @@ pub(crate) enum Weather {
     Portal,
 }
 
-/// What the next requests will meet, in their order, and what those before have met. The weather is clear
-/// where nothing is forecast.
+/// What the next requests for tokens will meet, in their order, and what those before have met. A request for which
+/// nothing is scheduled meets [`Condition::Clear`].
 #[derive(Default)]
-pub(crate) struct Forecast {
-    next: VecDeque<Weather>,
+pub(crate) struct Schedule {
+    next: VecDeque<Condition>,
     met: Met,
     busy_since: Option<Instant>,
     left_alone: Option<Duration>,
@@ -44,12 +44,12 @@ pub(crate) struct Met {
     pub(crate) portals: u64,
 }
 
-impl Weather {
+impl Condition {
     /// The reply to a request that doesn't reach the gateway.
     pub(crate) fn reply(self) -> Option<Response<Bytes>> {
         let busy_for = BUSY_FOR.as_secs().to_string();
         match self {
-            Self::Clear | Self::Held => None,
+            Self::Clear | Self::Delayed => None,
             Self::Outage => reply(StatusCode::SERVICE_UNAVAILABLE, CONTENT_TYPE, "text/plain", ""),
             Self::Busy => reply(StatusCode::TOO_MANY_REQUESTS, RETRY_AFTER, &busy_for, ""),
             Self::Portal => reply(StatusCode::OK, CONTENT_TYPE, "text/html", PORTAL),
@@ -72,29 +72,29 @@ fn reply(
         .ok()
 }
 
-impl Forecast {
-    /// Adds what the requests after all those forecast will meet.
-    pub(crate) fn add(&mut self, weather: &[Weather]) {
-        self.next.extend(weather);
+impl Schedule {
+    /// Adds what the requests after all those that are scheduled will meet.
+    pub(crate) fn add(&mut self, conditions: &[Condition]) {
+        self.next.extend(conditions);
     }
 
     /// What the request that just came meets.
-    pub(crate) fn meet(&mut self) -> Weather {
+    pub(crate) fn meet(&mut self) -> Condition {
         if let Some(busy_since) = self.busy_since.take() {
             self.left_alone = Some(busy_since.elapsed());
         }
-        let weather = self.next.pop_front().unwrap_or(Weather::Clear);
+        let conditions = self.next.pop_front().unwrap_or(Condition::Clear);
         self.met.requests += 1;
-        match weather {
-            Weather::Clear | Weather::Held => {}
-            Weather::Outage => self.met.outages += 1,
-            Weather::Portal => self.met.portals += 1,
-            Weather::Busy => {
+        match conditions {
+            Condition::Clear | Condition::Delayed => {}
+            Condition::Outage => self.met.outages += 1,
+            Condition::Portal => self.met.portals += 1,
+            Condition::Busy => {
                 self.met.busy += 1;
                 self.busy_since = Some(Instant::now());
             }
         }
-        weather
+        conditions
     }
 
     pub(crate) fn met(&self) -> Met {

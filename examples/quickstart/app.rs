@@ -1,4 +1,4 @@
-//! What the acts are made of: the app's moves, and waiting for what comes of them.
+//! What the scenarios are made of: the app's moves, and waiting for what comes of them.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -26,8 +26,8 @@ const QUIET: Duration = Duration::from_millis(500);
 
 pub(crate) type Done<T = ()> = Result<T, Box<dyn Error>>;
 
-/// An app at play, and what it has counted.
-pub(crate) struct Player<'a> {
+/// The app, and what it has counted.
+pub(crate) struct App<'a> {
     pub(crate) servers: &'a Servers,
     pub(crate) runner: Arc<Runner<Recorder>>,
     pub(crate) transport: Transport,
@@ -43,13 +43,13 @@ pub(crate) struct Calls {
     pub(crate) unauthorized: u64,
 }
 
-/// The news that acts wait for.
+/// The news that scenarios wait for.
 enum Heard {
     Event(Event),
     Late,
 }
 
-impl<'a> Player<'a> {
+impl<'a> App<'a> {
     pub(crate) fn new(servers: &'a Servers, driver: Recorder) -> Self {
         let (timeline, transport) = (Timeline::start(), Transport::local());
         let (sender, heard) = channel();

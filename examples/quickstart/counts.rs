@@ -1,11 +1,11 @@
-//! Holds what the client counted against what the servers did.
+//! Compares what the client counted with what the servers counted.
 
 use std::error::Error;
 
 use anstream::println;
 use videokit_session::driver::Counters;
 
-use crate::player::Calls;
+use crate::app::Calls;
 use crate::servers::Servers;
 
 /// Prints the table. It is an error if the two sides disagree.

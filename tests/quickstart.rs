@@ -183,7 +183,7 @@ fn plays_every_act_and_agrees_with_the_servers() {
     assert_no_secret(&output, "not-the-token");
 }
 
-/// Each of the expected pieces stands in a line of its own, in their order.
+/// Each of the expected pieces stands in its own line, in their order.
 fn assert_in_order<'a>(
     lines: impl IntoIterator<Item = &'a str>,
     expected: impl IntoIterator<Item = &'a str>,

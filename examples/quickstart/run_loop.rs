@@ -60,7 +60,7 @@ pub(crate) enum CallError {
 }
 
 impl<D: Drive + Send + 'static> Runner<D> {
-    /// Takes the driver over, on a thread of its own.
+    /// Takes the driver over, on its own thread.
     pub(crate) fn start(driver: D, transport: Transport, listener: Listener) -> Arc<Self> {
         let runner = Arc::new(Self {
             shared: Mutex::new(Shared { driver, closed: false }),
@@ -106,7 +106,7 @@ impl<D: Drive + Send + 'static> Runner<D> {
         }
     }
 
-    /// Sends a request for a token on a thread of its own, and reports what became of it.
+    /// Sends a request for a token on its own thread, and reports the reply or the failure.
     fn send(self: &Arc<Self>, outgoing: Outgoing) {
         (self.listener)(&News::Sends(&outgoing));
         let runner = Arc::clone(self);

@@ -25,7 +25,7 @@ use crate::transport::Transport;
 /// The most that a server here reads of a request.
 const REQUEST_LIMIT: usize = 16 * 1_024;
 
-/// Both servers, each at a port of its own on 127.0.0.1. They stop with the process.
+/// Both servers, each at its own port on 127.0.0.1. They stop with the process.
 pub(crate) struct Servers {
     pub(crate) gateway: String,
     pub(crate) backend: String,

@@ -83,7 +83,7 @@ impl LearnedAge {
 
     /// Returns the age at which the token proves that its renewal cured, and the limit from then on; `None`
     /// if there is nothing to prove.
-    pub(super) fn cure(&self, policy: &Policy) -> Option<(u64, Option<u64>)> {
+    pub(super) fn proof(&self, policy: &Policy) -> Option<(u64, Option<u64>)> {
         let mut cured = *self;
         self.unproven.is_some().then(|| {
             cured.proven(policy);

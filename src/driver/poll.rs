@@ -193,7 +193,7 @@ impl Local {
         }
         let Some(learned) = &self.learned else { return due_within(None) };
         let due = due_within(learned.limit());
-        match learned.cure(turn.policy()) {
+        match learned.proof(turn.policy()) {
             Some((proven_at, limit)) => {
                 let proven_in = proven_at.saturating_sub(token.lifetime.age_at(turn.at));
                 due.min(proven_in.max(due_within(limit)))

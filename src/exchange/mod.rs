@@ -5,7 +5,7 @@
 //! | exchange | the client holds | for |
 //! |---|---|---|
 //! | [`Gateway`] | the app-wide API token and an identity | backends that mint tokens; in clients, development only |
-//! | [`Backend`] | the login of its own backend (a cookie, for example) | apps in production |
+//! | [`Backend`] | the login of the app's backend (a cookie, for example) | apps in production |
 //! | [`Exchange`], the trait | anything | other token endpoints |
 //!
 //! A backend needs no session. It sends [`Gateway::request`], reads the reply with [`Gateway::read`], and hands the

@@ -20,7 +20,7 @@ pub enum Fault {
         /// How much longer.
         ms: u32,
     },
-    /// The network: requests vanish, and nobody is told.
+    /// The network: requests vanish, and no failure is reported.
     Lost,
     /// The network: the connection breaks before the gateway has seen the request.
     ResetBefore,

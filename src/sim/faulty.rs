@@ -13,7 +13,7 @@ use super::fault::Fault;
 /// The last second that an HTTP date can name, in seconds since 1970: the end of the year 9999.
 const LAST_DATE: u64 = 253_402_300_799;
 
-/// A little more than an exchange parses unless it is told otherwise.
+/// A little more than an exchange parses by default.
 const OVERSIZE: usize = crate::exchange::BODY_LIMIT.saturating_add(1_024);
 
 const PORTAL: &str = "<!doctype html><title>Free Wi-Fi</title><p>Accept our terms to go on.";
@@ -82,8 +82,8 @@ pub(super) fn in_the_way(
     })
 }
 
-/// What becomes of a reply on its way back.
-pub(super) fn maim(faults: &[Fault], response: &mut Response<Bytes>) {
+/// Applies the faults that a reply meets on its way back.
+pub(super) fn corrupt_response(faults: &[Fault], response: &mut Response<Bytes>) {
     for fault in faults {
         let body = response.body();
         let half = body.len() / 2;

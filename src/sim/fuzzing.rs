@@ -90,7 +90,7 @@ fn login(login: Login) -> Login {
         Login::Token(number) => Login::Token(few(number)),
         Login::TokenOf { user, number } => Login::TokenOf { user: few(user), number: few(number) },
         Login::Rotating { user, number } => Login::Rotating { user: few(user), number },
-        Login::Broken => Login::Broken,
+        Login::Unbuildable => Login::Unbuildable,
     }
 }
 

@@ -12,7 +12,9 @@ use serde::Serialize;
 
 use super::ask::{self, Refused, Scheme, authorization};
 use super::fault::Fault;
-use super::faulty::{Destination, date_error, delay, http_date, in_the_way, json, maim, refusal};
+use super::faulty::{
+    Destination, corrupt_response, date_error, delay, http_date, in_the_way, json, refusal,
+};
 use crate::rng::mix;
 
 /// How long ago a token expired that is dead on arrival, in milliseconds.
@@ -193,7 +195,7 @@ impl Gateway {
         let headers = response.headers_mut();
         headers.insert(DATE, http_date(date));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        maim(faults, &mut response);
+        corrupt_response(faults, &mut response);
         DelayedResponse { response, delay: delay(faults) }
     }
 

@@ -23,7 +23,7 @@ const LEAP: u64 = 1 << 40;
 /// The most polls in a row that a driver may ask for at one moment.
 const MOST_POLLS: usize = 20;
 
-/// A driver, its clocks, and a server that says what it is told to say. What it does follows from the steps
+/// A driver, its clocks, and a server that says what the steps say. What it does follows from the steps
 /// alone, so that a list of steps that a test has found can be shrunk, kept and played again.
 ///
 /// ```

@@ -133,7 +133,7 @@ pub enum Login {
         number: u8,
     },
     /// An exchange that can't build its request.
-    Broken,
+    Unbuildable,
 }
 
 /// How many secrets a user has whose credentials change with each token.
@@ -205,7 +205,7 @@ impl Login {
     #[must_use]
     pub fn start(self) -> Start {
         // Letters, digits and dashes are valid everywhere: nothing is broken but what is meant to be.
-        self.made().unwrap_or_else(|_| Credentials::custom(Arc::new(Broken)).into())
+        self.made().unwrap_or_else(|_| Credentials::custom(Arc::new(Unbuildable)).into())
     }
 
     fn made(self) -> Result<Start, Box<dyn core::error::Error>> {
@@ -233,7 +233,7 @@ impl Login {
                 let number = usize::from(number % ROTATIONS);
                 rotations(user)?.into_iter().nth(number).ok_or("there are as many")?
             }
-            Self::Broken => Credentials::custom(Arc::new(Broken)),
+            Self::Unbuildable => Credentials::custom(Arc::new(Unbuildable)),
             Self::Token(number) => return Ok(token(format!("{SECRET}-bare-{number}"))?.into()),
             Self::TokenOf { user, number } => {
                 let token = token(format!("{SECRET}-{number}-user-{user}"))?;
@@ -291,9 +291,9 @@ fn granting(token: &str, identity: &str, expires_at: Option<i64>) -> String {
 }
 
 /// An exchange that has nothing to ask.
-struct Broken;
+struct Unbuildable;
 
-impl Exchange for Broken {
+impl Exchange for Unbuildable {
     fn request(&self) -> Result<http::Request<Bytes>, BuildError> {
         Err(BuildError::Custom("nothing to ask with"))
     }

@@ -61,7 +61,7 @@ pub(super) struct Changes {
 #[serde(rename_all = "snake_case", untagged)]
 pub(super) enum TokenNote {
     None(&'static str),
-    Held {
+    Active {
         generation: Generation,
         validity: Validity,
         at_least_ms: i64,
@@ -90,7 +90,7 @@ impl Call {
 
 impl TokenNote {
     pub(super) fn new(held: Option<(Generation, Remaining)>) -> Self {
-        held.map_or(Self::None("none"), |(generation, remaining)| Self::Held {
+        held.map_or(Self::None("none"), |(generation, remaining)| Self::Active {
             generation,
             validity: remaining.validity(),
             at_least_ms: remaining.at_least_millis(),

@@ -12,7 +12,7 @@ use super::header::{AnyHeader, Header, NAME};
 use super::line::{Call, Input, Line, Output, ReplyNote, Start};
 use super::placeholder::Placeholder;
 use super::recorder::Observed;
-use super::words::Words;
+use super::words::StaticStrings;
 use super::{LONGEST_LINE, MOST_LINES, VERSION};
 use crate::driver::{self, Delivery, Driver};
 use crate::exchange::Credentials;
@@ -108,7 +108,7 @@ struct Replay {
     driver: Driver,
     calls: usize,
     difference: Option<Difference>,
-    words: Words,
+    words: StaticStrings,
     /// By their names.
     credentials: BTreeMap<String, Placeholder>,
     last: Observed,
@@ -121,7 +121,7 @@ impl Replay {
             driver: Driver::with_policy(config, header.policy()?, header.seed),
             calls: 0,
             difference: None,
-            words: Words::default(),
+            words: StaticStrings::default(),
             credentials: BTreeMap::new(),
             last: Observed::default(),
         })

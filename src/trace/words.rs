@@ -6,9 +6,9 @@ use crate::exchange::words::PLACEHOLDERS;
 
 /// The word that each placeholder stands for.
 #[derive(Debug, Default)]
-pub(super) struct Words(Vec<String>);
+pub(super) struct StaticStrings(Vec<String>);
 
-impl Words {
+impl StaticStrings {
     /// Replaces each word of flaws in `json` by its placeholder. A word for which none is left stays.
     pub(super) fn replace(&mut self, json: &mut Value) {
         each_word(json, &mut |word| {
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     /// Replaces and restores one word, and returns its placeholder.
-    fn placeholder(words: &mut Words, word: &str) -> String {
+    fn placeholder(words: &mut StaticStrings, word: &str) -> String {
         let before = json!({"flaws": [{"Missing": {"member": word}}]});
         let mut json = before.clone();
         words.replace(&mut json);
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn words_come_back_and_run_out() {
-        let mut words = Words::default();
+        let mut words = StaticStrings::default();
         assert_eq!(placeholder(&mut words, "word-2"), "word-1", "a word like any other");
         assert_eq!(placeholder(&mut words, "because"), "word-2");
         assert_eq!(placeholder(&mut words, "word-2"), "word-1");
@@ -87,7 +87,7 @@ mod tests {
         let mut json =
             json!({"token": "member", "kind": "Custom", "member": {"len": 1}, "x": ["y"]});
         let before = json.clone();
-        Words::default().replace(&mut json);
+        StaticStrings::default().replace(&mut json);
         assert_eq!(json, before);
     }
 }

@@ -148,7 +148,7 @@ fn r10_a_driver_whose_authentication_fails_forgets_nobody() {
         let mut world = World::new(HOUR);
         world.server = Server::Says(says(200, GRANT));
         world.driver.start(cookie(), world.now());
-        world.settle();
+        world.poll_until_idle();
         world.server = Server::Says(reply.clone());
         world.run(HOUR);
         assert_eq!(world.driver.state(), state, "{reply:?}");

@@ -40,10 +40,10 @@ fn p3_the_fifth_denial_in_a_row_is_reported_with_its_flaw() {
     while world.sent.len() < 4 {
         world.run_to_next_request();
     }
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(still_malformed(&world), []);
     world.run_to_next_request();
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(still_malformed(&world).len(), 1);
     let told = Event::StillMalformed(Flaw::Missing { member: "sessionToken" }).to_string();
     let text = "replies stay malformed, which waiting does not mend: `sessionToken` is missing";
@@ -58,7 +58,7 @@ fn p3_positions_make_no_other_flaw_and_another_outcome_begins_anew() {
         world.server = Server::Says(says(200, bodies[world.sent.len() % 2]));
         world.run_to_next_request();
     }
-    world.settle();
+    world.poll_until_idle();
     assert!(matches!(still_malformed(&world)[..], [Flaw::Syntax { .. }]));
 
     world.server = Server::Says(says(503, ""));
@@ -67,10 +67,10 @@ fn p3_positions_make_no_other_flaw_and_another_outcome_begins_anew() {
     while world.sent.len() < 10 {
         world.run_to_next_request();
     }
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(still_malformed(&world).len(), 1, "four since the outage");
     world.run_to_next_request();
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(still_malformed(&world).len(), 2, "five");
 }
 
@@ -88,7 +88,7 @@ fn p3_a_captive_portal_keeps_the_short_cap_and_ends_with_news_of_a_network() {
         if world.header().is_none() {
             assert!(matches!(world.wake(), Wake::In(_, WakeReason::Backoff)));
             world.driver.set_online(true, world.now());
-            world.settle();
+            world.poll_until_idle();
         }
         assert_eq!(world.served_to(), "user-17");
     }
@@ -99,7 +99,7 @@ fn p3_news_of_a_network_is_no_other_outcome() {
     let mut world = answered(200, "<html>log in</html>");
     for _ in 0..12 {
         world.run_to_next_request();
-        world.settle();
+        world.poll_until_idle();
         world.driver.set_online(true, world.now());
     }
     assert_eq!(still_malformed(&world), [Flaw::Markup], "once, whatever ends its pauses");
@@ -123,7 +123,7 @@ fn p5_what_superseded_credentials_meet_is_no_reason_to_pause() {
             let mut world = World::with(config(|config| config), Policy::default(), HOUR, seed);
             world.server = Server::Silent;
             world.start("user-17");
-            world.settle();
+            world.poll_until_idle();
             world.driver.start(login_with("app:hush-two", "user-17"), world.now());
             world.answer(world.sent[0].id, &reply);
             let wake = world.wake();

@@ -105,10 +105,10 @@ fn p2_a_login_outlives_one_page_of_a_proxy() {
         let mut world = World::new(HOUR);
         world.server = Server::Says(says(status, body));
         world.start("user-17");
-        world.settle();
+        world.poll_until_idle();
         world.server = Server::Up;
         world.pass(MINUTE);
-        world.settle();
+        world.poll_until_idle();
         assert_eq!(world.served_to(), "user-17", "{status}");
     }
 }

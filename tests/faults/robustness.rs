@@ -62,7 +62,7 @@ fn r12_a_request_is_announced_before_it_goes_out() {
     let Output::Send(outgoing) = world.driver.poll(world.now()) else { panic!("it asks") };
     assert_eq!(outgoing.deadline(), world.now().since_start() + Duration::from_secs(15));
     assert_eq!(world.driver.counters().requests, 1);
-    world.settle();
+    world.poll_until_idle();
     assert!(world.events.is_empty(), "no event follows it");
 }
 
@@ -86,7 +86,7 @@ fn r12_another_login_drops_a_request_that_was_only_announced() {
     let mut world = announced(false);
     world.start("user-18");
     assert_eq!(told(&mut world), ["Authenticating -> Unauthenticated: Stopped"]);
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.served_to(), "user-18");
     assert_eq!(world.sent.len(), 1);
 }
@@ -105,7 +105,7 @@ fn r12_going_offline_ends_a_request_that_was_only_announced() {
         assert_eq!(world.sent.len(), requests);
         // It was no try that failed: there is no pause after it.
         world.driver.set_online(true, world.now());
-        world.settle();
+        world.poll_until_idle();
         assert_eq!((world.sent.len(), world.served_to()), (requests + 1, "user-17".to_owned()));
     }
 }
@@ -114,7 +114,7 @@ fn r12_going_offline_ends_a_request_that_was_only_announced() {
 fn r12_the_same_login_once_more_leaves_an_announced_request_alone() {
     let mut world = announced(false);
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     assert_eq!((world.sent.len(), world.driver.epoch()), (1, 1));
 }
 

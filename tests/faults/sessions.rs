@@ -85,7 +85,7 @@ impl Play {
         self
     }
 
-    /// The session goes on: the next request has an id of its own, and its token the next number.
+    /// The session goes on: the next request has a new id, and its token the next number.
     fn goes_on(mut self, tokens: u64, case: &str) {
         self.trigger.disarm();
         if self.session.in_flight().is_none() {

@@ -55,7 +55,7 @@ fn world_that_says(reply: Response<Bytes>) -> World {
     let mut world = World::new(HOUR);
     world.server = Server::Says(reply);
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     world
 }
 
@@ -68,13 +68,13 @@ fn t1_a_dead_token_is_unsure_and_renewed_at_once() {
         world.driver.set_online(false, world.now());
         world.driver.start(kept(expired), world.now());
         world.start("user-17");
-        world.settle();
+        world.poll_until_idle();
         assert_eq!(world.causes(), [Cause::Adopted], "{expired}");
         assert_eq!(world.driver.credentials(), Some(&login("user-17")), "{expired}");
         assert_eq!(validity(&world), Validity::Unsure, "{expired}");
         assert_eq!(world.header().as_deref(), Some("Bearer st-kept"), "{expired}: it serves");
         world.driver.set_online(true, world.now());
-        world.settle();
+        world.poll_until_idle();
         assert_eq!(world.sent.len(), 1, "{expired}: renewed at once");
         assert_eq!(validity(&world), Validity::Valid);
         assert_eq!(world.served_to(), "user-17");
@@ -86,7 +86,7 @@ fn t1_a_dead_token_that_cannot_be_renewed_is_asked_for_at_once() {
     for expired in ["2026-11-24T03:57:00Z", "2026-11-23T04:00:00Z"] {
         let mut world = World::new(HOUR);
         world.driver.start(kept(expired), world.now());
-        world.settle();
+        world.poll_until_idle();
         let needed = |event: &&Event| matches!(event, Event::TokenNeeded(_));
         assert_eq!(world.events.iter().filter(needed).count(), 1, "{expired}: {:?}", world.events);
         assert_unsure_for(&mut world, MINUTE * 20);
@@ -122,19 +122,19 @@ fn t2_a_wall_clock_that_stood_behind_at_sending_hides_nothing() {
     let mut world = World::with(no_skew, Policy::default(), SECOND * 10, 1);
     let back = |world: &mut World| {
         world.skew -= i64::try_from(BACK).unwrap();
-        world.settle();
+        world.poll_until_idle();
     };
     // `Date` loses most of a second by being cut.
     world.truth += 999;
-    world.settle();
+    world.poll_until_idle();
     back(&mut world); // before the request
     let mut world = world.logged_in();
     world.driver.set_online(false, world.now());
     world.sleep(Duration::from_millis(BACK));
-    world.settle();
+    world.poll_until_idle();
     back(&mut world); // all that the formula has to absorb
     world.sleep(Duration::from_millis(BACK));
-    world.settle();
+    world.poll_until_idle();
     world.run(Duration::from_millis(10_000 - 2 * BACK));
     assert_eq!(world.elapsed(), 999 + 10_000, "the true expiry");
     assert_eq!(validity(&world), Validity::Unsure);
@@ -276,7 +276,7 @@ fn t4_an_adopted_token_lives_from_its_adoption() {
     let mut world = World::new(HOUR);
     world.driver.start(grant, world.now());
     world.pass(HOUR); // adopted with the next poll
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.driver.remaining(world.now()).unwrap().at_most_millis(), Some(601_000));
     assert_eq!(validity(&world), Validity::Valid);
     world.run(MINUTE * 11);
@@ -448,7 +448,7 @@ fn t6_a_token_that_lives_for_no_more_than_the_tolerances_is_never_valid() {
         world.server = Server::Says(reply);
         let endpoint = Endpoint::https("https://app.example/token").unwrap();
         world.driver.start(Credentials::backend(Backend::new(endpoint)), world.now());
-        world.settle();
+        world.poll_until_idle();
         validity(&world)
     };
     assert_eq!(backend(None, "2026-11-24T04:00:12Z"), Validity::Unsure);

@@ -76,7 +76,7 @@ const HONEST: Scenario = Scenario {
 const UNSTATED: Scenario = Scenario { stated: Stated::Nothing, ..HONEST };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
+enum Incident {
     Reply(RequestId),
     Call,
     SecondTry,
@@ -105,7 +105,7 @@ struct Run {
     scenario: Scenario,
     driver: Driver,
     at: u64,
-    queue: BinaryHeap<Reverse<(u64, Happening)>>,
+    queue: BinaryHeap<Reverse<(u64, Incident)>>,
     /// When each token was granted, by its number.
     granted: Vec<u64>,
     served: u64,
@@ -116,15 +116,15 @@ impl Run {
     fn new(scenario: &Scenario, seed: u64) -> Self {
         let mut driver = Driver::with_policy(config(|config| config), Policy::default(), seed);
         driver.start(login("user-17"), now(0));
-        let mut queue = BinaryHeap::from([Reverse((scenario.phase, Happening::Call))]);
-        queue.extend(scenario.bad_endpoint.map(|(first, _)| Reverse((first, Happening::BadCall))));
+        let mut queue = BinaryHeap::from([Reverse((scenario.phase, Incident::Call))]);
+        queue.extend(scenario.bad_endpoint.map(|(first, _)| Reverse((first, Incident::BadCall))));
         let (granted, outcome) = (Vec::new(), Outcome::default());
         Self { scenario: scenario.clone(), driver, at: 0, queue, granted, served: 0, outcome }
     }
 
     fn play(mut self) -> Outcome {
         loop {
-            let wake = self.settle();
+            let wake = self.poll_until_idle();
             let next = self.queue.peek().map_or(LASTS, |Reverse((at, _))| *at);
             let next = wake.map_or(next, |wake| wake.min(next));
             if next >= LASTS {
@@ -139,12 +139,12 @@ impl Run {
     }
 
     /// Polls until the driver waits, and says until when.
-    fn settle(&mut self) -> Option<u64> {
+    fn poll_until_idle(&mut self) -> Option<u64> {
         loop {
             match self.driver.poll(now(self.at)) {
                 Output::Send(outgoing) => {
                     self.outcome.requests += 1;
-                    self.after(ROUND_TRIP, Happening::Reply(outgoing.id()));
+                    self.after(ROUND_TRIP, Incident::Reply(outgoing.id()));
                 }
                 Output::Wait(Wake::In(wait, _)) => {
                     return Some(self.at + u64::try_from(wait.as_millis()).unwrap());
@@ -155,29 +155,29 @@ impl Run {
         }
     }
 
-    fn after(&mut self, wait: u64, happening: Happening) {
+    fn after(&mut self, wait: u64, happening: Incident) {
         self.queue.push(Reverse((self.at + wait, happening)));
     }
 
-    fn take(&mut self, happening: Happening) {
+    fn take(&mut self, happening: Incident) {
         match happening {
-            Happening::Reply(id) => {
+            Incident::Reply(id) => {
                 let reply = self.reply();
                 self.driver.handle_response(id, &reply, now(self.at));
             }
-            Happening::Call => {
-                self.after(self.scenario.each, Happening::Call);
+            Incident::Call => {
+                self.after(self.scenario.each, Incident::Call);
                 if self.at % HOUR < self.scenario.burst {
-                    self.call(Some(Happening::SecondTry), false);
+                    self.call(Some(Incident::SecondTry), false);
                 }
             }
-            Happening::SecondTry => self.call(None, false),
-            Happening::BadCall => {
+            Incident::SecondTry => self.call(None, false),
+            Incident::BadCall => {
                 let (_, each) = self.scenario.bad_endpoint.unwrap();
-                self.after(each, Happening::BadCall);
-                self.call(Some(Happening::BadSecondTry), true);
+                self.after(each, Incident::BadCall);
+                self.call(Some(Incident::BadSecondTry), true);
             }
-            Happening::BadSecondTry => self.call(None, true),
+            Incident::BadSecondTry => self.call(None, true),
         }
     }
 
@@ -212,8 +212,8 @@ impl Run {
         lives && !forgotten && !first_refused && !self.scenario.refuses_everything
     }
 
-    fn call(&mut self, second_try: Option<Happening>, bad: bool) {
-        let counts = second_try == Some(Happening::SecondTry);
+    fn call(&mut self, second_try: Option<Incident>, bad: bool) {
+        let counts = second_try == Some(Incident::SecondTry);
         self.outcome.calls += u64::from(counts);
         let served = self.answer(bad);
         if served == Ok(()) {

@@ -116,7 +116,7 @@ fn a_caller_who_never_polls_is_told_to_poll() {
     world.start("user-17");
     assert_eq!(told(&world.driver, &world), expected);
     world.server = Server::Silent;
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(told(&world.driver, &world), expected);
 }
 
@@ -125,7 +125,7 @@ fn a_backend_starts_a_driver_as_it_is() {
     let mut world = World::new(HOUR);
     world.driver.start(backend(), world.now());
     world.server = Server::Says(says(200, GRANT));
-    world.settle();
+    world.poll_until_idle();
     assert!(world.header().is_some());
     let session = Session::new(config(|config| config), 1);
     let _ = session.authenticate(&backend().into(), world.now()).unwrap();

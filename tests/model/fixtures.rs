@@ -538,7 +538,7 @@ impl Instant {
     }
 }
 
-/// What becomes of the milliseconds before and after each grid point.
+/// Whether the milliseconds before and after each grid point are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beside {
     /// Things happen there too.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fixtures::{Answer, Fixtures, Instant, Login, PAUSE, Person, UNIT};
 use super::shadow::{Failed, Owed, Stall, Verdict, check, may_serve};
-use super::state::{Action, Answered, Jitter, Said, State};
+use super::state::{Action, Answered, CallResult, Jitter, State};
 use super::token::Token;
 use crate::Driver;
 use crate::driver::{Blocked, Output, Wake};
@@ -48,7 +48,7 @@ impl State {
         answered: Answered,
     ) -> Verdict {
         match (action, answered.said) {
-            (_, Said::Panicked) => {
+            (_, CallResult::Panicked) => {
                 self.judge_harmless(before)?;
                 if !self.driver.has_panicked() {
                     // Asked where a request would go, the exchange has lost none.
@@ -59,7 +59,9 @@ impl State {
                 let over = self.driver.in_flight().is_none();
                 check(3, over, "the request goes on over which the exchange panicked")
             }
-            (Action::Poll(jitter), Said::Output(output)) => self.judge_output(*output, jitter),
+            (Action::Poll(jitter), CallResult::Output(output)) => {
+                self.judge_output(*output, jitter)
+            }
             (Action::Start(login), _) => self.judge_start(login, before, state),
             (Action::Set(login), _) => self.judge_set(login, before, state),
             (Action::Stop, _) => {
@@ -70,11 +72,11 @@ impl State {
                 self.shadow.set_online(online);
                 Ok(())
             }
-            (Action::Answer(answer, jitter), Said::Taken(taken)) => {
+            (Action::Answer(answer, jitter), CallResult::Taken(taken)) => {
                 check(2, taken.is_accepted(), "a reply to the request in flight was not taken")?;
                 self.judge_answer(answer, jitter, before)
             }
-            (Action::Lose(why, jitter), Said::Taken(taken)) => {
+            (Action::Lose(why, jitter), CallResult::Taken(taken)) => {
                 check(2, taken.is_accepted(), "a failure of the request in flight was not taken")?;
                 if why != TransportFailure::Unreachable {
                     let asked = self.shadow.flight.unwrap().asked;
@@ -82,7 +84,7 @@ impl State {
                 }
                 self.judge_failure(None, jitter, before)
             }
-            (Action::LateAnswer(_) | Action::LateLoss, Said::Taken(taken)) => {
+            (Action::LateAnswer(_) | Action::LateLoss, CallResult::Taken(taken)) => {
                 check(2, taken.is_stale(), "a stale reply was taken")?;
                 self.judge_unchanged(before)
             }
@@ -266,7 +268,7 @@ impl State {
         if answer != Answer::Refuse {
             return self.judge_failure(Some((answer, flaw)), jitter, before);
         }
-        self.shadow.land();
+        self.shadow.complete();
         self.shadow.owe(Owed::Event(self.denied()));
         if up_to_date {
             self.shadow.note_flaw(None);
@@ -291,7 +293,7 @@ impl State {
         let Some(generation) = self.driver.generation() else {
             return check(9, false, "a token was granted, and isn't there");
         };
-        let flight = self.shadow.land().unwrap();
+        let flight = self.shadow.complete().unwrap();
         let cause = match self.shadow.token {
             Some(_) => Cause::Renewed,
             None => Cause::Granted,
@@ -327,7 +329,7 @@ impl State {
         };
         let flaw = answer.and_then(|(_, flaw)| flaw);
         let up_to_date = self.shadow.is_up_to_date();
-        self.shadow.land();
+        self.shadow.complete();
         let cause = match (answer.is_none(), self.shadow.token) {
             (false, _) => self.denied(),
             (true, Some(_)) => Cause::RenewalFailed,

@@ -7,7 +7,7 @@
 //!
 //! The crate itself includes this as a test, since it looks inside a driver: a state is all that decides a driver's
 //! future, with times relative to now (`canonical`), the shadow, and where on the grid it is. That drivers which are
-//! one state by this do the same from then on is a test of its own, `futures`.
+//! one state by this do the same from then on is a separate test, `futures`.
 //!
 //! In each state, each action is done to a second driver, too: one that has cached the wait that a poll would answer,
 //! or none. It has to do the same, so the cache never changes an answer.

@@ -1,4 +1,4 @@
-//! The search for every state: what stateright is told, and what is asked of what it found.
+//! The search for every state: what stateright is given, and what is asked of what it found.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;

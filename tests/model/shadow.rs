@@ -114,7 +114,7 @@ pub(crate) struct Shadow {
     credit: (u64, u64),
     last_sent: Option<u64>,
     /// Until when each endpoint asked to be left alone.
-    floors: [u64; 4],
+    retry_after: [u64; 4],
 }
 
 impl Shadow {
@@ -144,7 +144,7 @@ impl Shadow {
             told: StateName::Unauthenticated,
             credit: (BURST * INTERVAL, Instant::FIRST.mono),
             last_sent: None,
-            floors: [0; 4],
+            retry_after: [0; 4],
         }
     }
 
@@ -183,7 +183,7 @@ impl Shadow {
             ),
             (flight, self.stale.is_some(), token, self.previous.is_some(), owed, self.told),
             (self.credit(now), self.last_sent.map(|at| left(at + SPACING))),
-            (self.floors.map(left), early, self.malformed),
+            (self.retry_after.map(left), early, self.malformed),
         )
     }
 
@@ -254,7 +254,7 @@ impl Shadow {
     /// The login ends: by a stop, or by another that begins.
     pub(crate) fn end(&mut self, state: StateName) {
         self.announced = None;
-        if let Some(flight) = self.land() {
+        if let Some(flight) = self.complete() {
             self.lose(flight.asked);
             self.owe(Owed::Abandon(flight.id));
         }
@@ -387,7 +387,7 @@ impl Shadow {
 
     /// The exchange of the request panicked: in flight, or while it was built.
     pub(crate) fn panic(&mut self) {
-        let (announces, up_to_date) = if let Some(flight) = self.land() {
+        let (announces, up_to_date) = if let Some(flight) = self.complete() {
             self.lose(flight.asked);
             (None, Some(flight.asked) == self.credentials)
         } else {
@@ -422,7 +422,7 @@ impl Shadow {
     }
 
     /// The request in flight is one no longer.
-    pub(crate) fn land(&mut self) -> Option<Flight> {
+    pub(crate) fn complete(&mut self) -> Option<Flight> {
         let flight = self.flight.take()?;
         self.stale = self.late.then_some(flight.id);
         Some(flight)
@@ -431,7 +431,7 @@ impl Shadow {
     /// The request got nothing, not even a refusal: a pause begins, as long as it was drawn.
     pub(crate) fn fail(&mut self, failed: Failed, flaw: Option<u8>, up_to_date: bool, until: u64) {
         if !up_to_date {
-            // What becomes of older credentials says nothing about newer ones.
+            // The outcome of a request made with superseded credentials is ignored.
             return;
         }
         self.note_flaw(flaw);
@@ -454,7 +454,7 @@ impl Shadow {
     }
 
     pub(crate) fn throttle(&mut self, asked: Person, now: u64) {
-        let floor = &mut self.floors[asked as usize];
+        let floor = &mut self.retry_after[asked as usize];
         *floor = (*floor).max(now + FLOOR);
     }
 

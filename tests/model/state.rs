@@ -89,14 +89,14 @@ pub(crate) struct Bounds {
 /// What a driver says to an action.
 #[derive(PartialEq)]
 pub(crate) struct Answered {
-    pub(crate) said: Said,
+    pub(crate) said: CallResult,
     /// How long the pause is that began, before it was drawn anew.
     pub(crate) pause: Option<u64>,
 }
 
 /// The answer itself.
 #[derive(PartialEq)]
-pub(crate) enum Said {
+pub(crate) enum CallResult {
     Output(Box<Output>),
     Taken(Delivery),
     Nothing,
@@ -241,7 +241,7 @@ impl State {
         if action.pause() == PAUSE && answered.pause.is_none() {
             return None;
         }
-        if action == Action::PollPanic && answered.said != Said::Panicked {
+        if action == Action::PollPanic && answered.said != CallResult::Panicked {
             return None;
         }
         let canonical = Canonical::of(&next.driver, fixtures, next.at.moment());
@@ -290,7 +290,7 @@ impl State {
     ) -> Answered {
         let before = driver.backoffs();
         let act = || Self::act(driver, shadow, at, action, fixtures);
-        let said = catch_unwind(AssertUnwindSafe(act)).unwrap_or(Said::Panicked);
+        let said = catch_unwind(AssertUnwindSafe(act)).unwrap_or(CallResult::Panicked);
         let grew = driver.backoffs() == before + 1;
         // A start after a panic counts anew, and the pause goes on.
         let began = shadow.has_panicked_over_current();
@@ -306,13 +306,13 @@ impl State {
         at: Instant,
         action: Action,
         fixtures: &Fixtures,
-    ) -> Said {
+    ) -> CallResult {
         let now = at.moment();
         match action {
             Action::Pass | Action::Sleep => {}
-            Action::Poll(_) => return Said::Output(Box::new(driver.poll(now))),
+            Action::Poll(_) => return CallResult::Output(Box::new(driver.poll(now))),
             Action::PollPanic => {
-                return Said::Output(Box::new(with_panics(|| driver.poll(now))));
+                return CallResult::Output(Box::new(with_panics(|| driver.poll(now))));
             }
             Action::Start(login) => driver.start(fixtures.start(login), now),
             Action::Set(login) => driver.set_credentials(fixtures.credentials(login), now),
@@ -322,29 +322,33 @@ impl State {
                 let Flight { id, asked, .. } = shadow.flight.unwrap();
                 let successor = answer.successor(asked, &shadow.spent);
                 let reply = fixtures.reply(answer, asked.0, successor);
-                return Said::Taken(driver.handle_response(id, reply, now));
+                return CallResult::Taken(driver.handle_response(id, reply, now));
             }
             Action::Lose(why, _) => {
                 let id = shadow.flight.unwrap().id;
-                return Said::Taken(driver.handle_failure(id, why, now));
+                return CallResult::Taken(driver.handle_failure(id, why, now));
             }
             Action::LateAnswer(answer) => {
                 // One that brings credentials, if the login's are such.
                 let asked = shadow.credentials.unwrap_or((Person::Ann, 0));
                 let successor = answer.successor(asked, &[]);
                 let reply = fixtures.reply(answer, asked.0, successor);
-                return Said::Taken(driver.handle_response(shadow.stale.unwrap(), reply, now));
+                return CallResult::Taken(driver.handle_response(
+                    shadow.stale.unwrap(),
+                    reply,
+                    now,
+                ));
             }
             Action::LateLoss => {
                 let why = TransportFailure::Unreachable;
-                return Said::Taken(driver.handle_failure(shadow.stale.unwrap(), why, now));
+                return CallResult::Taken(driver.handle_failure(shadow.stale.unwrap(), why, now));
             }
             Action::Unauthorized => {
                 driver.handle_unauthorized(shadow.token.unwrap().generation, now);
             }
             Action::LateUnauthorized => driver.handle_unauthorized(shadow.previous.unwrap(), now),
         }
-        Said::Nothing
+        CallResult::Nothing
     }
 }
 

@@ -66,7 +66,7 @@ impl Early {
     }
 
     /// At which age a token shows that the renewal cured, and what tokens are scheduled by from then on.
-    pub(crate) fn cure(&self, status: TokenStatus) -> Option<(i64, Option<i64>)> {
+    pub(crate) fn proof(&self, status: TokenStatus) -> Option<(i64, Option<i64>)> {
         if self.suspected.is_none() || status.refused != Refused::Never {
             return None;
         }
@@ -77,7 +77,7 @@ impl Early {
 
     /// The token has lived so long.
     pub(crate) fn lived(&mut self, status: TokenStatus, age: i64) {
-        if self.cure(status).is_some_and(|(shown_at, _)| shown_at <= age) {
+        if self.proof(status).is_some_and(|(shown_at, _)| shown_at <= age) {
             self.learn();
         }
     }

@@ -6,7 +6,7 @@ use videokit_session::driver::{Blocked, Policy, PolicyBuilder, PolicyError, Wake
 use videokit_session::session::transitions::StateName;
 use videokit_session::{Event, Output, Validity, Wake};
 
-use crate::bench::*;
+use crate::fixture::*;
 
 #[test]
 fn a_policy_is_held_to_its_ranges() {
@@ -81,15 +81,15 @@ fn the_most_requests_in_a_window_are_counted_to_the_millisecond() {
 }
 
 /// Lets tries fail in one way until the driver asks no more, and counts them.
-fn tries(bench: &mut Bench, way: usize) -> u32 {
+fn tries(fixture: &mut Fixture, way: usize) -> u32 {
     let mut tries = 0;
-    while bench.driver.blocked().is_none() {
-        let (_, _, id) = bench.until_sent();
-        bench.fail(id, way);
+    while fixture.driver.blocked().is_none() {
+        let (_, _, id) = fixture.until_sent();
+        fixture.fail(id, way);
         tries += 1;
         assert!(tries < 100, "it never gives up");
     }
-    assert_eq!(bench.driver.blocked(), Some(Blocked::GaveUp));
+    assert_eq!(fixture.driver.blocked(), Some(Blocked::GaveUp));
     tries
 }
 
@@ -97,42 +97,42 @@ fn tries(bench: &mut Bench, way: usize) -> u32 {
 const BY_NETWORK: [(usize, bool); 6] =
     [(0, true), (1, false), (2, true), (3, true), (4, false), (5, true)];
 
-fn with_attempts(attempts: u32) -> Bench {
-    Bench::started(open().attempts(attempts).build().unwrap(), 1)
+fn with_attempts(attempts: u32) -> Fixture {
+    Fixture::started(open().attempts(attempts).build().unwrap(), 1)
 }
 
 #[test]
 fn it_gives_up_after_exactly_so_many_tries_and_a_start_makes_it_try_as_many_again() {
     for (attempts, way) in (1..=6).flat_map(|attempts| (0..4).map(move |way| (attempts, way))) {
-        let mut bench = with_attempts(attempts);
-        assert_eq!(tries(&mut bench, way), attempts);
-        assert_eq!(bench.driver.state(), StateName::Unauthenticated);
-        assert_eq!(bench.next(), Output::Wait(Wake::OnInput));
-        bench.pass(366 * DAY);
-        assert_eq!(bench.next(), Output::Wait(Wake::OnInput));
+        let mut fixture = with_attempts(attempts);
+        assert_eq!(tries(&mut fixture, way), attempts);
+        assert_eq!(fixture.driver.state(), StateName::Unauthenticated);
+        assert_eq!(fixture.next(), Output::Wait(Wake::OnInput));
+        fixture.pass(366 * DAY);
+        assert_eq!(fixture.next(), Output::Wait(Wake::OnInput));
 
-        bench.start(gateway_login());
-        assert_eq!(bench.driver.blocked(), None);
-        assert_eq!(tries(&mut bench, way), attempts, "after a start with the same");
-        assert_eq!(bench.driver.epoch(), 1, "which is the same login");
+        fixture.start(gateway_login());
+        assert_eq!(fixture.driver.blocked(), None);
+        assert_eq!(tries(&mut fixture, way), attempts, "after a start with the same");
+        assert_eq!(fixture.driver.epoch(), 1, "which is the same login");
     }
 }
 
 #[test]
 fn the_network_coming_back_makes_it_try_again_if_it_was_the_network_that_failed() {
     for (way, by_network) in BY_NETWORK {
-        let mut bench = with_attempts(2);
-        assert_eq!(tries(&mut bench, way), 2);
+        let mut fixture = with_attempts(2);
+        assert_eq!(tries(&mut fixture, way), 2);
         // Whether or not anybody said that it was away.
         for away in [true, false] {
-            assert_eq!(bench.driver.blocked(), Some(Blocked::GaveUp));
+            assert_eq!(fixture.driver.blocked(), Some(Blocked::GaveUp));
             if away {
-                bench.driver.set_online(false, bench.now);
+                fixture.driver.set_online(false, fixture.now);
             }
-            bench.driver.set_online(true, bench.now);
-            assert_eq!(bench.driver.blocked().is_none(), by_network, "{way}");
+            fixture.driver.set_online(true, fixture.now);
+            assert_eq!(fixture.driver.blocked().is_none(), by_network, "{way}");
             if by_network {
-                assert_eq!(tries(&mut bench, way), 2, "{way}");
+                assert_eq!(tries(&mut fixture, way), 2, "{way}");
             }
         }
     }
@@ -141,49 +141,49 @@ fn the_network_coming_back_makes_it_try_again_if_it_was_the_network_that_failed(
 #[test]
 fn the_network_coming_back_ends_a_pause_that_it_had_caused() {
     for (way, by_network) in BY_NETWORK {
-        let mut bench = Bench::started(with_backoff(60_000, 60_000), 1);
-        let id = bench.sent();
-        bench.fail(id, way);
-        let (pause, why) = bench.wait();
+        let mut fixture = Fixture::started(with_backoff(60_000, 60_000), 1);
+        let id = fixture.sent();
+        fixture.fail(id, way);
+        let (pause, why) = fixture.wait();
         assert!(pause > 1 && why == WakeReason::Backoff, "{pause} for {why:?}");
-        bench.driver.set_online(false, bench.now);
-        bench.driver.set_online(true, bench.now);
-        assert_eq!(bench.until_sent().0, if by_network { 0 } else { pause }, "{way}");
+        fixture.driver.set_online(false, fixture.now);
+        fixture.driver.set_online(true, fixture.now);
+        assert_eq!(fixture.until_sent().0, if by_network { 0 } else { pause }, "{way}");
     }
 }
 
 #[test]
 fn consecutive_failures_are_counted_and_the_token_outlives_them() {
-    let mut bench = with_attempts(3);
-    let mut id = bench.sent();
+    let mut fixture = with_attempts(3);
+    let mut id = fixture.sent();
     for n in 0..2 {
-        bench.fail(id, n);
-        (_, _, id) = bench.until_sent();
+        fixture.fail(id, n);
+        (_, _, id) = fixture.until_sent();
     }
-    bench.grant(id, 600 * SECOND);
-    assert_eq!(tries(&mut bench, 1), 3);
-    assert_eq!(bench.driver.validity(bench.now), Some(Validity::Valid), "it stays in use");
-    let (_, why) = bench.wait();
+    fixture.grant(id, 600 * SECOND);
+    assert_eq!(tries(&mut fixture, 1), 3);
+    assert_eq!(fixture.driver.validity(fixture.now), Some(Validity::Valid), "it stays in use");
+    let (_, why) = fixture.wait();
     assert_eq!(why, WakeReason::Expiry);
 
-    bench.start(gateway_login());
-    let (_, _, id) = bench.until_sent();
-    bench.grant(id, 600 * SECOND);
-    assert_eq!(bench.driver.blocked(), None);
-    assert_eq!(bench.wait().1, WakeReason::Renewal);
+    fixture.start(gateway_login());
+    let (_, _, id) = fixture.until_sent();
+    fixture.grant(id, 600 * SECOND);
+    assert_eq!(fixture.driver.blocked(), None);
+    assert_eq!(fixture.wait().1, WakeReason::Renewal);
 }
 
 #[test]
 fn a_refusal_ends_the_asking_at_once_and_a_start_with_the_same_changes_nothing() {
-    let mut bench = with_attempts(3);
-    let id = bench.sent();
-    bench.answer(id, &reply(403, ""));
-    bench.start(gateway_login());
-    bench.driver.set_online(false, bench.now);
-    bench.driver.set_online(true, bench.now);
-    assert_eq!(bench.driver.blocked(), Some(Blocked::Refused));
-    assert_eq!(bench.next(), Output::Wait(Wake::OnInput));
-    let denied = bench.events.iter().filter(|event| matches!(event, Event::Denied(..))).count();
+    let mut fixture = with_attempts(3);
+    let id = fixture.sent();
+    fixture.answer(id, &reply(403, ""));
+    fixture.start(gateway_login());
+    fixture.driver.set_online(false, fixture.now);
+    fixture.driver.set_online(true, fixture.now);
+    assert_eq!(fixture.driver.blocked(), Some(Blocked::Refused));
+    assert_eq!(fixture.next(), Output::Wait(Wake::OnInput));
+    let denied = fixture.events.iter().filter(|event| matches!(event, Event::Denied(..))).count();
     assert_eq!(denied, 1);
 }
 
@@ -192,52 +192,55 @@ fn a_refusal_ends_the_asking_at_once_and_a_start_with_the_same_changes_nothing()
 fn failures_of_an_older_secret_do_not_give_up_a_newer_one() {
     for (way, late) in (0..4).flat_map(|way| [(way, false), (way, true)]) {
         let policy = open().attempts(1).build().unwrap();
-        let mut bench = Bench::new(config(|config| config), policy, 1);
-        bench.start(backend_login("https://app.example/token", "a"));
-        let old = bench.sent();
-        bench.start(backend_login("https://app.example/token", "b"));
+        let mut fixture = Fixture::new(config(|config| config), policy, 1);
+        fixture.start(backend_login("https://app.example/token", "a"));
+        let old = fixture.sent();
+        fixture.start(backend_login("https://app.example/token", "b"));
         if late {
-            bench.pass(TIMEOUT);
-            bench.until_sent();
+            fixture.pass(TIMEOUT);
+            fixture.until_sent();
         } else {
-            bench.fail(old, way);
+            fixture.fail(old, way);
         }
-        assert_eq!(bench.driver.blocked(), None, "{way}, late: {late}");
-        assert_eq!(bench.driver.epoch(), 1);
+        assert_eq!(fixture.driver.blocked(), None, "{way}, late: {late}");
+        assert_eq!(fixture.driver.epoch(), 1);
     }
 }
 
 /// A token whose life is in doubt is no failed try: the row begins again after it.
 #[test]
 fn a_token_in_doubt_breaks_the_row_of_failed_tries() {
-    let mut bench = with_attempts(2);
+    let mut fixture = with_attempts(2);
     for _ in 0..5 {
-        let (.., id) = bench.until_sent();
-        bench.fail(id, 1);
-        let (.., id) = bench.until_sent();
-        bench.grant(id, 2 * SECOND);
-        assert_eq!(bench.driver.validity(bench.now), Some(Validity::Unsure));
-        assert_eq!(bench.driver.blocked(), None);
+        let (.., id) = fixture.until_sent();
+        fixture.fail(id, 1);
+        let (.., id) = fixture.until_sent();
+        fixture.grant(id, 2 * SECOND);
+        assert_eq!(fixture.driver.validity(fixture.now), Some(Validity::Unsure));
+        assert_eq!(fixture.driver.blocked(), None);
     }
-    assert_eq!(tries(&mut bench, 1), 2);
+    assert_eq!(tries(&mut fixture, 1), 2);
 }
 
 #[test]
 fn a_request_says_its_deadline_on_the_callers_clock() {
-    let mut bench =
-        Bench::new(config(|config| config.request_timeout(ms(7_000))), open().build().unwrap(), 1);
-    bench.pass(5_000);
-    bench.start(gateway_login());
+    let mut fixture = Fixture::new(
+        config(|config| config.request_timeout(ms(7_000))),
+        open().build().unwrap(),
+        1,
+    );
+    fixture.pass(5_000);
+    fixture.start(gateway_login());
     for _ in 0..3 {
-        let Output::Send(outgoing) = bench.next() else { panic!("a request is due") };
+        let Output::Send(outgoing) = fixture.next() else { panic!("a request is due") };
         assert_eq!(outgoing.timeout(), ms(7_000));
-        assert_eq!(outgoing.deadline(), bench.now.since_start() + ms(7_000));
+        assert_eq!(outgoing.deadline(), fixture.now.since_start() + ms(7_000));
         // And that is when the driver gives it up.
-        bench.pass(6_999);
-        assert_eq!(bench.wait(), (1, WakeReason::Deadline));
-        bench.pass(1);
-        assert_eq!(bench.driver.poll(bench.now), Output::Abandon(outgoing.id()));
-        assert!(matches!(bench.driver.poll(bench.now), Output::Event(Event::Failed(..))));
-        bench.pass(1);
+        fixture.pass(6_999);
+        assert_eq!(fixture.wait(), (1, WakeReason::Deadline));
+        fixture.pass(1);
+        assert_eq!(fixture.driver.poll(fixture.now), Output::Abandon(outgoing.id()));
+        assert!(matches!(fixture.driver.poll(fixture.now), Output::Event(Event::Failed(..))));
+        fixture.pass(1);
     }
 }

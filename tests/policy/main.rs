@@ -1,7 +1,7 @@
 //! How a driver paces its requests, as tables: backoff, renewal margin, `Retry-After`, attempts, and the
 //! ranges of a policy. Everything is seen through `Driver`, in virtual time.
 
-mod bench;
+mod fixture;
 mod limits;
 mod pauses;
 mod waits;

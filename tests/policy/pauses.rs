@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use videokit_session::driver::{Blocked, PolicyBuilder, WakeReason};
 use videokit_session::{Validity, Wake};
 
-use crate::bench::*;
+use crate::fixture::*;
 
 #[test]
 fn a_pause_lies_between_nothing_and_its_ceiling_and_comes_close_to_both() {
@@ -32,19 +32,19 @@ fn a_seed_gives_its_pauses_again_and_another_gives_others() {
 /// The pause after eight failures, a token of this lifetime, and one more failure unless the token was
 /// none to build on.
 fn pause_after_grant(seed: u64, lifetime: u64) -> u64 {
-    let mut bench = Bench::started(with_backoff(1_000, 60_000), seed);
-    let mut id = bench.sent();
+    let mut fixture = Fixture::started(with_backoff(1_000, 60_000), seed);
+    let mut id = fixture.sent();
     for n in 0..8 {
-        bench.fail(id, n);
-        (_, _, id) = bench.until_sent();
+        fixture.fail(id, n);
+        (_, _, id) = fixture.until_sent();
     }
-    bench.grant(id, lifetime);
-    if bench.driver.validity(bench.now) == Some(Validity::Valid) {
-        let (_, why, renewal) = bench.until_sent();
+    fixture.grant(id, lifetime);
+    if fixture.driver.validity(fixture.now) == Some(Validity::Valid) {
+        let (_, why, renewal) = fixture.until_sent();
         assert_eq!(why, Some(WakeReason::Renewal));
-        bench.fail(renewal, 0);
+        fixture.fail(renewal, 0);
     }
-    bench.until_sent().0
+    fixture.until_sent().0
 }
 
 #[test]
@@ -61,19 +61,19 @@ fn a_valid_token_ends_the_row_of_failures_and_an_unsure_one_does_not() {
 fn a_rotation_ends_the_backoff() {
     let login = |cookie| backend_login("https://app.example/token", cookie);
     for seed in 0..20 {
-        let mut bench = Bench::new(config(|config| config), with_backoff(60_000, DAY), seed);
-        bench.start(login("login=old"));
-        let mut id = bench.sent();
+        let mut fixture = Fixture::new(config(|config| config), with_backoff(60_000, DAY), seed);
+        fixture.start(login("login=old"));
+        let mut id = fixture.sent();
         for _ in 0..8 {
-            bench.fail(id, 1);
-            (_, _, id) = bench.until_sent();
+            fixture.fail(id, 1);
+            (_, _, id) = fixture.until_sent();
         }
-        bench.fail(id, 1);
-        assert_eq!(bench.wait().1, WakeReason::Backoff);
-        bench.start(login("login=new"));
-        let id = bench.sent();
-        bench.fail(id, 1);
-        let (pause, ..) = bench.until_sent();
+        fixture.fail(id, 1);
+        assert_eq!(fixture.wait().1, WakeReason::Backoff);
+        fixture.start(login("login=new"));
+        let id = fixture.sent();
+        fixture.fail(id, 1);
+        let (pause, ..) = fixture.until_sent();
         assert!(pause <= 60_000, "the pause after the first failure is {pause} ms");
     }
 }
@@ -83,16 +83,16 @@ fn a_start_with_the_same_credentials_leaves_the_pause_as_it_is() {
     for attempts in [None, Some(1)] {
         let policy = open().backoff(ms(DAY), ms(DAY));
         let policy = attempts.into_iter().fold(policy, PolicyBuilder::attempts).build().unwrap();
-        let mut bench = Bench::started(policy, 1);
-        let id = bench.sent();
-        bench.fail(id, 0);
+        let mut fixture = Fixture::started(policy, 1);
+        let id = fixture.sent();
+        fixture.fail(id, 0);
         let gave_up = attempts.map(|_| Blocked::GaveUp);
-        assert_eq!(bench.driver.blocked(), gave_up);
-        let until = bench.now.after(ms(pauses(with_backoff(DAY, DAY), 1, 1)[0]));
-        bench.pass(SECOND);
-        bench.start(gateway_login());
-        let left = millis(until.since_start().saturating_sub(bench.now.since_start()));
-        assert_eq!(bench.wait(), (left, WakeReason::Backoff), "{gave_up:?}");
+        assert_eq!(fixture.driver.blocked(), gave_up);
+        let until = fixture.now.after(ms(pauses(with_backoff(DAY, DAY), 1, 1)[0]));
+        fixture.pass(SECOND);
+        fixture.start(gateway_login());
+        let left = millis(until.since_start().saturating_sub(fixture.now.since_start()));
+        assert_eq!(fixture.wait(), (left, WakeReason::Backoff), "{gave_up:?}");
     }
 }
 
@@ -117,15 +117,15 @@ struct Margin {
 
 impl Margin {
     /// A driver that holds a token of this lifetime.
-    fn bench(self, lifetime: u64, seed: u64) -> Bench {
+    fn fixture(self, lifetime: u64, seed: u64) -> Fixture {
         let config = config(|config| {
             config.renewal_margin(ms(self.configured)).renewal_percent(self.percent)
         });
-        let mut bench = Bench::new(config, open().build().unwrap(), seed);
-        bench.start(gateway_login());
-        let id = bench.sent();
-        bench.grant(id, lifetime);
-        bench
+        let mut fixture = Fixture::new(config, open().build().unwrap(), seed);
+        fixture.start(gateway_login());
+        let id = fixture.sent();
+        fixture.grant(id, lifetime);
+        fixture
     }
 
     /// The margin of a token that certainly lives for `lo`, without chance.
@@ -135,8 +135,8 @@ impl Margin {
     }
 }
 
-fn lo(bench: &Bench) -> i64 {
-    bench.driver.remaining(bench.now).unwrap().at_least_millis()
+fn lo(fixture: &Fixture) -> i64 {
+    fixture.driver.remaining(fixture.now).unwrap().at_least_millis()
 }
 
 #[test]
@@ -147,10 +147,10 @@ fn renewal_leaves_one_to_one_and_a_half_margins_and_a_quarter_of_the_life() {
             let margin = Margin { configured, percent };
             let (mut waits, mut jitter) = (BTreeSet::new(), 0);
             for seed in 0..8 {
-                let mut bench = margin.bench(lifetime * SECOND, seed);
-                let initial = lo(&bench);
-                let (wait, why, _) = bench.until_sent();
-                let (left, least) = (lo(&bench), margin.of(initial));
+                let mut fixture = margin.fixture(lifetime * SECOND, seed);
+                let initial = lo(&fixture);
+                let (wait, why, _) = fixture.until_sent();
+                let (left, least) = (lo(&fixture), margin.of(initial));
                 let case = format!("{margin:?} {lifetime} s {seed}: {left} of {initial}");
                 assert_eq!(why, Some(WakeReason::Renewal), "{case}");
                 // `lo` falls by two in some of its milliseconds, so it may step over the margin by one.
@@ -168,10 +168,10 @@ fn renewal_leaves_one_to_one_and_a_half_margins_and_a_quarter_of_the_life() {
 fn seeds_spread_renewals_over_half_a_margin() {
     let margin = Margin { configured: 60 * SECOND, percent: 25 };
     let left = |seed| {
-        let mut bench = margin.bench(600 * SECOND, seed);
-        let (_, why, _) = bench.until_sent();
+        let mut fixture = margin.fixture(600 * SECOND, seed);
+        let (_, why, _) = fixture.until_sent();
         assert_eq!(why, Some(WakeReason::Renewal));
-        lo(&bench)
+        lo(&fixture)
     };
     let (least, most) = ((0..200).map(left).min().unwrap(), (0..200).map(left).max().unwrap());
     assert!((59_999..63_000).contains(&least), "{least}");
@@ -182,9 +182,9 @@ fn seeds_spread_renewals_over_half_a_margin() {
 fn a_token_too_short_to_be_valid_is_renewed_by_backoff() {
     for lifetime in [1, 2, 3, 4] {
         let margin = Margin { configured: 60 * SECOND, percent: 25 };
-        let mut bench = margin.bench(lifetime * SECOND, 1);
-        assert_eq!(bench.driver.validity(bench.now), Some(Validity::Unsure), "{lifetime} s");
-        let (wait, why, _) = bench.until_sent();
+        let mut fixture = margin.fixture(lifetime * SECOND, 1);
+        assert_eq!(fixture.driver.validity(fixture.now), Some(Validity::Unsure), "{lifetime} s");
+        let (wait, why, _) = fixture.until_sent();
         assert!(wait <= 1 && why != Some(WakeReason::Renewal), "{lifetime} s: {wait} for {why:?}");
     }
 }
@@ -193,15 +193,15 @@ fn a_token_too_short_to_be_valid_is_renewed_by_backoff() {
 fn no_wait_is_longer_than_a_day() {
     assert_eq!(Wake::LONGEST, ms(DAY));
     let margin = Margin { configured: 60 * SECOND, percent: 25 };
-    let mut bench = margin.bench(10 * DAY, 1);
-    assert_eq!(bench.wait(), (DAY, WakeReason::Renewal));
-    bench.pass(DAY / 2);
-    assert_eq!(bench.wait(), (DAY, WakeReason::Renewal), "an early poll counts from itself");
-    bench.pass(9 * DAY);
-    let (wait, why) = bench.wait();
+    let mut fixture = margin.fixture(10 * DAY, 1);
+    assert_eq!(fixture.wait(), (DAY, WakeReason::Renewal));
+    fixture.pass(DAY / 2);
+    assert_eq!(fixture.wait(), (DAY, WakeReason::Renewal), "an early poll counts from itself");
+    fixture.pass(9 * DAY);
+    let (wait, why) = fixture.wait();
     assert!(wait < DAY / 2 && why == WakeReason::Renewal, "{wait} for {why:?}");
 
-    let mut held_back = Bench::started(open().retry_after_cap(ms(7 * DAY)).build().unwrap(), 1);
+    let mut held_back = Fixture::started(open().retry_after_cap(ms(7 * DAY)).build().unwrap(), 1);
     let id = held_back.sent();
     held_back.answer(id, &asking_to_wait(429, "604800"));
     assert_eq!(held_back.wait(), (DAY, WakeReason::RetryAfter));

@@ -14,19 +14,19 @@ use videokit_session::{
     Credentials, Driver, Moment, Output, Session, SessionToken, Validity, Wake,
 };
 
-use crate::bench::*;
+use crate::fixture::*;
 
 /// How long a driver leaves the endpoint alone after this reply, as far as the server asked for it.
 fn left_alone(policy: Policy, reply: &http::Response<Vec<u8>>) -> u64 {
-    let mut bench = Bench::new(config(|config| config), policy, 1);
-    bench.start(backend_login("https://app.example/token", "login=old"));
-    let id = bench.sent();
-    bench.answer(id, reply);
-    if bench.driver.blocked() == Some(Blocked::Refused) {
+    let mut fixture = Fixture::new(config(|config| config), policy, 1);
+    fixture.start(backend_login("https://app.example/token", "login=old"));
+    let id = fixture.sent();
+    fixture.answer(id, reply);
+    if fixture.driver.blocked() == Some(Blocked::Refused) {
         // Refused for good: the next request is that of a new secret.
-        bench.start(backend_login("https://app.example/token", "login=new"));
+        fixture.start(backend_login("https://app.example/token", "login=new"));
     }
-    let (wait, why, _) = bench.until_sent();
+    let (wait, why, _) = fixture.until_sent();
     if why == Some(WakeReason::RetryAfter) { wait } else { 0 }
 }
 
@@ -94,10 +94,10 @@ fn retry_after_counts_on_every_denial_and_up_to_the_cap_that_was_set() {
 #[test]
 fn the_longer_of_backoff_and_retry_after_is_waited_for() {
     let pause = |retry_after| {
-        let mut bench = Bench::started(with_backoff(60_000, 60_000), 1);
-        let id = bench.sent();
-        bench.answer(id, &asking_to_wait(503, retry_after));
-        let (wait, why, _) = bench.until_sent();
+        let mut fixture = Fixture::started(with_backoff(60_000, 60_000), 1);
+        let id = fixture.sent();
+        fixture.answer(id, &asking_to_wait(503, retry_after));
+        let (wait, why, _) = fixture.until_sent();
         (wait, why.unwrap())
     };
     let (backoff, why) = pause("0");
@@ -109,12 +109,12 @@ fn the_longer_of_backoff_and_retry_after_is_waited_for() {
 #[test]
 fn a_wait_that_was_asked_for_is_the_endpoints_whoever_logs_in() {
     let asked = || {
-        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
-        bench.start(backend_login("https://app.example/token?user=1", "a"));
-        let id = bench.sent();
-        bench.answer(id, &asking_to_wait(429, "100"));
-        bench.pass(40 * SECOND);
-        bench
+        let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
+        fixture.start(backend_login("https://app.example/token?user=1", "a"));
+        let id = fixture.sent();
+        fixture.answer(id, &asking_to_wait(429, "100"));
+        fixture.pass(40 * SECOND);
+        fixture
     };
     for (uri, wanted) in [
         ("https://app.example/token?user=1", 60 * SECOND),
@@ -126,126 +126,130 @@ fn a_wait_that_was_asked_for_is_the_endpoints_whoever_logs_in() {
         ("https://app.example:8443/token", 0),
         ("https://other.example/token", 0),
     ] {
-        let mut bench = asked();
-        bench.stop();
-        bench.start(backend_login(uri, "b"));
-        assert_eq!(bench.until_sent().0, wanted, "{uri}");
+        let mut fixture = asked();
+        fixture.stop();
+        fixture.start(backend_login(uri, "b"));
+        assert_eq!(fixture.until_sent().0, wanted, "{uri}");
 
-        let mut bench = asked();
-        bench.start(backend_login(uri, "b"));
-        assert_eq!(bench.until_sent().0, wanted, "{uri}, without a stop");
+        let mut fixture = asked();
+        fixture.start(backend_login(uri, "b"));
+        assert_eq!(fixture.until_sent().0, wanted, "{uri}, without a stop");
     }
 }
 
 #[test]
 fn nothing_that_is_done_or_comes_later_shortens_a_wait() {
-    type Interfere = fn(&mut Bench, RequestId);
+    type Interfere = fn(&mut Fixture, RequestId);
     let rows: &[(&str, Interfere)] = &[
         ("nothing", |_, _| {}),
-        ("the same login", |bench, _| bench.start(backend_login("https://app.example/token", "a"))),
-        ("a new secret", |bench, _| bench.start(backend_login("https://app.example/token", "b"))),
-        ("stop and start", |bench, _| {
-            bench.stop();
-            bench.start(backend_login("https://app.example/token", "a"));
+        ("the same login", |fixture, _| {
+            fixture.start(backend_login("https://app.example/token", "a"))
         }),
-        ("another endpoint in between", |bench, _| {
-            bench.start(backend_login("https://other.example/token", "a"));
-            let id = bench.sent();
-            bench.answer(id, &asking_to_wait(429, "1"));
-            bench.start(backend_login("https://app.example/token", "a"));
+        ("a new secret", |fixture, _| {
+            fixture.start(backend_login("https://app.example/token", "b"))
         }),
-        ("a token in between", |bench, _| {
-            bench.driver.start(SessionToken::new("tok-1").unwrap(), bench.now);
-            assert!(matches!(bench.next(), Output::Wait(_)));
-            bench.start(backend_login("https://app.example/token", "a"));
+        ("stop and start", |fixture, _| {
+            fixture.stop();
+            fixture.start(backend_login("https://app.example/token", "a"));
         }),
-        ("the network goes and comes", |bench, _| {
-            bench.driver.set_online(false, bench.now);
-            assert_eq!(bench.next(), Output::Wait(Wake::OnInput));
-            bench.driver.set_online(true, bench.now);
+        ("another endpoint in between", |fixture, _| {
+            fixture.start(backend_login("https://other.example/token", "a"));
+            let id = fixture.sent();
+            fixture.answer(id, &asking_to_wait(429, "1"));
+            fixture.start(backend_login("https://app.example/token", "a"));
         }),
-        ("the same reply again, asking for less", |bench, id| {
+        ("a token in between", |fixture, _| {
+            fixture.driver.start(SessionToken::new("tok-1").unwrap(), fixture.now);
+            assert!(matches!(fixture.next(), Output::Wait(_)));
+            fixture.start(backend_login("https://app.example/token", "a"));
+        }),
+        ("the network goes and comes", |fixture, _| {
+            fixture.driver.set_online(false, fixture.now);
+            assert_eq!(fixture.next(), Output::Wait(Wake::OnInput));
+            fixture.driver.set_online(true, fixture.now);
+        }),
+        ("the same reply again, asking for less", |fixture, id| {
             let reply = asking_to_wait(429, "1");
-            assert!(bench.driver.handle_response(id, &reply, bench.now).is_stale());
+            assert!(fixture.driver.handle_response(id, &reply, fixture.now).is_stale());
         }),
-        ("a monotonic clock that starts again", |bench, _| {
-            bench.now = Moment::from_millis(0, bench.now.wall_millis());
+        ("a monotonic clock that starts again", |fixture, _| {
+            fixture.now = Moment::from_millis(0, fixture.now.wall_millis());
         }),
-        ("a wall clock years ahead", |bench, _| {
-            bench.now = Moment::from_millis(millis(bench.now.since_start()), T0 * 2);
+        ("a wall clock years ahead", |fixture, _| {
+            fixture.now = Moment::from_millis(millis(fixture.now.since_start()), T0 * 2);
         }),
     ];
     for (name, interfere) in rows {
-        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
-        bench.start(backend_login("https://app.example/token", "a"));
-        let id = bench.sent();
-        bench.answer(id, &asking_to_wait(429, "100"));
-        bench.pass(30 * SECOND);
-        assert_eq!(bench.wait(), (70 * SECOND, WakeReason::RetryAfter));
-        let before = bench.now;
-        interfere(&mut bench, id);
+        let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
+        fixture.start(backend_login("https://app.example/token", "a"));
+        let id = fixture.sent();
+        fixture.answer(id, &asking_to_wait(429, "100"));
+        fixture.pass(30 * SECOND);
+        assert_eq!(fixture.wait(), (70 * SECOND, WakeReason::RetryAfter));
+        let before = fixture.now;
+        interfere(&mut fixture, id);
         // What the interference itself took, where the clock did not start again.
-        let taken = bench.now.since_start().saturating_sub(before.since_start());
-        assert_eq!(bench.until_sent().0 + millis(taken), 70 * SECOND, "{name}");
+        let taken = fixture.now.since_start().saturating_sub(before.since_start());
+        assert_eq!(fixture.until_sent().0 + millis(taken), 70 * SECOND, "{name}");
     }
 }
 
 #[test]
 fn a_stale_reply_asks_for_nothing() {
-    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
-    bench.start(backend_login("https://app.example/token", "a"));
-    let given_up = bench.sent();
-    bench.stop();
-    bench.start(backend_login("https://app.example/token", "a"));
-    bench.pass(1);
+    let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
+    fixture.start(backend_login("https://app.example/token", "a"));
+    let given_up = fixture.sent();
+    fixture.stop();
+    fixture.start(backend_login("https://app.example/token", "a"));
+    fixture.pass(1);
     let reply = asking_to_wait(429, "100");
-    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_stale());
-    let live = bench.sent();
-    assert!(bench.driver.handle_response(given_up, &reply, bench.now).is_stale());
-    bench.answer(live, &self::reply(503, ""));
-    assert!(bench.until_sent().0 <= 1);
+    assert!(fixture.driver.handle_response(given_up, &reply, fixture.now).is_stale());
+    let live = fixture.sent();
+    assert!(fixture.driver.handle_response(given_up, &reply, fixture.now).is_stale());
+    fixture.answer(live, &self::reply(503, ""));
+    assert!(fixture.until_sent().0 <= 1);
 }
 
 #[test]
 fn more_endpoints_than_are_kept_apart_are_each_left_alone_as_long_as_they_asked() {
-    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+    let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
     let uri = |n: u64| format!("https://app.example/token/{n}");
     // The first few ask for the longest, so that all waits overlap, however they are kept.
     let asked: Vec<u64> = (0..8).map(|n| if n < 4 { 3_600 - n } else { 300 - 10 * n }).collect();
     let mut until = Vec::new();
     for (n, seconds) in (0_u64..).zip(&asked) {
-        bench.start(backend_login(&uri(n), "a"));
-        let (_, _, id) = bench.until_sent();
-        bench.answer(id, &asking_to_wait(429, &seconds.to_string()));
-        until.push(bench.now.after(ms(seconds * SECOND)));
+        fixture.start(backend_login(&uri(n), "a"));
+        let (_, _, id) = fixture.until_sent();
+        fixture.answer(id, &asking_to_wait(429, &seconds.to_string()));
+        until.push(fixture.now.after(ms(seconds * SECOND)));
     }
-    let overlap = until.iter().filter(|until| **until > bench.now).count();
+    let overlap = until.iter().filter(|until| **until > fixture.now).count();
     assert!(overlap > 4, "{overlap} at once");
     // From the last to the first, so that no wait is over by another's.
     for n in (0..8).rev() {
-        bench.start(backend_login(&uri(n), "a"));
-        let (_, _, _) = bench.until_sent();
+        fixture.start(backend_login(&uri(n), "a"));
+        let (_, _, _) = fixture.until_sent();
         let until = until[usize::try_from(n).unwrap()];
-        assert!(bench.now >= until, "{n}: {:?} before {until:?}", bench.now);
+        assert!(fixture.now >= until, "{n}: {:?} before {until:?}", fixture.now);
     }
     let last = until.iter().max().unwrap();
-    assert_eq!(bench.now, *last, "and no longer than the longest");
+    assert_eq!(fixture.now, *last, "and no longer than the longest");
 }
 
 /// Four waits at a time are kept apart. With a fifth, an endpoint that asked for nothing waits along.
 #[test]
 fn four_waits_at_a_time_hold_nobody_else_back() {
     for (asking, held_back) in [(4, false), (5, true)] {
-        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+        let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
         for n in 0..=asking {
-            bench.start(backend_login(&format!("https://app.example/token/{n}"), "a"));
+            fixture.start(backend_login(&format!("https://app.example/token/{n}"), "a"));
             if n == asking {
                 break;
             }
-            let (_, _, id) = bench.until_sent();
-            bench.answer(id, &asking_to_wait(429, "3600"));
+            let (_, _, id) = fixture.until_sent();
+            fixture.answer(id, &asking_to_wait(429, "3600"));
         }
-        let (wait, ..) = bench.until_sent();
+        let (wait, ..) = fixture.until_sent();
         assert_eq!(wait > 3_000 * SECOND, held_back, "{asking}: {wait}");
     }
 }
@@ -272,24 +276,24 @@ impl Exchange for Late {
 #[test]
 fn a_wait_is_honoured_by_an_exchange_that_had_no_request_at_first() {
     let exchange = Arc::new(Late(AtomicBool::new(false)));
-    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
-    bench.start(Credentials::custom(Arc::clone(&exchange) as Arc<dyn Exchange>));
+    let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
+    fixture.start(Credentials::custom(Arc::clone(&exchange) as Arc<dyn Exchange>));
     exchange.0.store(true, Ordering::Relaxed);
-    let id = bench.sent();
-    bench.answer(id, &asking_to_wait(429, "600"));
-    assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
+    let id = fixture.sent();
+    fixture.answer(id, &asking_to_wait(429, "600"));
+    assert_eq!(fixture.wait(), (600 * SECOND, WakeReason::RetryAfter));
 }
 
 /// Nor does it matter whether the exchange still has one when the reply comes.
 #[test]
 fn a_wait_is_honoured_by_an_exchange_that_has_no_request_any_more() {
     let exchange = Arc::new(Late(AtomicBool::new(true)));
-    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
-    bench.start(Credentials::custom(Arc::clone(&exchange) as Arc<dyn Exchange>));
-    let id = bench.sent();
+    let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
+    fixture.start(Credentials::custom(Arc::clone(&exchange) as Arc<dyn Exchange>));
+    let id = fixture.sent();
     exchange.0.store(false, Ordering::Relaxed);
-    bench.answer(id, &asking_to_wait(429, "600"));
-    assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
+    fixture.answer(id, &asking_to_wait(429, "600"));
+    assert_eq!(fixture.wait(), (600 * SECOND, WakeReason::RetryAfter));
 }
 
 /// An exchange that fails to build its third request.
@@ -312,13 +316,13 @@ impl Exchange for Moody {
 #[test]
 fn a_wait_is_honoured_by_an_exchange_whose_endpoint_could_not_be_looked_up() {
     let credentials = Credentials::custom(Arc::new(Moody(AtomicU32::new(0))));
-    let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
-    bench.start(credentials.clone());
-    let id = bench.sent();
-    bench.answer(id, &asking_to_wait(429, "600"));
-    bench.stop();
-    bench.start(credentials);
-    assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter));
+    let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
+    fixture.start(credentials.clone());
+    let id = fixture.sent();
+    fixture.answer(id, &asking_to_wait(429, "600"));
+    fixture.stop();
+    fixture.start(credentials);
+    assert_eq!(fixture.wait(), (600 * SECOND, WakeReason::RetryAfter));
 }
 
 /// An exchange that makes its denials itself, and says nothing of waits.
@@ -339,11 +343,11 @@ impl Exchange for Curt {
 #[test]
 fn the_wait_a_reply_asks_for_is_kept_whatever_an_exchange_makes_of_it() {
     for status in [200, 429, 503] {
-        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
-        bench.start(Credentials::custom(Arc::new(Curt)));
-        let id = bench.sent();
-        bench.answer(id, &asking_to_wait(status, "600"));
-        assert_eq!(bench.wait(), (600 * SECOND, WakeReason::RetryAfter), "{status}");
+        let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
+        fixture.start(Credentials::custom(Arc::new(Curt)));
+        let id = fixture.sent();
+        fixture.answer(id, &asking_to_wait(status, "600"));
+        assert_eq!(fixture.wait(), (600 * SECOND, WakeReason::RetryAfter), "{status}");
     }
 }
 
@@ -352,20 +356,20 @@ fn the_wait_a_reply_asks_for_is_kept_whatever_an_exchange_makes_of_it() {
 fn a_wait_is_the_endpoints_that_was_asked() {
     for (asked, next, waits) in [("a", "b", false), ("a", "a", true)] {
         let uri = |path: &str| format!("https://app.example/token/{path}");
-        let mut bench = Bench::new(config(|config| config), open().build().unwrap(), 1);
+        let mut fixture = Fixture::new(config(|config| config), open().build().unwrap(), 1);
         let session = Session::new(config(|config| config), 1);
         let asking = backend_login(&uri(asked), "1");
-        let (session, outgoing) = session.authenticate(&asking, bench.now).unwrap();
+        let (session, outgoing) = session.authenticate(&asking, fixture.now).unwrap();
         let granting = reply(200, r#"{"sessionToken":"tok-1","identity":"user-17"}"#);
-        let (mut session, _) = session.receive(outgoing.id(), &granting, bench.now).unwrap();
-        let renewal = session.renew(&asking, bench.now).unwrap();
-        bench.driver = Driver::from_session(session, open().build().unwrap());
-        bench.driver.set_credentials(backend_login(&uri(next), "2"), bench.now);
-        bench.answer(renewal.id(), &asking_to_wait(429, "3600"));
+        let (mut session, _) = session.receive(outgoing.id(), &granting, fixture.now).unwrap();
+        let renewal = session.renew(&asking, fixture.now).unwrap();
+        fixture.driver = Driver::from_session(session, open().build().unwrap());
+        fixture.driver.set_credentials(backend_login(&uri(next), "2"), fixture.now);
+        fixture.answer(renewal.id(), &asking_to_wait(429, "3600"));
         // The token's own life is assumed, a quarter of an hour; a 401 makes renewal due at once.
-        let generation = bench.driver.generation().unwrap();
-        bench.driver.handle_unauthorized(generation, bench.now);
-        let (wait, ..) = bench.until_sent();
+        let generation = fixture.driver.generation().unwrap();
+        fixture.driver.handle_unauthorized(generation, fixture.now);
+        let (wait, ..) = fixture.until_sent();
         assert_eq!(wait >= 3_600 * SECOND, waits, "{asked}, then {next}: {wait}");
     }
 }
@@ -373,20 +377,20 @@ fn a_wait_is_the_endpoints_that_was_asked() {
 #[test]
 fn the_end_of_a_token_is_waited_for_while_its_renewal_is_in_flight() {
     let config = config(|config| config.request_timeout(ms(300 * SECOND)));
-    let mut bench = Bench::new(config, open().build().unwrap(), 1);
-    bench.start(gateway_login());
-    let id = bench.sent();
-    bench.grant(id, 60 * SECOND);
-    let (_, why, _) = bench.until_sent();
+    let mut fixture = Fixture::new(config, open().build().unwrap(), 1);
+    fixture.start(gateway_login());
+    let id = fixture.sent();
+    fixture.grant(id, 60 * SECOND);
+    let (_, why, _) = fixture.until_sent();
     assert_eq!(why, Some(WakeReason::Renewal));
-    let (left, why) = bench.wait();
+    let (left, why) = fixture.wait();
     assert_eq!(why, WakeReason::Expiry);
     assert!(left < 60 * SECOND, "{left}");
-    let validity = |wait| bench.driver.validity(bench.now.after(ms(wait)));
+    let validity = |wait| fixture.driver.validity(fixture.now.after(ms(wait)));
     assert_eq!(validity(left - 1), Some(Validity::Unsure));
     assert_eq!(validity(left), Some(Validity::Expired), "to the millisecond");
-    bench.pass(left);
-    let (left, why) = bench.wait();
+    fixture.pass(left);
+    let (left, why) = fixture.wait();
     assert_eq!(why, WakeReason::Deadline, "{left}");
-    assert_eq!(bench.driver.state(), StateName::Authenticating, "it lapsed in flight");
+    assert_eq!(fixture.driver.state(), StateName::Authenticating, "it lapsed in flight");
 }

@@ -11,7 +11,7 @@ use videokit_session::{
     ApiToken, Backend, Credentials, Gateway, Grant, Identity, Scope, SessionToken,
 };
 
-use crate::model::clock::Said;
+use crate::model::clock::Statements;
 use crate::model::words::{Ask, AskKind, Bearer, StartWith};
 use crate::replies::{date, jwt};
 
@@ -25,7 +25,7 @@ pub(crate) enum Login {
     /// A custom exchange with one of a few secrets that change with each token, at one of two paths.
     Rotating { user: User, secret: u8, path: u8, says_where: bool, once: bool },
     /// An exchange that has no request to offer.
-    Broken(u8),
+    Unbuildable(u8),
     /// A token.
     Token { user: User, number: u8, life: Stated },
     /// The token that serves, again.
@@ -184,10 +184,10 @@ impl Login {
                 let ask = Ask { endpoint, scopes: false, identity, secret, kind };
                 (credentials(&ask).into(), StartWith::Ask(ask))
             }
-            Self::Broken(number) => {
+            Self::Unbuildable(number) => {
                 let exchange: Arc<Nothing> = Arc::clone(&BROKEN[usize::from(number % 2)]);
                 let secret = number % 2;
-                let kind = AskKind::Broken;
+                let kind = AskKind::Unbuildable;
                 let ask = Ask { endpoint: None, scopes: false, identity: None, secret, kind };
                 (Credentials::custom(exchange).into(), StartWith::Ask(ask))
             }
@@ -218,7 +218,11 @@ impl Login {
                 let text = before.current.map_or("nothing", |bearer| &bearer.text).to_owned();
                 let jwt = before.current.and_then(|bearer| bearer.said.jwt);
                 let identity = user.number(before.known);
-                adopted(Bearer { text, identity, said: Said { jwt, ..Said::default() } })
+                adopted(Bearer {
+                    text,
+                    identity,
+                    said: Statements { jwt, ..Statements::default() },
+                })
             }
         }
     }
@@ -226,20 +230,20 @@ impl Login {
 
 impl Stated {
     /// The token's text, and what is said of it.
-    fn of(self, text: String, wall: i64) -> (String, Said) {
+    fn of(self, text: String, wall: i64) -> (String, Statements) {
         match self {
-            Self::Unknown => (text, Said::default()),
+            Self::Unknown => (text, Statements::default()),
             Self::Lives(seconds) => {
                 let lifetime = Some(i64::from(seconds) * 1_000);
-                (text, Said { lifetime, ..Said::default() })
+                (text, Statements { lifetime, ..Statements::default() })
             }
             Self::Expires(seconds) => {
                 let expires_at = Some(wall + i64::from(seconds) * 1_000);
-                (text, Said { expires_at, ..Said::default() })
+                (text, Statements { expires_at, ..Statements::default() })
             }
             Self::Jwt(seconds) => {
                 let life = Some(i64::from(seconds) * 1_000);
-                (jwt(&text, seconds), Said { jwt: life, ..Said::default() })
+                (jwt(&text, seconds), Statements { jwt: life, ..Statements::default() })
             }
         }
     }
@@ -282,7 +286,7 @@ pub(crate) fn credentials(ask: &Ask) -> Credentials {
             backend(*identity, *secret, endpoint.as_ref().unwrap().parse().unwrap())
         }
         AskKind::Rotating { .. } => return SUCCESSORS[place(ask)].1.clone(),
-        AskKind::Broken => Login::Broken(*secret).start(Before::default()),
+        AskKind::Unbuildable => Login::Unbuildable(*secret).start(Before::default()),
     };
     let Start::Exchange(credentials) = start else { unreachable!("these are no token") };
     credentials

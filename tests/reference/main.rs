@@ -20,7 +20,7 @@
 //! REFERENCE_CASES=100000 cargo test --release --test reference
 //! ```
 //!
-//! `REFERENCE_SEED=1` makes others of them. A failure shrinks to a list of steps, for a test of its own.
+//! `REFERENCE_SEED=1` makes others of them. A failure shrinks to a list of steps, for a separate test.
 
 mod coverage;
 mod follow;

@@ -91,7 +91,7 @@ pub(crate) struct Model {
     /// When requests went out, in ticks, as far as the budget knows.
     spent: Vec<i64>,
     /// Until when an endpoint is left alone, in ticks.
-    floors: BTreeMap<String, i64>,
+    retry_after: BTreeMap<String, i64>,
     /// The same for all endpoints that are not among those.
     others: i64,
     login: Option<Login>,
@@ -136,7 +136,7 @@ impl Model {
             readings: Readings::default(),
             sends: Vec::new(),
             spent: Vec::new(),
-            floors: BTreeMap::new(),
+            retry_after: BTreeMap::new(),
             others: i64::MIN,
             login: None,
             held: None,
@@ -247,7 +247,7 @@ impl Model {
         if let Some(flight) = self.flight {
             self.lose(self.sends[flight].ask.clone());
             self.bump("abandoned");
-            self.tell(Told::Abandoned(flight));
+            self.emit(Told::Abandoned(flight));
         }
         self.leave(Cause::Stopped, |from, to| Told::Moved(from, to, Cause::Stopped));
         self.token = None;
@@ -278,24 +278,24 @@ impl Model {
         if !online && self.announced.is_some() {
             let cause = self.either(Cause::RenewalFailed, Cause::Failed);
             let why = TransportFailure::Unreachable;
-            let tell = |from, to| Told::Failed(from, to, cause, why);
+            let event = |from, to| Told::Failed(from, to, cause, why);
             if self.token.is_some() {
                 self.announced = None;
-                self.queue.push_back(tell(StateName::Active, StateName::Active));
+                self.queue.push_back(event(StateName::Active, StateName::Active));
             } else {
-                self.leave(Cause::Stopped, tell);
+                self.leave(Cause::Stopped, event);
             }
         }
     }
 
     /// The session is left unauthenticated, if it isn't. What its followers hear is the session's own: it
     /// knows nothing of a request that was only announced.
-    fn leave(&mut self, cause: Cause, tell: impl Fn(StateName, StateName) -> Told) {
+    fn leave(&mut self, cause: Cause, event: impl Fn(StateName, StateName) -> Told) {
         let (seen, to) = (self.state(), StateName::Unauthenticated);
         self.announced = None;
         let own = self.state();
         if seen != to {
-            self.queue.push_back(tell(seen, to));
+            self.queue.push_back(event(seen, to));
         }
         if own != to {
             self.news.push(Told::Moved(own, to, cause));
@@ -315,13 +315,13 @@ impl Model {
         let answered = matches!(token.status.refused, Refused::Wanted(_)) && renewable;
         if !answered && !token.told {
             token.told = true;
-            self.tell(Told::Unauthorized(generation));
+            self.emit(Told::Unauthorized(generation));
         }
     }
 
     /// A reply to the request of this number; none for one that was never sent. Says whether it was taken.
     pub(crate) fn reply(&mut self, to: Option<usize>, reply: Reply) -> bool {
-        let Some(sent) = self.land(to) else { return false };
+        let Some(sent) = self.complete(to) else { return false };
         match reply {
             Reply::Grant(bearer, successor) => self.grant(&sent, bearer, successor),
             Reply::Denial { kind, permanent, wait, garbled } => {
@@ -366,13 +366,13 @@ impl Model {
             && self.next_ask() != Some(&next)
         {
             self.go_on_with(next);
-            self.tell(Told::CredentialsChanged);
+            self.emit(Told::CredentialsChanged);
         }
     }
 
     /// The request of this number got no reply. Says whether that was news.
     pub(crate) fn fail(&mut self, to: Option<usize>, why: TransportFailure) -> bool {
-        let Some(sent) = self.land(to) else { return false };
+        let Some(sent) = self.complete(to) else { return false };
         self.bump("unanswered");
         if why != TransportFailure::Unreachable {
             self.lose(sent.ask.clone());
@@ -465,7 +465,7 @@ impl Model {
         self.login.get_or_insert_default()
     }
 
-    fn tell(&mut self, told: Told) {
+    fn emit(&mut self, told: Told) {
         self.queue.push_back(told);
         self.news.push(told);
     }
@@ -475,15 +475,15 @@ impl Model {
     }
 
     fn moved(&mut self, cause: Cause, to: StateName) {
-        self.tell(Told::Moved(self.state(), to, cause));
+        self.emit(Told::Moved(self.state(), to, cause));
     }
 
     fn is_dead(&self, life: Life) -> bool {
         life.at(self.readings.now()).1.is_some_and(|hi| hi <= 0)
     }
 
-    /// Whether a request was made with what the next one will be made with: what becomes of older
-    /// credentials says nothing about newer ones.
+    /// Whether a request was made with what the next one will be made with: the outcome of one that
+    /// was made with superseded credentials is ignored.
     fn is_own(&self, sent: &Sent) -> bool {
         self.next_ask() == Some(&sent.ask)
     }

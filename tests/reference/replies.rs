@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 
 use crate::logins::{PATIENT, ROTATIONS, SUCCESSOR, place};
-use crate::model::clock::Said;
+use crate::model::clock::Statements;
 use crate::model::words::{Ask, AskKind, Bearer, Kind, Reply, What};
 
 /// What a server says.
@@ -73,7 +73,7 @@ pub(crate) enum RetryAfter {
     Seconds(u32),
     /// As a date, so long after the reply's own.
     Date(i32),
-    /// Likewise, in a reply that has no date of its own.
+    /// Likewise, in a reply that has no date itself.
     DateAlone(i32),
 }
 
@@ -225,7 +225,7 @@ impl Life {
         now: i64,
     ) -> (Response<Bytes>, Reply) {
         let second = now - now.rem_euclid(1_000);
-        let mut said = Said { date: Some(second), ..Said::default() };
+        let mut said = Statements { date: Some(second), ..Statements::default() };
         let mut text = text.to_owned();
         let after = |ms: i32| Some(now + i64::from(ms));
         match self {

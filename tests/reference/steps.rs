@@ -104,7 +104,7 @@ enum Mix {
     /// Tokens that the API refuses.
     Refusals,
     /// A token service that is broken, or a portal before it.
-    Broken,
+    Unbuildable,
     /// Credentials that change with each token, and replies that are lost.
     Rotation,
 }
@@ -124,7 +124,7 @@ enum Phase {
 
 /// How sequences are made.
 ///
-/// The model itself is held against the driver while the steps are carried out, not while they are made: it
+/// The model itself is compared with the driver while the steps are carried out, not while they are made: it
 /// learns from the driver what chance decides. So steps name what they are about (the last request, the time
 /// at which renewal is due) instead of naming a number, and any step can follow any other.
 pub(crate) struct Sequence;
@@ -140,7 +140,7 @@ impl ReferenceStateMachine for Sequence {
             4 => Just(Mix::Storm),
             2 => Just(Mix::Servers),
             2 => Just(Mix::Refusals),
-            1 => Just(Mix::Broken),
+            1 => Just(Mix::Unbuildable),
             3 => Just(Mix::Rotation),
         ];
         (any::<u64>(), settings(), mix, any::<bool>())
@@ -163,7 +163,7 @@ impl ReferenceStateMachine for Sequence {
             Mix::Storm => 2,
             Mix::Servers => 3,
             Mix::Refusals => 4,
-            Mix::Broken => 5,
+            Mix::Unbuildable => 5,
             Mix::Rotation => 6,
         };
         let phase = match setup.phase {
@@ -224,7 +224,7 @@ pub(crate) enum Logins {
     /// Mostly with another secret for the same.
     Rotated,
     /// At services whose replies are mostly malformed.
-    Broken,
+    Unbuildable,
     /// Mostly with secrets that are usable once.
     Rotating,
 }
@@ -249,7 +249,7 @@ fn weights() -> impl Iterator<Item = Weights> {
     let storm = Weights { start: 10, stop: 3, offline: 20, unauthorized: 15, grants: 25, ..life };
     let servers = Weights { logins: Logins::Backends, start: 250, grants: 10, ..life };
     let refusals = Weights { logins: Logins::Rotated, start: 60, unauthorized: 250, ..life };
-    let broken = Weights { logins: Logins::Broken, grants: 2, back: 400, ..life };
+    let broken = Weights { logins: Logins::Unbuildable, grants: 2, back: 400, ..life };
     let rotation = Weights { logins: Logins::Rotating, start: 20, set: 60, grants: 70, ..life };
     let rotation = Weights { unauthorized: 150, ..rotation };
     [life, logins, storm, servers, refusals, broken, rotation].into_iter().flat_map(|mix| {
@@ -399,7 +399,7 @@ pub(crate) fn failure() -> impl Strategy<Value = TransportFailure> {
 }
 
 pub(crate) fn say(grants: u32, logins: Logins) -> BoxedStrategy<Say> {
-    if logins == Logins::Broken {
+    if logins == Logins::Unbuildable {
         let said = &[Say::NoToken, Say::NoToken, Say::NoToken, Say::NoToken, Say::Portal][..];
         let portal = Say::Status(302, RetryAfter::Nothing);
         return prop_oneof![
@@ -498,7 +498,7 @@ pub(crate) fn login(logins: Logins) -> BoxedStrategy<Login> {
         rotating => changing.prop_map(|(user, secret, path, says_where, once)| {
             Login::Rotating { user, secret, path, says_where, once }
         }),
-        1 => (0_u8..2).prop_map(Login::Broken),
+        1 => (0_u8..2).prop_map(Login::Unbuildable),
         4 => (user(), 0_u8..3, stated)
             .prop_map(|(user, number, life)| Login::Token { user, number, life }),
         1 => user().prop_map(|user| Login::AtHand { user }),

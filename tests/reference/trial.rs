@@ -30,7 +30,7 @@ type Checked = Result<(), String>;
 pub(crate) struct Trial {
     settings: Settings,
     driver: Driver,
-    /// One that is told and asked the same.
+    /// One with the same inputs and queries.
     twin: Driver,
     model: Model,
     mono: u64,

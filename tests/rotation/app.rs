@@ -138,7 +138,7 @@ impl App {
 
     pub(crate) fn start(&mut self, start: impl Into<Start>) {
         self.driver.start(start, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// The same without a poll.
@@ -148,17 +148,17 @@ impl App {
 
     pub(crate) fn set(&mut self, credentials: Credentials) {
         self.driver.set_credentials(credentials, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     pub(crate) fn stop(&mut self) {
         self.driver.stop(self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     pub(crate) fn online(&mut self, online: bool) {
         self.driver.set_online(online, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// Comes online, and polls once: for the event that announces a request.
@@ -172,7 +172,7 @@ impl App {
     pub(crate) fn refuse(&mut self) {
         let generation = self.driver().generation().expect("a token");
         self.driver.handle_unauthorized(generation, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// How many milliseconds the monotonic clock has counted.
@@ -181,7 +181,7 @@ impl App {
     }
 
     /// Polls until the driver waits.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn poll_until_idle(&mut self) {
         let _ = self.wake();
     }
 
@@ -223,7 +223,7 @@ impl App {
     /// Lets time pass at once.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.now = self.now.after(time);
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// Lets time pass until a request is in flight, and returns its id.
@@ -269,14 +269,14 @@ impl App {
 
     pub(crate) fn reply(&mut self, id: RequestId, reply: &Response<Bytes>) -> Delivery {
         let delivery = self.driver.handle_response(id, reply, self.now);
-        self.settle();
+        self.poll_until_idle();
         delivery
     }
 
     pub(crate) fn fail(&mut self, why: TransportFailure) {
         let id = self.asked();
         assert!(self.driver.handle_failure(id, why, self.now).is_accepted());
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// The token that an API call is authorized with.

@@ -170,7 +170,7 @@ fn a_spent_secret_is_not_sent_again_whatever_is_started() {
     app.run(MINUTE);
     assert_eq!((app.count(&SPENT), app.sent.len()), (1, sent));
 
-    // A new login: it is told once more.
+    // A new login: it is reported once more.
     for times in 2..4 {
         app.stop();
         app.run(HOUR);
@@ -193,7 +193,7 @@ fn the_token_of_a_spent_secret_serves_until_it_expires() {
     assert_eq!(text, "the reply to single-use credentials was lost: set new ones");
     assert_eq!(app.token(), Some(access(1)));
     let sent = app.sent.len();
-    // A 401 can't be mended by a renewal now. It is told, once.
+    // A 401 can't be mended by a renewal now. It is reported, once.
     app.refuse();
     app.refuse();
     let generation = app.driver().generation().unwrap();

@@ -15,7 +15,7 @@ mod world;
 use proptest::test_runner::Config;
 
 /// So many sequences, shrunk to the end. What fails is printed as a list of steps and a seed, to be made a
-/// test of its own; no file remembers it.
+/// separate test; no file remembers it.
 fn cases(cases: u32) -> Config {
     let asked = Config::default().cases;
     let cases = if asked == 256 { cases } else { asked };

@@ -205,7 +205,7 @@ proptest! {
             .backoff(std::time::Duration::from_millis(1), std::time::Duration::from_millis(1))
             .build()
             .expect("in range");
-        let mut floors: BTreeMap<String, u64> = BTreeMap::new();
+        let mut retry_after: BTreeMap<String, u64> = BTreeMap::new();
         play(&script, world(policy, seed), |turn| -> Checked {
             let at = turn.world.ticks();
             for seen in turn.seen {
@@ -213,11 +213,11 @@ proptest! {
                 match (seen, turn.step) {
                     (Seen::Reported { id, taken: true }, Step::Answer(_, Answer::Deny(_, Some(wait)))) => {
                         let until = at + u64::from(wait.min(3_600)) * 1_000;
-                        let floor = floors.entry(uri(*id).unwrap()).or_default();
+                        let floor = retry_after.entry(uri(*id).unwrap()).or_default();
                         *floor = until.max(*floor);
                     }
                     (Seen::Sent(id), _) => {
-                        let floor = floors.get(&uri(*id).unwrap()).copied().unwrap_or(0);
+                        let floor = retry_after.get(&uri(*id).unwrap()).copied().unwrap_or(0);
                         prop_assert!(at >= floor, "request {} goes at {} ms, and the server said {} ms", id, at, floor);
                     }
                     _ => {}

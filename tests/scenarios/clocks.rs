@@ -39,7 +39,7 @@ fn a_clock_that_is_set_does_not_log_the_user_out() {
         world.run(MINUTE);
         world.skew = jump;
         assert_eq!(world.served_to(), "user-17", "{jump} ms");
-        world.settle();
+        world.poll_until_idle();
         assert_eq!(world.driver.validity(world.now()), Some(Validity::Valid), "{jump} ms");
         // Forward may have been sleep: the token is renewed at once. Backward means nothing.
         assert_eq!(world.sent.len(), if jump > 0 { 2 } else { 1 }, "{jump} ms");
@@ -85,7 +85,7 @@ fn a_token_that_is_expired_on_arrival_does_not_loop() {
 fn a_token_that_is_unsure_on_arrival_serves_and_does_not_loop() {
     let mut world = World::new(SECOND * 2);
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.driver.validity(world.now()), Some(Validity::Unsure));
     assert_eq!(world.served_to(), "user-17", "it may be good, and is");
     world.run(HOUR);
@@ -105,7 +105,7 @@ fn a_timer_that_stops_while_the_device_sleeps_does_no_harm() {
         let validity = world.driver.validity(world.now()).unwrap();
         let status = world.call().unwrap();
         assert!(status == 200 || validity == Validity::Unsure, "{asleep:?}");
-        world.settle();
+        world.poll_until_idle();
         assert_eq!(world.sent.len(), 2, "{asleep:?}: one poll on waking up renews it");
         assert_eq!(world.driver.validity(world.now()), Some(Validity::Valid));
         assert_eq!(world.served_to(), "user-17");
@@ -131,7 +131,7 @@ fn a_token_that_lapses_during_its_renewal_is_followed_by_what_that_gives() {
     let (id, reply) = world.late_reply();
     assert_eq!(id, renewal);
     world.answer(id, &reply);
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.served_to(), "user-17");
     assert_eq!(world.sent.len(), 2);
     let causes = world.causes();
@@ -151,7 +151,7 @@ fn the_end_of_the_monotonic_clock_and_then_a_normal_one_does_no_harm() {
         }
         let normal = world.mono;
         world.mono = u64::MAX;
-        world.settle();
+        world.poll_until_idle();
         world.mono = normal;
         // At worst the token is taken for expired, and a request for overdue: both are made good.
         world.run(MINUTE);

@@ -42,7 +42,7 @@ fn a_device_that_is_offline_asks_for_nothing_and_goes_on_when_it_is_back() {
     assert_eq!(world.sent.len(), 1);
 
     world.driver.set_online(true, world.now());
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.served_to(), "user-17");
     assert_eq!(world.sent.len(), 2);
 }
@@ -144,7 +144,7 @@ fn a_late_reply_does_not_revive_a_session_that_was_signed_out() {
         let (mut world, id, reply) = World::with_a_late_reply(renewing);
         world.stop();
         assert!(world.driver.handle_response(id, &reply, world.now()).is_stale(), "at once");
-        world.settle();
+        world.poll_until_idle();
         assert_eq!(world.abandoned, [id]);
         world.pass(SECOND);
         assert!(world.driver.handle_response(id, &reply, world.now()).is_stale(), "and later");
@@ -185,10 +185,10 @@ fn a_request_that_is_given_up_is_abandoned_once() {
     let mut world = World::new(HOUR);
     world.server = Server::Silent;
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     let first = world.sent[0].id;
     world.start("somebody-else");
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.abandoned, [first], "another login");
     world.run_to_next_request();
     let second = world.sent[1].id;
@@ -210,11 +210,11 @@ fn a_reply_that_beats_the_poll_is_taken() {
     let mut world = World::new(HOUR);
     world.server = Server::Silent;
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     world.pass(Duration::from_secs(20));
     let (id, reply) = world.late_reply();
     world.answer(id, &reply);
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.served_to(), "user-17");
     assert!(world.abandoned.is_empty());
 }

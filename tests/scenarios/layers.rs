@@ -70,7 +70,7 @@ fn a_reply_to_a_request_of_the_session_by_hand_is_taken() {
     assert_eq!(world.wake(), Wake::In(SECOND * 15, WakeReason::Deadline));
     let reply = world.gateway.handle(outgoing.request(), world.truth);
     world.answer(outgoing.id(), &reply);
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.driver.generation().unwrap().number(), 2);
     assert_eq!(world.served_to(), "user-17");
 }

@@ -26,7 +26,7 @@ fn rotation_leaves_no_gap() {
     let header = world.header();
     world.driver.start(login_with(NEXT_TOKEN, "user-17"), world.now());
     assert_eq!(world.header(), header, "the current token stays in use");
-    world.settle();
+    world.poll_until_idle();
     assert_eq!((world.header(), world.sent.len()), (header, 1));
     world.run(MINUTE * 5);
     assert_eq!(world.served_to(), "user-17");
@@ -75,13 +75,13 @@ fn rotation_during_the_login_does_not_start_over() {
     let mut world = World::new(MINUTE * 10);
     world.server = Server::Silent;
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     let (id, reply) = world.late_reply();
     world.driver.start(login_with(NEXT_TOKEN, "user-17"), world.now());
-    world.settle();
+    world.poll_until_idle();
     assert!(world.abandoned.is_empty());
     world.answer(id, &reply);
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.served_to(), "user-17");
     world.run_to_next_request();
     assert_eq!(world.sent[1].bearer(), format!("Bearer {NEXT_TOKEN}"));
@@ -118,7 +118,7 @@ fn a_token_that_cannot_be_renewed_is_asked_for_once_and_serves_until_it_expires(
     assert_eq!(world.driver.state(), StateName::Expired);
 
     world.driver.start(SessionToken::new("st-next").unwrap(), world.now());
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.header().as_deref(), Some("Bearer st-next"));
 }
 
@@ -135,7 +135,7 @@ fn each_token_that_cannot_be_renewed_is_asked_for_once() {
         world.driver.start(named(token), world.now());
         assert_eq!(world.header(), before, "the current token serves until then");
         for _ in 0..3 {
-            world.settle();
+            world.poll_until_idle();
             world.driver.start(named(token), world.now());
         }
         assert_eq!(world.header(), Some(format!("Bearer {token}")));
@@ -154,7 +154,7 @@ fn credentials_for_a_token_in_hand_renew_it() {
     let grant = Grant::new(SessionToken::new("st-adopted").unwrap())
         .with_identity(Identity::new("user-17").unwrap());
     world.driver.start(grant, world.now());
-    world.settle();
+    world.poll_until_idle();
     let epoch = world.driver.epoch();
     world.start("user-17");
     assert_eq!(world.header().as_deref(), Some("Bearer st-adopted"));
@@ -171,7 +171,7 @@ fn credentials_for_a_token_that_was_refused_renew_it_at_once() {
     let grant = Grant::new(SessionToken::new("st-unknown").unwrap())
         .with_identity(Identity::new("user-17").unwrap());
     world.driver.start(grant, world.now());
-    world.settle();
+    world.poll_until_idle();
     for _ in 0..3 {
         assert_eq!(world.call(), Ok(401));
         world.run(SECOND);
@@ -179,7 +179,7 @@ fn credentials_for_a_token_that_was_refused_renew_it_at_once() {
     let told = world.events.iter().filter(|event| matches!(event, Event::Unauthorized(_)));
     assert_eq!((told.count(), world.sent.len()), (1, 0));
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.sent.len(), 1);
     assert_eq!(world.served_to(), "user-17");
 }
@@ -213,7 +213,7 @@ fn a_start_with_a_nameless_token_never_serves_the_token_before_it() {
     world.driver.start(SessionToken::new("st-bare").unwrap(), world.now());
     assert_eq!(world.call(), Err(AuthorizeError::Wait));
     assert_eq!(world.driver.identity(), None);
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.header().as_deref(), Some("Bearer st-bare"));
     world.start("user-17");
     assert_eq!(world.header(), None, "and is not taken for user-17's");
@@ -228,7 +228,7 @@ fn a_start_with_another_nameless_cookie_never_serves_the_token_before_it() {
     let mut world = World::new(HOUR);
     world.server = Server::Says(says(200, r#"{"sessionToken":"st-first"}"#));
     world.driver.start(cookie("login=first"), world.now());
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.header().as_deref(), Some("Bearer st-first"));
     world.server = Server::Says(says(200, r#"{"sessionToken":"st-second"}"#));
     world.driver.start(cookie("login=second"), world.now());
@@ -252,7 +252,7 @@ fn a_login_stays_with_whom_its_first_reply_named() {
     let mut world = World::new(HOUR);
     world.server = says_for("first");
     world.driver.start(cookie("login"), world.now());
-    world.settle();
+    world.poll_until_idle();
     world.server = Server::Unreachable;
     world.run(HOUR);
     assert_eq!(world.driver.state(), StateName::Unauthenticated);

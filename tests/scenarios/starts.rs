@@ -61,7 +61,7 @@ fn epochs(starts: &[Start], polled: bool) -> u64 {
     for start in starts {
         world.driver.start(start.clone(), world.now());
         if polled {
-            world.settle();
+            world.poll_until_idle();
         }
     }
     world.driver.epoch()
@@ -101,7 +101,7 @@ fn a_token_to_be_adopted_is_not_lost_when_credentials_follow() {
     world.driver.set_online(false, world.now());
     world.driver.start(named("st-kept", "user-17"), world.now());
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.header().as_deref(), Some("Bearer st-kept"));
     assert_eq!(world.causes(), [Cause::Adopted]);
     assert_eq!(world.driver.credentials(), Some(&login("user-17")));
@@ -120,7 +120,7 @@ fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
     let mut world = World::new(HOUR);
     world.driver.start(named(&dead, "user-17"), world.now());
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     let refused = |event: &Event| matches!(event, Event::NotAdopted(_));
     let told: Vec<_> = world.events.iter().filter(|event| refused(event)).collect();
     assert_eq!(told.len(), 1);
@@ -134,7 +134,7 @@ fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
     // Alone, it leaves nobody logged in.
     let mut world = World::new(HOUR);
     world.driver.start(named(&dead, "user-17"), world.now());
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.driver.blocked(), Some(Blocked::NotStarted));
 }
 
@@ -178,7 +178,7 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
     assert_eq!(world.driver.blocked(), None, "it asks again by itself");
     world.server = Server::Up;
     world.pass(Duration::from_secs(120));
-    world.settle();
+    world.poll_until_idle();
     assert_eq!(world.driver.state(), StateName::Active);
 }
 
@@ -192,8 +192,8 @@ fn each_reason_to_start_says_what_to_do() {
         (Blocked::GaveUp, "start again"),
         (Blocked::NoRequest, "start with another"),
     ];
-    for (blocked, cure) in rows {
-        assert!(blocked.to_string().ends_with(cure), "{blocked}");
+    for (blocked, hint) in rows {
+        assert!(blocked.to_string().ends_with(hint), "{blocked}");
     }
 }
 
@@ -213,7 +213,7 @@ fn other_scopes_begin_another_login_whatever_the_secret() {
     for (next, epoch) in rows {
         let mut world = World::new(HOUR);
         world.driver.start(asking(API_TOKEN, Scope::VIDEOS_READ), world.now());
-        world.settle();
+        world.poll_until_idle();
         assert!(world.header().is_some());
         world.driver.start(next.clone(), world.now());
         assert_eq!(world.driver.epoch(), epoch, "{next:?}");
@@ -234,7 +234,7 @@ fn a_token_to_adopt_outlives_any_number_of_rotations() {
             let login = login_with(&format!("app:hush-{number}"), "user-17");
             world.driver.start(login, world.now());
         }
-        world.settle();
+        world.poll_until_idle();
         assert_eq!(world.causes().first(), Some(&Cause::Adopted), "after {rotations} rotations");
         assert_eq!(world.header().as_deref(), Some("Bearer tok-1"));
         assert!(world.sent.is_empty(), "no request is needed");

@@ -26,7 +26,7 @@ fn a_refresh_storm_does_not_happen() {
             world.stop();
             world.start("user-17");
         }
-        world.settle();
+        world.poll_until_idle();
         world.pass(SECOND / 10);
     }
     let policy = Policy::default();

@@ -23,7 +23,7 @@ fn a_driver_and_its_session_say_where_they_stand() {
     assert!(world.driver.is_online());
     world.start("user-17");
     world.server = Server::Silent;
-    world.settle();
+    world.poll_until_idle();
     let id = world.sent[0].id;
     assert_eq!(world.driver.in_flight(), Some(id));
     let cause = |world: &World| world.driver.last_transition().map(|transition| transition.cause);
@@ -66,7 +66,7 @@ fn a_driver_returns_the_scopes_of_the_current_token() {
     world.server = Server::Says(says(200, grant));
     assert_eq!(world.driver.granted_scopes(), None);
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     let scopes = [Scope::VIDEOS_READ].into_iter().collect::<Scopes>();
     assert_eq!(world.driver.granted_scopes(), Some(&scopes));
     world.stop();
@@ -138,7 +138,7 @@ fn an_event_names_what_moved_and_why() {
     let mut world = World::new(HOUR);
     world.server = Server::Says(says(503, ""));
     world.start("user-17");
-    world.settle();
+    world.poll_until_idle();
     let denied = world.events.iter().find(|event| matches!(event, Event::Denied(..))).unwrap();
     let text = denied.to_string();
     assert!(text.starts_with("Authenticating -> Unauthenticated: Denied: "), "{text}");
@@ -191,7 +191,7 @@ fn an_input_of_a_driver_names_itself_and_what_it_carries() {
     // Each is also a call that a driver takes.
     for (input, _) in rows {
         world.driver.handle(input, world.now());
-        world.settle();
+        world.poll_until_idle();
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
-/// What becomes of requests for a token.
+/// The answer to requests for a token.
 pub(crate) enum Server {
     /// The gateway answers them.
     Up,
@@ -118,7 +118,7 @@ impl World {
     /// The same, with user-17 logged in.
     pub(crate) fn logged_in(mut self) -> Self {
         self.start("user-17");
-        self.settle();
+        self.poll_until_idle();
         assert_eq!(self.served_to(), "user-17");
         self
     }
@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Does what the driver says, until there is nothing to do for now.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn poll_until_idle(&mut self) {
         let _ = self.wake();
     }
 

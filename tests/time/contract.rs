@@ -17,7 +17,7 @@ use bytes::Bytes;
 
 use super::draft::world;
 use super::kind::Kind;
-use super::world::{DAY, MS, Reading, SECOND, Said, World};
+use super::world::{DAY, MS, Reading, SECOND, Statements, World};
 
 const WORLDS: u64 = 100_000;
 
@@ -30,20 +30,20 @@ const SESSIONS: u64 = 10;
 const CUT: i64 = 3 * MS;
 
 #[derive(Default)]
-struct Tally {
+struct Counts {
     kinds: BTreeMap<Kind, u64>,
     judgements: BTreeMap<Validity, u64>,
     sessions: u64,
     lapsed: u64,
 }
 
-impl Tally {
-    fn count(&mut self, world: &World, way: Way, by_wall: ByWall) {
+impl Counts {
+    fn count(&mut self, world: &World, way: TokenSource, by_wall: ByWall) {
         let more = match (way, by_wall) {
-            (Way::Adopted, _) => Some(Kind::Adopted),
-            (Way::Reply, ByWall::TooFar) => Some(Kind::WallNotBelieved),
-            (Way::Reply, ByWall::Dead) => Some(Kind::TakenForDead),
-            (Way::Reply, ByWall::NotAsked | ByWall::Believed) => None,
+            (TokenSource::Adopted, _) => Some(Kind::Adopted),
+            (TokenSource::Reply, ByWall::TooFar) => Some(Kind::WallNotBelieved),
+            (TokenSource::Reply, ByWall::Dead) => Some(Kind::TakenForDead),
+            (TokenSource::Reply, ByWall::NotAsked | ByWall::Believed) => None,
         };
         for kind in world.kinds.iter().copied().chain(more) {
             *self.kinds.entry(kind).or_default() += 1;
@@ -60,29 +60,32 @@ macro_rules! holds {
 
 #[test]
 fn a_hundred_thousand_worlds_keep_the_contract() {
-    let mut tally = Tally::default();
+    let mut counts = Counts::default();
     for number in 0..WORLDS {
         let world = world(number);
         let adopted = matches!(by_wall(&world), ByWall::Believed | ByWall::Dead);
-        for way in [Some(Way::Reply), adopted.then_some(Way::Adopted)].into_iter().flatten() {
-            let judged = judge(&world, way, &mut tally);
+        for way in [Some(TokenSource::Reply), adopted.then_some(TokenSource::Adopted)]
+            .into_iter()
+            .flatten()
+        {
+            let judged = judge(&world, way, &mut counts);
             if number % SESSIONS == 0 {
-                in_a_session(&world, way, &judged, &mut tally);
+                in_a_session(&world, way, &judged, &mut counts);
             }
         }
     }
     for validity in [Validity::Valid, Validity::Unsure, Validity::Expired] {
-        let count = tally.judgements.get(&validity).copied().unwrap_or(0);
+        let count = counts.judgements.get(&validity).copied().unwrap_or(0);
         println!("{validity:?}: {count}");
         assert_ne!(count, 0, "{validity:?}");
     }
     for kind in Kind::ALL {
-        let count = tally.kinds.get(&kind).copied().unwrap_or(0);
+        let count = counts.kinds.get(&kind).copied().unwrap_or(0);
         println!("{kind:?}: {count}");
         assert_ne!(count, 0, "{kind:?}");
     }
-    println!("sessions: {}, of them lapsed: {}", tally.sessions, tally.lapsed);
-    assert_ne!(tally.lapsed, 0);
+    println!("sessions: {}, of them lapsed: {}", counts.sessions, counts.lapsed);
+    assert_ne!(counts.lapsed, 0);
 }
 
 fn millis(millis: u64) -> Duration {
@@ -119,7 +122,7 @@ fn by_wall(world: &World) -> ByWall {
 
 /// How the token came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum TokenSource {
     /// In a reply.
     Reply,
     /// Obtained elsewhere, with no more than its `expiresAt`, in the moment in which the reply came.
@@ -127,12 +130,12 @@ enum Way {
 }
 
 /// What is said of the token: all of it but an age, and all of it.
-fn evidence(world: &World, way: Way) -> (Evidence, Evidence) {
+fn evidence(world: &World, way: TokenSource) -> (Evidence, Evidence) {
     let said = Evidence::NONE
         .expires_at(world.said.expires_at.map(ExpiresAt::from_millis))
         .date(world.said.date)
         .longest(world.said.jwt.map(|(exp, iat)| (exp - iat) * 1_000));
-    if way == Way::Adopted {
+    if way == TokenSource::Adopted {
         return (said.adopted(), said.adopted());
     }
     let said = said.lifetime(world.said.lifetime.map(millis));
@@ -157,17 +160,17 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn of(world: &World, way: Way, lifetime: impl Fn(Evidence) -> Lifetime) -> Self {
+    fn of(world: &World, way: TokenSource, lifetime: impl Fn(Evidence) -> Lifetime) -> Self {
         let said = match way {
-            Way::Reply => world.said,
-            Way::Adopted => Said { lifetime: None, age: Some(0), ..world.said },
+            TokenSource::Reply => world.said,
+            TokenSource::Adopted => Statements { lifetime: None, age: Some(0), ..world.said },
         };
         let by_wall = by_wall(world);
         let (but_age, all) = evidence(world, way);
         let schedule = match (by_wall, way, said.age) {
-            (ByWall::Dead, Way::Reply, None) => Some(lifetime(but_age.expires_at(None))),
-            (ByWall::Dead, Way::Reply, Some(_)) => Some(lifetime(all.expires_at(None))),
-            (_, Way::Reply, None) => Some(lifetime(but_age)),
+            (ByWall::Dead, TokenSource::Reply, None) => Some(lifetime(but_age.expires_at(None))),
+            (ByWall::Dead, TokenSource::Reply, Some(_)) => Some(lifetime(all.expires_at(None))),
+            (_, TokenSource::Reply, None) => Some(lifetime(but_age)),
             _ => None,
         };
         // An unknown expiry is Valid for as long as is assumed, or as its JWT says; that much is certain.
@@ -179,7 +182,7 @@ impl Wanted {
         // A wall clock that is off by more than it may be leaves a token in doubt for as long.
         let is_tight = said.age.is_some() && !(world.wild && by_wall == ByWall::Dead);
         // How far the wall clock may stand behind at an adoption is not among the readings' own terms.
-        let behind = if way == Way::Adopted { SECOND } else { 0 };
+        let behind = if way == TokenSource::Adopted { SECOND } else { 0 };
         Self {
             valid_until: match (known, said.jwt.is_some()) {
                 (true, _) => world.expiry,
@@ -195,7 +198,7 @@ impl Wanted {
 }
 
 /// Holds every judgement against the truth, and gives them.
-fn judge(world: &World, way: Way, tally: &mut Tally) -> Vec<Remaining> {
+fn judge(world: &World, way: TokenSource, counts: &mut Counts) -> Vec<Remaining> {
     let [skew, wall_error, assumed] = world.tolerances;
     let tolerances = Tolerances::new(millis(skew), millis(wall_error), millis(assumed));
     let sent = world.before.iter().fold(Clock::default(), |clock, now| clock.advanced(*now));
@@ -203,13 +206,13 @@ fn judge(world: &World, way: Way, tally: &mut Tally) -> Vec<Remaining> {
     let received = world.readings[0].moment;
     let mut clock = sent.advanced(received);
     let stamps = match way {
-        Way::Reply => (sent.stamp(), clock.stamp()),
-        Way::Adopted => (clock.stamp(), clock.stamp()),
+        TokenSource::Reply => (sent.stamp(), clock.stamp()),
+        TokenSource::Adopted => (clock.stamp(), clock.stamp()),
     };
     let lifetime = |evidence| Lifetime::new(evidence, tolerances, stamps, received);
     let wanted = Wanted::of(world, way, lifetime);
     let lifetime = lifetime(evidence(world, way).1);
-    tally.count(world, way, by_wall(world));
+    counts.count(world, way, by_wall(world));
 
     let mut judged = Vec::new();
     for reading in &world.readings {
@@ -217,7 +220,7 @@ fn judge(world: &World, way: Way, tally: &mut Tally) -> Vec<Remaining> {
         let left = lifetime.remaining(clock.stamp());
         holds!(world, lifetime.validity(clock.stamp()) == left.validity(), "the short way");
         judged.push(left);
-        *tally.judgements.entry(left.validity()).or_default() += 1;
+        *counts.judgements.entry(left.validity()).or_default() += 1;
         check_start(world, &wanted, reading, left);
         check_end(world, &wanted, reading, left);
         let is_due = |lifetime: &Lifetime| lifetime.until_at_least(0, clock.stamp()) == 0;
@@ -225,7 +228,7 @@ fn judge(world: &World, way: Way, tally: &mut Tally) -> Vec<Remaining> {
         holds!(world, is_due(&lifetime) == due, "due or not, at {}", reading.truth);
     }
     if judged[0].validity() == Validity::Expired {
-        *tally.kinds.entry(Kind::ExpiredOnArrival).or_default() += 1;
+        *counts.kinds.entry(Kind::ExpiredOnArrival).or_default() += 1;
     }
     judged
 }
@@ -260,12 +263,12 @@ fn check_end(world: &World, wanted: &Wanted, reading: &Reading, left: Remaining)
     holds!(world, expired || truth > -loose, "{validity:?} and no use, at {at}");
 }
 
-fn config(world: &World, way: Way) -> Arc<Config> {
+fn config(world: &World, way: TokenSource) -> Arc<Config> {
     let [skew, wall_error, assumed] = world.tolerances;
     let origin = AllowedOrigin::https("https://api.example").unwrap();
     // The skew of the exchange that the world doesn't use must not matter.
     let other = millis(77_000);
-    let (gateway, backend) = if way == Way::Reply && uses_gateway(world) {
+    let (gateway, backend) = if way == TokenSource::Reply && uses_gateway(world) {
         (millis(skew), other)
     } else {
         (other, millis(skew))
@@ -349,10 +352,11 @@ fn reply(world: &World) -> http::Response<String> {
 }
 
 /// Drives a session through the world, which has to judge as its parts do.
-fn in_a_session(world: &World, way: Way, judged: &[Remaining], tally: &mut Tally) {
-    tally.sessions += 1;
+fn in_a_session(world: &World, way: TokenSource, judged: &[Remaining], counts: &mut Counts) {
+    counts.sessions += 1;
     let mut session = Session::new(config(world, way), world.number);
-    let until_sent = world.before.iter().chain((way == Way::Adopted).then_some(&world.sent.moment));
+    let until_sent =
+        world.before.iter().chain((way == TokenSource::Adopted).then_some(&world.sent.moment));
     for now in until_sent {
         // A request that fails is the way to show a session without a token the time.
         let (waiting, outgoing) = session.authenticate(&credentials(world), *now).unwrap();
@@ -375,7 +379,7 @@ fn in_a_session(world: &World, way: Way, judged: &[Remaining], tally: &mut Tally
         match session.advance(now) {
             Advance::Live(live) if !expired => session = live,
             Advance::Lapsed(_) if expired => {
-                tally.lapsed += 1;
+                counts.lapsed += 1;
                 return;
             }
             other => panic!("{other:?} at {now:?}, {left:?}\n{world}"),
@@ -387,10 +391,10 @@ fn in_a_session(world: &World, way: Way, judged: &[Remaining], tally: &mut Tally
 fn came(
     session: Session<Unauthenticated>,
     world: &World,
-    way: Way,
+    way: TokenSource,
     received: Moment,
 ) -> Result<Session<Active>, DenialKind> {
-    if way == Way::Adopted {
+    if way == TokenSource::Adopted {
         let at = world.said.expires_at.map(ExpiresAt::from_millis).unwrap();
         let grant = Grant::new(token(world).parse().unwrap()).with_expiry(at);
         return session.adopt(grant, received).map_err(|denied| match *denied.reason() {

@@ -6,7 +6,7 @@ use crate::Moment;
 
 use super::chance::Rng;
 use super::kind::Kind;
-use super::world::{DAY, MS, Reading, SECOND, Said, World};
+use super::world::{DAY, MS, Reading, SECOND, Statements, World};
 
 /// 2026-11-24T04:00:00Z.
 const EPOCH: i64 = 1_795_492_800 * SECOND;
@@ -463,7 +463,7 @@ impl Draft {
         }
     }
 
-    fn said(&mut self, unit: i64, dated: bool, stated: bool) -> Said {
+    fn said(&mut self, unit: i64, dated: bool, stated: bool) -> Statements {
         let cut = |at: i64, unit: i64| at.div_euclid(unit) * unit / MS;
         let mut jwt = None;
         if self.rng.one_in(if stated { 4 } else { 2 }) {
@@ -477,7 +477,7 @@ impl Draft {
         }
         let step = self.rng.pick(&[MS, SECOND]);
         let life = self.rng.one_in(5).then(|| cut(self.expiry - self.written, step));
-        Said {
+        Statements {
             lifetime: life.and_then(|life| u64::try_from(life).ok()),
             expires_at: stated.then(|| cut(self.expiry + self.expiry_clock, unit)),
             date: dated.then(|| cut(self.written + self.date_clock, SECOND)),
@@ -517,7 +517,7 @@ impl Draft {
         moments.iter().enumerate().map(reading).collect()
     }
 
-    fn name_what_happens(&mut self, said: &Said) {
+    fn name_what_happens(&mut self, said: &Statements) {
         let back_before = self.gaps[..self.sent].iter().any(|gap| gap.step < 0);
         let steps: Vec<i64> = self.gaps[self.sent..].iter().map(|gap| gap.step).collect();
         let whole = said.expires_at.is_some_and(|at| at.rem_euclid(1_000) == 0);

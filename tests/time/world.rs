@@ -15,7 +15,7 @@ pub(crate) const DAY: i64 = 86_400 * SECOND;
 
 /// What the grant and its reply say, in milliseconds (`Age` in seconds).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Said {
+pub(crate) struct Statements {
     pub(crate) expires_at: Option<i64>,
     pub(crate) lifetime: Option<u64>,
     pub(crate) date: Option<i64>,
@@ -40,7 +40,7 @@ pub(crate) struct Reading {
 pub(crate) struct World {
     pub(crate) number: u64,
     pub(crate) kinds: BTreeSet<Kind>,
-    pub(crate) said: Said,
+    pub(crate) said: Statements,
     /// σ, ω and the assumed lifetime, in milliseconds.
     pub(crate) tolerances: [u64; 3],
     /// The true expiry.

@@ -101,7 +101,7 @@ pub(crate) fn hours() -> Stage {
         u64::try_from(stage.now.since_start().as_millis()).unwrap(),
         stage.now.after(asleep).wall_millis(),
     );
-    stage.settle();
+    stage.poll_until_idle();
     while stage.hours() < 24.0 {
         let grant = stage.granting("anna", 600);
         stage.answer_in(150, &grant);

@@ -77,7 +77,7 @@ pub(crate) enum Who {
     Jwt(i16),
     Own(bool),
     Refresh(bool),
-    Broken,
+    Unbuildable,
 }
 
 fn who() -> impl Strategy<Value = Who> {
@@ -90,7 +90,7 @@ fn who() -> impl Strategy<Value = Who> {
         1 => (-10_i16..300).prop_map(Who::Jwt),
         1 => any::<bool>().prop_map(Who::Own),
         3 => any::<bool>().prop_map(Who::Refresh),
-        1 => Just(Who::Broken),
+        1 => Just(Who::Unbuildable),
     ]
 }
 
@@ -242,7 +242,7 @@ impl Play {
                     stage.sent.push(outgoing.id());
                 }
             }
-            Op::Settle => stage.settle(),
+            Op::Settle => stage.poll_until_idle(),
             Op::Start(who) => {
                 let start = self.who(who);
                 self.stage.driver.start(start, now);
@@ -364,7 +364,7 @@ impl Play {
             Who::Jwt(life) => SessionToken::new(jwt(life.into())).unwrap().into(),
             Who::Own(one) => self.own[usize::from(one)].clone().into(),
             Who::Refresh(one) => self.refresh[usize::from(one)].clone().into(),
-            Who::Broken => self.broken.clone().into(),
+            Who::Unbuildable => self.broken.clone().into(),
         }
     }
 }

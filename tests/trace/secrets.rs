@@ -167,7 +167,7 @@ fn another_spelling_is_another_grant() {
     for text in ["2026-11-24T05:00:00Z", "2026-11-24T06:00:00+01:00", "2026-11-24T05:00:00Z"] {
         stage.driver.start(at(text), stage.now);
     }
-    stage.settle();
+    stage.poll_until_idle();
     let epoch = stage.driver.driver().epoch();
     let replayed = replay(stage.trace()).unwrap();
     assert!(replayed.is_exact());

@@ -134,7 +134,7 @@ pub(crate) fn oddities() -> Stage {
         (u64::MAX, 3_600_100),
     ] {
         stage.now = Moment::from_millis(mono, wall);
-        stage.settle();
+        stage.poll_until_idle();
     }
     stage
 }

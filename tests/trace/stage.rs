@@ -61,26 +61,26 @@ impl Stage {
 
     pub(crate) fn start(&mut self, start: impl Into<Start>) {
         self.driver.start(start, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     pub(crate) fn set_credentials(&mut self, credentials: Credentials) {
         self.driver.set_credentials(credentials, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     pub(crate) fn stop(&mut self) {
         self.driver.stop(self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     pub(crate) fn online(&mut self, online: bool) {
         self.driver.set_online(online, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// Polls until the driver waits.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn poll_until_idle(&mut self) {
         let _ = self.wake();
     }
 
@@ -98,7 +98,7 @@ impl Stage {
     /// Both clocks run on.
     pub(crate) fn pass(&mut self, millis: u64) {
         self.now = self.now.after(Duration::from_millis(millis));
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// Lets time pass as the driver wants to wait, until a request is in flight.
@@ -136,7 +136,7 @@ impl Stage {
 
     pub(crate) fn answer_to(&mut self, id: RequestId, reply: &Response<Bytes>) -> Delivery {
         let taken = self.driver.handle_response(id, reply, self.now);
-        self.settle();
+        self.poll_until_idle();
         taken
     }
 
@@ -144,14 +144,14 @@ impl Stage {
         self.until_asked();
         self.now = self.now.after(Duration::from_millis(900));
         self.driver.handle_failure(self.latest(), why, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// The API answers 401 to the current token.
     pub(crate) fn unauthorized(&mut self) {
         let generation = self.driver.driver().generation().expect("a token");
         self.driver.handle_unauthorized(generation, self.now);
-        self.settle();
+        self.poll_until_idle();
     }
 
     /// A reply that grants another token, for so many seconds.

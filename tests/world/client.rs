@@ -21,7 +21,7 @@ pub(crate) type Serving = (String, Generation, Validity);
 
 /// How an app gets its tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
+pub(crate) enum TokenSource {
     /// From the gateway, with an API token.
     Gateway,
     /// From the gateway, in the legacy dialect: no expiry is stated.
@@ -30,7 +30,7 @@ pub(crate) enum Way {
     Named,
     /// From a backend that doesn't.
     Cookie,
-    /// By a way of its own: the driver is given tokens, and no credentials.
+    /// By its own means: the driver is given tokens, and no credentials.
     Own,
 }
 
@@ -47,7 +47,7 @@ pub(crate) enum End {
 
 /// What is true of a token, and what the contract of time asks of it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Truth {
+pub(crate) struct GroundTruth {
     /// True time, in milliseconds from the start.
     pub(crate) expires_at: i64,
     /// Whether anything was beyond what the contract allows when it was made: then it promises nothing.
@@ -64,13 +64,13 @@ pub(crate) struct Client {
     pub(crate) driver: Driver,
     pub(crate) device: Device,
     pub(crate) checker: InvariantChecker,
-    pub(crate) way: Way,
+    pub(crate) way: TokenSource,
     number: usize,
     user: u32,
     secret: u32,
     /// Counts the waits, so that a timer of an older one can be told from the present one's.
     pub(crate) wait: u64,
-    pub(crate) truths: BTreeMap<String, Truth>,
+    pub(crate) truths: BTreeMap<String, GroundTruth>,
     /// The token that was granted last.
     pub(crate) held: Option<String>,
     /// The secret that the app has started with last.
@@ -95,7 +95,7 @@ impl Client {
         number: usize,
         config: Arc<Config>,
         seed: u64,
-        way: Way,
+        way: TokenSource,
         mut device: Device,
         policy: Policy,
     ) -> Self {
@@ -162,8 +162,10 @@ impl Client {
     /// The secret that it logs in with.
     pub(crate) fn secret(&self) -> String {
         match self.way {
-            Way::Gateway | Way::Legacy => format!("api-{}-{}", self.number, self.secret),
-            Way::Named | Way::Cookie | Way::Own => {
+            TokenSource::Gateway | TokenSource::Legacy => {
+                format!("api-{}-{}", self.number, self.secret)
+            }
+            TokenSource::Named | TokenSource::Cookie | TokenSource::Own => {
                 format!("login={}-{}", self.identity(), self.secret)
             }
         }
@@ -181,17 +183,17 @@ impl Client {
     pub(crate) fn start(&self) -> Option<Start> {
         let identity = Identity::new(self.identity()).ok()?;
         let credentials = match self.way {
-            Way::Gateway => Credentials::for_development(Gateway::new(
+            TokenSource::Gateway => Credentials::for_development(Gateway::new(
                 ApiToken::new(self.secret()).ok()?,
                 identity,
             )),
-            Way::Legacy => {
+            TokenSource::Legacy => {
                 let token = ApiToken::new(self.secret()).ok()?;
                 Credentials::for_development(Gateway::legacy(&token, identity).ok()?)
             }
-            Way::Named => Credentials::backend(self.backend()?.identity(identity)),
-            Way::Cookie => Credentials::backend(self.backend()?),
-            Way::Own => return None,
+            TokenSource::Named => Credentials::backend(self.backend()?.identity(identity)),
+            TokenSource::Cookie => Credentials::backend(self.backend()?),
+            TokenSource::Own => return None,
         };
         Some(credentials.into())
     }
@@ -206,8 +208,8 @@ impl Client {
     pub(crate) fn skew(&self) -> u64 {
         let config = self.driver.config();
         millis(match self.way {
-            Way::Gateway | Way::Legacy => config.gateway_skew(),
-            Way::Named | Way::Cookie | Way::Own => config.backend_skew(),
+            TokenSource::Gateway | TokenSource::Legacy => config.gateway_skew(),
+            TokenSource::Named | TokenSource::Cookie | TokenSource::Own => config.backend_skew(),
         })
     }
 
@@ -221,7 +223,7 @@ impl Client {
     }
 
     /// What is true of the token that was granted last.
-    pub(crate) fn truth(&self) -> Option<Truth> {
+    pub(crate) fn truth(&self) -> Option<GroundTruth> {
         self.truths.get(self.held.as_ref()?).copied()
     }
 
@@ -236,9 +238,9 @@ impl Client {
         let off = date_error(lasting).unsigned_abs();
         let has = |fault| lasting.contains(&fault);
         // A token that was obtained elsewhere has no reply with a `Date`.
-        let undated = has(Fault::DateMissing) || self.way == Way::Own;
+        let undated = has(Fault::DateMissing) || self.way == TokenSource::Own;
         let unread = has(Fault::ExpiryMissing) || has(Fault::ExpiryUnreadable);
-        let end = if unread || self.way == Way::Legacy {
+        let end = if unread || self.way == TokenSource::Legacy {
             End::Unstated
         } else if undated && has(Fault::ExpiredToken) {
             End::Doubted
@@ -246,11 +248,11 @@ impl Client {
             End::Stated
         };
         let excused = off > self.skew();
-        let truth = Truth { expires_at, excused, end, undated, set_back: self.set_back };
+        let truth = GroundTruth { expires_at, excused, end, undated, set_back: self.set_back };
         self.truths.insert(token.to_owned(), truth);
     }
 
-    /// A token without a `Date` is about to be held against the wall clock, which may be off by more than
+    /// A token without a `Date` is about to be compared with the wall clock, which may be off by more than
     /// allowed.
     pub(crate) fn note_wall_error(&mut self, true_offset: i64) {
         let off = self.device.wall_error(true_offset);

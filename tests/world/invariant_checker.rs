@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{AUTHORIZATION, COOKIE, DATE, RETRY_AFTER};
 
-use crate::report::Promise;
+use crate::report::Invariant;
 use videokit_session::driver::{Blocked, Driver, Event, Policy, Wake, WakeReason};
 use videokit_session::exchange::DenialKind;
 use videokit_session::session::transitions::{StateName, TABLE, Transition};
@@ -20,7 +20,7 @@ use videokit_session::time::{Moment, Remaining};
 use crate::millis;
 
 /// A promise that was broken, and what happened.
-pub(crate) type Verdict = Result<(), (Promise, String)>;
+pub(crate) type Verdict = Result<(), (Invariant, String)>;
 
 /// The most that one reading may add to a driver's time, in milliseconds.
 const LEAP: u64 = 1 << 40;
@@ -65,7 +65,7 @@ pub(crate) struct InvariantChecker {
     expected_to_tell: Option<Generation>,
     /// The first token of a login to be refused: it has to be renewed.
     expected_to_renew: Option<Generation>,
-    floors: BTreeMap<String, u64>,
+    retry_after: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ struct Asked {
     credentials: u64,
 }
 
-fn broken(promise: Promise, what: impl Into<String>) -> Verdict {
+fn broken(promise: Invariant, what: impl Into<String>) -> Verdict {
     Err((promise, what.into()))
 }
 
@@ -98,7 +98,7 @@ impl InvariantChecker {
             told: BTreeSet::new(),
             expected_to_tell: None,
             expected_to_renew: None,
-            floors: BTreeMap::new(),
+            retry_after: BTreeMap::new(),
         }
     }
 
@@ -113,25 +113,25 @@ impl InvariantChecker {
     pub(crate) fn sent(&mut self, outgoing: &Outgoing, driver: &Driver, now: Moment) -> Verdict {
         let id = outgoing.id();
         if !self.running {
-            return broken(Promise::StopStops, format!("request {id} goes out after the stop"));
+            return broken(Invariant::StopStops, format!("request {id} goes out after the stop"));
         }
         if let Some(live) = self.live.replace(id) {
-            return broken(Promise::Budget, format!("request {id} goes out beside {live}"));
+            return broken(Invariant::Budget, format!("request {id} goes out beside {live}"));
         }
         self.spend(id)?;
         let uri = outgoing.request().uri();
         let endpoint = format!("{}{}", uri.authority().map_or("", |at| at.as_str()), uri.path());
-        let floor = self.floors.get(&endpoint).copied().unwrap_or(0);
+        let floor = self.retry_after.get(&endpoint).copied().unwrap_or(0);
         if self.ticks < floor {
             let early = floor.saturating_sub(self.ticks);
             let what =
                 format!("request {id} goes {early} ms before the time that the server named");
-            return broken(Promise::ServersAreLeftAlone, what);
+            return broken(Invariant::ServersAreLeftAlone, what);
         }
         let credentials = credentials(outgoing);
         if self.refused == Some(credentials) {
             let what = format!("request {id} asks again with what was refused for good");
-            return broken(Promise::RefusedIsRefused, what);
+            return broken(Invariant::RefusedIsRefused, what);
         }
         self.asked.insert(id, Asked { endpoint, credentials });
         self.renewal_is_asked_for(id, driver, now)
@@ -143,7 +143,7 @@ impl InvariantChecker {
         if holds && !self.has_been_unauthorized && certain > SCHEDULED {
             let what =
                 format!("renewal {id} goes {certain} ms before the end, and no 401 asked for it");
-            return broken(Promise::UnauthorizedRenewsOnce, what);
+            return broken(Invariant::UnauthorizedRenewsOnce, what);
         }
         Ok(())
     }
@@ -159,7 +159,7 @@ impl InvariantChecker {
             .last()
             .is_none_or(|last| self.ticks >= last.saturating_add(millis(self.policy.spacing())));
         if filled < interval || !spaced {
-            return broken(Promise::Budget, format!("request {id} is over the budget"));
+            return broken(Invariant::Budget, format!("request {id} is over the budget"));
         }
         self.tokens = (filled.saturating_sub(interval), self.ticks);
         self.sent_at.push(self.ticks);
@@ -169,7 +169,7 @@ impl InvariantChecker {
         for (count, first) in (1_u64..).zip(self.sent_at.iter().rev()) {
             let window = core::time::Duration::from_millis(self.ticks.saturating_sub(*first));
             if count > self.policy.most_requests_in(window) {
-                return broken(Promise::Budget, format!("{count} requests within {window:?}"));
+                return broken(Invariant::Budget, format!("{count} requests within {window:?}"));
             }
         }
         Ok(())
@@ -186,10 +186,13 @@ impl InvariantChecker {
         let live = self.live == Some(id);
         if taken != live {
             let what = format!("request {id} was taken: {taken}; in flight: {live}");
-            return broken(Promise::StaleIsStale, what);
+            return broken(Invariant::StaleIsStale, what);
         }
         if !live && before != after {
-            return broken(Promise::StaleIsStale, format!("what came for {id} changed the token"));
+            return broken(
+                Invariant::StaleIsStale,
+                format!("what came for {id} changed the token"),
+            );
         }
         if live {
             self.live = None;
@@ -203,14 +206,17 @@ impl InvariantChecker {
         if let Some(seconds) = wait(reply) {
             // The cap of the default policy is an hour.
             let until = self.ticks.saturating_add(seconds.min(3_600).saturating_mul(1_000));
-            let floor = self.floors.entry(asked.endpoint.clone()).or_default();
+            let floor = self.retry_after.entry(asked.endpoint.clone()).or_default();
             *floor = until.max(*floor);
         }
     }
 
     pub(crate) fn abandoned(&mut self, id: RequestId) -> Verdict {
         if self.live.take_if(|live| *live == id).is_none() {
-            return broken(Promise::StaleIsStale, format!("{id} was abandoned, and not in flight"));
+            return broken(
+                Invariant::StaleIsStale,
+                format!("{id} was abandoned, and not in flight"),
+            );
         }
         Ok(())
     }
@@ -228,7 +234,7 @@ impl InvariantChecker {
             let refused = self.unauthorized.contains(generation);
             if renewed || !refused || !self.told.insert(*generation) {
                 let what = format!("an event of a 401 that was not to be told: {event}");
-                return broken(Promise::UnauthorizedRenewsOnce, what);
+                return broken(Invariant::UnauthorizedRenewsOnce, what);
             }
         }
         let Some(transition) = event.transition() else { return Ok(()) };
@@ -236,7 +242,7 @@ impl InvariantChecker {
         if let Event::Denied(_, denial) = event {
             if denial.kind() != DenialKind::Refused && driver.blocked() == Some(Blocked::Refused) {
                 let what = format!("taken for a refusal: {denial}");
-                return broken(Promise::FailureDoesNoHarm, what);
+                return broken(Invariant::FailureDoesNoHarm, what);
             }
             if denial.is_permanent() {
                 let asked = ended.and_then(|id| self.asked.get(&id));
@@ -249,7 +255,7 @@ impl InvariantChecker {
     fn follow(&mut self, event: &Event, transition: Transition) -> Verdict {
         if transition.from != self.state || !TABLE.contains(&transition) {
             let what = format!("{event}, though the session was {}", self.state);
-            return broken(Promise::OneEventEach, what);
+            return broken(Invariant::OneEventEach, what);
         }
         self.state = transition.to;
         Ok(())
@@ -260,11 +266,11 @@ impl InvariantChecker {
         if self.state != driver.state() {
             let what =
                 format!("{} without an event: the last one said {}", driver.state(), self.state);
-            return broken(Promise::OneEventEach, what);
+            return broken(Invariant::OneEventEach, what);
         }
         if let Some(generation) = self.expected_to_tell {
             let what = format!("nobody was told of the 401 on token {}", generation.number());
-            return broken(Promise::UnauthorizedRenewsOnce, what);
+            return broken(Invariant::UnauthorizedRenewsOnce, what);
         }
         self.renewal_is_on_its_way(driver, wake)
     }
@@ -282,7 +288,7 @@ impl InvariantChecker {
             // The end of the token may come before that.
             if !matches!(wake, Wake::In(_, WakeReason::Expiry)) {
                 let what = format!("a 401 on token {} led to nothing", generation.number());
-                return broken(Promise::UnauthorizedRenewsOnce, what);
+                return broken(Invariant::UnauthorizedRenewsOnce, what);
             }
         }
         Ok(())
@@ -323,7 +329,7 @@ impl InvariantChecker {
         self.running = false;
         self.refused = None;
         if token.is_some() || driver.state() != StateName::Unauthenticated {
-            return broken(Promise::StopStops, format!("{} after a stop", driver.state()));
+            return broken(Invariant::StopStops, format!("{} after a stop", driver.state()));
         }
         Ok(())
     }

@@ -2,11 +2,11 @@
 //!
 //! `VIDEOKIT_WORLDS=100000 cargo test --release --test world -- --nocapture` plays ten times as many.
 
-mod chance;
 mod client;
 mod device;
 mod invariant_checker;
 mod play;
+mod random;
 mod report;
 // The library's own, which is not public.
 #[path = "../../src/rng.rs"]

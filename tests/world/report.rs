@@ -8,7 +8,7 @@ use videokit_session::sim::FaultPlan;
 /// A promise of the driver, as the [ten rules](videokit_session::driver) and the [contract of time](videokit_session::time)
 /// make it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Promise {
+pub(crate) enum Invariant {
     /// Rule 1.
     Budget,
     /// Rule 2.
@@ -35,7 +35,7 @@ pub(crate) enum Promise {
     NeverExpiredTooSoon,
 }
 
-impl fmt::Display for Promise {
+impl fmt::Display for Invariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Budget => "rule 1, budget",
@@ -56,9 +56,9 @@ impl fmt::Display for Promise {
 
 /// A promise that was broken: which, when, by what, and how to see it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Broken {
+pub(crate) struct Violation {
     /// The promise.
-    pub(crate) promise: Promise,
+    pub(crate) promise: Invariant,
     /// What happened.
     pub(crate) what: String,
     /// When, in milliseconds from the start.
@@ -71,7 +71,7 @@ pub(crate) struct Broken {
     pub(crate) plan: FaultPlan,
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { promise, what, at_ms, driver, seed, plan } = self;
         write!(
@@ -81,7 +81,7 @@ impl fmt::Display for Broken {
     }
 }
 
-impl core::error::Error for Broken {}
+impl core::error::Error for Violation {}
 
 /// How often what happened. Reports of several worlds can be merged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_promise_names_its_rule() {
-        use Promise as P;
+        use Invariant as P;
         let rules = [
             P::Budget,
             P::StaleIsStale,

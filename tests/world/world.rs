@@ -2,17 +2,17 @@
 
 use core::time::Duration;
 
-use crate::chance::{Chance, mixed_plan, sharp_plan};
 use crate::millis;
 use crate::play::Play;
-use crate::report::{Broken, Report};
+use crate::random::{Rng, mixed_plan, sharp_plan};
+use crate::report::{Report, Violation};
 use videokit_session::driver::Policy;
 use videokit_session::sim::FaultPlan;
 
 /// Any number of apps, one gateway, and everything that goes wrong between them, on virtual time.
 ///
 /// What happens follows from the seed and the [`FaultPlan`] alone. While it runs, each driver is watched
-/// from outside: every promise that it makes is checked, and time is held against the true clock, which
+/// from outside: every promise that it makes is checked, and time is compared with the true clock, which
 /// no driver sees.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
@@ -32,7 +32,7 @@ impl World {
     #[must_use]
     pub(crate) fn day(seed: u64) -> Self {
         let lasts = 24 * 3_600_000;
-        let mut chance = Chance::new(seed);
+        let mut chance = Rng::new(seed);
         let apps = usize::try_from(chance.below(3)).unwrap_or(0).saturating_add(1);
         let sharp = chance.below(4) == 0;
         let plan =
@@ -63,16 +63,16 @@ impl World {
     ///
     /// # Errors
     /// The first promise that was broken.
-    pub(crate) fn run(&self) -> Result<Report, Box<Broken>> {
+    pub(crate) fn run(&self) -> Result<Report, Box<Violation>> {
         Play::new(self).run().map_err(|(promise, what, at_ms, driver)| {
             let (seed, plan) = (self.seed, self.plan.clone());
-            Box::new(Broken { promise, what, at_ms, driver, seed, plan })
+            Box::new(Violation { promise, what, at_ms, driver, seed, plan })
         })
     }
 
     /// Takes away from the plan what the break doesn't need, as long as it stays broken in the same way.
     #[must_use]
-    pub(crate) fn shortest(&self, broken: &Broken) -> Broken {
+    pub(crate) fn shortest(&self, broken: &Violation) -> Violation {
         let mut best = broken.clone();
         let mut index = 0;
         while index < best.plan.incidents().len() {

@@ -21,7 +21,7 @@ const OTHER_USER: &str = "user-18";
 /// So long that it is not renewed within the play.
 const LONG: Duration = Duration::from_secs(120);
 
-/// What the requests for tokens meet, up to the scenario "A captive portal", in their order. It is told
+/// What the requests for tokens meet, up to the scenario "A captive portal", in their order. It is set
 /// beforehand, so that a renewal never comes too early for it, however slow this machine is; and each of
 /// these scenarios ends with a reply that is held until the scenario has seen enough.
 const SCHEDULE: [Condition; 10] =

@@ -111,7 +111,7 @@ pub fn login() -> impl Strategy<Value = Login> + Clone {
         1 => (0_u8..2).prop_map(Login::Token),
         2 => (0_u8..2, 0_u8..2).prop_map(|(user, number)| Login::TokenOf { user, number }),
         2 => rotating(),
-        1 => Just(Login::Broken),
+        1 => Just(Login::Unbuildable),
     ]
 }
 
@@ -211,7 +211,7 @@ pub fn response() -> impl Strategy<Value = Response<Bytes>> + Clone {
     prop_oneof![1 => sane, 1 => wild.prop_map(|(status, headers, body)| wild_response(status, headers, body))]
 }
 
-/// Any fault, with numbers of its own.
+/// Any fault, with any numbers.
 pub fn fault() -> impl Strategy<Value = Fault> + Clone {
     let kinds = select(Fault::KINDS);
     (kinds, any::<i32>(), 0_u32..100_000, retry_after(), any::<bool>()).prop_map(

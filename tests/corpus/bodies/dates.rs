@@ -1,5 +1,5 @@
 //! Dates and durations: `expiresAt` as RFC 3339, the headers `Date` and `Age`, and `Retry-After` in both
-//! forms, each held against a second reading and against the formula of the remaining lifetime.
+//! forms, each compared with a second reading and with the formula of the remaining lifetime.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};

@@ -42,7 +42,7 @@ enum OlderLogin {
     Named { user: u8, cookie: u8 },
     Token(u8),
     TokenOf { user: u8, number: u8 },
-    Broken,
+    Unbuildable,
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -64,13 +64,13 @@ pub(crate) fn steps(input: &mut Unstructured<'_>, most: usize) -> Vec<Step> {
 
 fn step(input: &mut Unstructured<'_>) -> Result<Step> {
     if input.peek_bytes(1) != Some(&[NEWER]) {
-        return Ok(older(Older::arbitrary(input)?));
+        return Ok(legacy(Older::arbitrary(input)?));
     }
     input.bytes(1)?;
     Ok(newer(Newer::arbitrary(input)?))
 }
 
-fn older(step: Older) -> Step {
+fn legacy(step: Older) -> Step {
     match step {
         Older::Poll => Step::Poll,
         Older::Drain => Step::Drain,
@@ -137,6 +137,6 @@ fn few(login: OlderLogin) -> Login {
         OlderLogin::TokenOf { user, number } => {
             Login::TokenOf { user: user % 2, number: number % 2 }
         }
-        OlderLogin::Broken => Login::Broken,
+        OlderLogin::Unbuildable => Login::Unbuildable,
     }
 }

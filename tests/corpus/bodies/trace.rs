@@ -60,7 +60,7 @@ fn check_any(trace: &[u8]) {
     }
 }
 
-/// What becomes of a recorded trace.
+/// A change to a recorded trace.
 #[derive(Debug, Arbitrary)]
 enum Change {
     /// A byte is another one.

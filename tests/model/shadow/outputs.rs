@@ -64,7 +64,7 @@ impl Shadow {
         check(4, self.stall != Some(Stall::Refused), "the credentials were refused")?;
         check(6, self.stall.is_none(), "it had given up")?;
         check(6, self.online, "there is no network")?;
-        check(6, now >= self.floors[person as usize], "the endpoint asked to be left alone")?;
+        check(6, now >= self.retry_after[person as usize], "the endpoint asked to be left alone")?;
         check(6, now >= self.pause.until, "the pause after a failure isn't over")?;
         check(5, due || self.recovers(), "nothing asks for a renewal")?;
         check(5, self.to_adopt.is_none(), "there is a token to be taken first")?;
@@ -88,7 +88,7 @@ impl Shadow {
         check(9, now >= flight.sent + TIMEOUT, "its time is not over")?;
         let up_to_date = self.is_up_to_date();
         self.lose(flight.asked);
-        self.land();
+        self.complete();
         let failed = if self.token.is_some() { Cause::RenewalFailed } else { Cause::Failed };
         self.owe(Owed::Event(failed));
         self.fail(Failed::Network, None, up_to_date, pause);

@@ -116,7 +116,7 @@ impl Model {
         Ok(())
     }
 
-    /// What has to pass before the next request, or before the caller is told that a token is needed.
+    /// What has to pass before the next request, or before `TokenNeeded` is emitted.
     /// `None` if only an input can bring that about.
     fn limits(&self) -> Option<Vec<Limit>> {
         let login = self.login.as_ref()?;
@@ -145,7 +145,7 @@ impl Model {
             Some(token) if !self.has_ask() => self.due_by(token, None),
             Some(token) if !matches!(token.status.refused, Refused::Wanted(_)) => {
                 let due = self.due_by(token, self.limit(token));
-                match self.cure(token) {
+                match self.proof(token) {
                     Some((shown_at, age)) => {
                         let cured = self.due_by(token, age);
                         let least = due.least.min(cured.least.max(shown_at));
@@ -165,8 +165,8 @@ impl Model {
     }
 
     /// When, in ticks, a token shows that the renewal before it cured, and what it is scheduled by then.
-    fn cure(&self, token: &Token) -> Option<(i64, Option<i64>)> {
-        let (shown_at, age) = self.early.cure(token.status).filter(|_| token.status.own)?;
+    fn proof(&self, token: &Token) -> Option<(i64, Option<i64>)> {
+        let (shown_at, age) = self.early.proof(token.status).filter(|_| token.status.own)?;
         let left = shown_at - token.life.age(self.readings.now());
         Some((self.now() + left, age.filter(|age| *age < token.life.stated())))
     }
@@ -211,7 +211,7 @@ impl Model {
         let age =
             self.token.as_ref().and_then(|token| self.limit(token).filter(|_| self.has_ask()));
         // Two schedules may be behind it, and it isn't known which.
-        let certain = self.token.as_ref().is_some_and(|token| self.cure(token).is_none());
+        let certain = self.token.as_ref().is_some_and(|token| self.proof(token).is_none());
         let set = self.set;
         match (limit.why, &mut self.token, &mut self.pause) {
             (WakeReason::Backoff, _, Some(pause)) => pause.until = until,
@@ -244,7 +244,8 @@ impl Model {
     /// When something is due, as far as that is known.
     pub(crate) fn due_at(&self, mark: Mark) -> Option<i64> {
         let end = |why| self.ends().into_iter().find(|(end, _)| *end == why).map(|(_, at)| at);
-        let floors = || self.floors.values().copied().filter(|until| *until >= self.now()).min();
+        let retry_after =
+            || self.retry_after.values().copied().filter(|until| *until >= self.now()).min();
         let now = self.readings.now();
         match mark {
             Mark::Wake => None,
@@ -253,7 +254,7 @@ impl Model {
             Mark::Renewal => self.token.as_ref().map(|_| self.due().until.least),
             Mark::Unsure => self.token.as_ref().map(|token| token.life.when_lo_is(0, now)),
             Mark::Pause => self.pause.as_ref().map(|pause| pause.until.most),
-            Mark::Floor => floors(),
+            Mark::Floor => retry_after(),
             Mark::Budget => Some(self.budget()),
             Mark::Threshold | Mark::Learned | Mark::HalfLearned | Mark::Similar => {
                 let (age, _) = self.token_age()?;

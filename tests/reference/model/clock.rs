@@ -58,7 +58,7 @@ impl Readings {
 
 /// All that was said about a token's life. Times in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Said {
+pub(crate) struct Statements {
     pub(crate) expires_at: Option<i64>,
     /// How long it lives, counted from the reply or the adoption.
     pub(crate) lifetime: Option<i64>,
@@ -99,7 +99,7 @@ pub(crate) struct Life {
 
 impl Life {
     pub(crate) fn new(
-        said: Said,
+        said: Statements,
         trust: Trust,
         sent: Elapsed,
         received: Elapsed,

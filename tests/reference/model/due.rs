@@ -22,19 +22,19 @@ impl Model {
             && !self.login.as_ref().is_some_and(|login| login.told_spent)
         {
             self.with_login().told_spent = true;
-            self.tell(Told::CredentialsSpent);
+            self.emit(Told::CredentialsSpent);
         } else if !self.has_ask() && (told || self.is_surely_due()) {
             self.meet_limits()?;
             let token = self.token.as_mut().ok_or("no token is needed in place of none")?;
             token.needed = true;
             let generation = token.generation;
-            self.tell(Told::TokenNeeded(generation));
+            self.emit(Told::TokenNeeded(generation));
         } else if self.token.as_ref().is_some_and(|token| self.is_dead(token.life)) {
             self.lapse();
         } else if let Some(flight) = self.flight.filter(|flight| overdue(*flight)) {
             self.flight = None;
             self.bump("abandoned");
-            self.tell(Told::Abandoned(flight));
+            self.emit(Told::Abandoned(flight));
             let sent = self.sends[flight].clone();
             self.lose(sent.ask.clone());
             self.failed(&sent, TransportFailure::TimedOut);
@@ -44,7 +44,7 @@ impl Model {
             }
             self.meet_limits()?;
             self.stall = Some(Blocked::NoRequest);
-            self.tell(Told::NotSent);
+            self.emit(Told::NotSent);
         }
         Ok(())
     }
@@ -76,7 +76,7 @@ impl Model {
             Came::Adopted,
         );
         if self.is_dead(life) {
-            self.tell(Told::NotAdopted(What::Dead));
+            self.emit(Told::NotAdopted(What::Dead));
             let unauthenticated = self.state() == StateName::Unauthenticated;
             let nothing = unauthenticated && self.held.is_none() && !self.has_ask();
             self.login = self.login.take().filter(|_| !nothing);

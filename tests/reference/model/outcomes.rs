@@ -1,4 +1,4 @@
-//! What becomes of requests: the token or the failure that each ends in, and what follows from that.
+//! The outcomes of requests: the token or the failure that each ends in, and what follows from that.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use super::jitter::Between;
 use super::words::{Bearer, Kind, Told, What};
 use super::{Failed, Model, Pause, Sent, Token};
 
-/// What becomes of requests.
+/// The outcomes of requests.
 impl Model {
     /// Takes the request of this number out of the air, if it is there.
-    pub(super) fn land(&mut self, number: Option<usize>) -> Option<Sent> {
+    pub(super) fn complete(&mut self, number: Option<usize>) -> Option<Sent> {
         if number.is_none() || self.flight != number {
             self.bump("stale");
             return None;
@@ -29,7 +29,7 @@ impl Model {
             None => (Cause::Granted, "authentications"),
         };
         self.bump(counter);
-        self.landed(cause, StateName::Active, Told::Moved);
+        self.completed(cause, StateName::Active, Told::Moved);
         let after_401 = self.end_token() && self.is_own(sent);
         if !after_401 {
             self.early.give_up_suspicion();
@@ -56,7 +56,7 @@ impl Model {
             self.leave_alone(endpoint.clone(), self.now() + wait.min(self.set.retry_after_cap));
         }
         let cause = self.either(Cause::RenewalDenied, Cause::Denied);
-        self.landed(cause, StateName::Unauthenticated, |from, to, cause| {
+        self.completed(cause, StateName::Unauthenticated, |from, to, cause| {
             Told::Denied(from, to, cause, kind)
         });
         match (permanent, self.is_own(sent)) {
@@ -78,10 +78,10 @@ impl Model {
     /// the others share the longest wait.
     fn leave_alone(&mut self, endpoint: String, until: i64) {
         let now = self.now();
-        self.floors.retain(|_, until| *until > now);
+        self.retry_after.retain(|_, until| *until > now);
         let until = until.max(self.floor(Some(&endpoint)));
-        if self.floors.contains_key(&endpoint) || self.floors.len() < 4 {
-            self.floors.insert(endpoint, until);
+        if self.retry_after.contains_key(&endpoint) || self.retry_after.len() < 4 {
+            self.retry_after.insert(endpoint, until);
         } else {
             self.others = until;
         }
@@ -89,13 +89,13 @@ impl Model {
 
     /// Until when an endpoint is left alone.
     pub(super) fn floor(&self, endpoint: Option<&String>) -> i64 {
-        let own = endpoint.and_then(|endpoint| self.floors.get(endpoint));
+        let own = endpoint.and_then(|endpoint| self.retry_after.get(endpoint));
         own.copied().unwrap_or(self.others)
     }
 
     pub(super) fn failed(&mut self, sent: &Sent, why: TransportFailure) {
         let cause = self.either(Cause::RenewalFailed, Cause::Failed);
-        self.landed(cause, StateName::Unauthenticated, |from, to, cause| {
+        self.completed(cause, StateName::Unauthenticated, |from, to, cause| {
             Told::Failed(from, to, cause, why)
         });
         if self.is_own(sent) {
@@ -111,22 +111,22 @@ impl Model {
             (what, _) => what.map(|what| (what, 1)),
         };
         if let Some((what, 5)) = self.malformed {
-            self.tell(Told::StillMalformed(what));
+            self.emit(Told::StillMalformed(what));
         }
     }
 
     /// Tells of a transition that ends a request. A current token stays; without one, the state is `to`.
-    fn landed(
+    fn completed(
         &mut self,
         cause: Cause,
         to: StateName,
-        tell: impl Fn(StateName, StateName, Cause) -> Told,
+        event: impl Fn(StateName, StateName, Cause) -> Told,
     ) {
         let (from, to) = match self.token {
             Some(_) => (StateName::Active, StateName::Active),
             None => (StateName::Authenticating, to),
         };
-        self.tell(tell(from, to, cause));
+        self.emit(event(from, to, cause));
     }
 
     /// What older credentials met says nothing about newer ones.
@@ -135,7 +135,7 @@ impl Model {
         self.tries += 1;
         if self.set.attempts.is_some_and(|attempts| self.tries >= attempts) {
             self.stall = Some(Blocked::GaveUp);
-            self.tell(Told::GaveUp);
+            self.emit(Told::GaveUp);
         }
     }
 

@@ -4,7 +4,7 @@ use videokit_session::TransportFailure;
 use videokit_session::driver::WakeReason;
 use videokit_session::session::transitions::{Cause, StateName};
 
-use super::clock::Said;
+use super::clock::Statements;
 
 /// The settings that the rules speak of. Times in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ pub(crate) enum AskKind {
         once: bool,
     },
     /// A custom exchange without a request.
-    Broken,
+    Unbuildable,
 }
 
 impl Ask {
@@ -75,7 +75,7 @@ impl Ask {
 pub(crate) struct Bearer {
     pub(crate) text: String,
     pub(crate) identity: Option<u8>,
-    pub(crate) said: Said,
+    pub(crate) said: Statements,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

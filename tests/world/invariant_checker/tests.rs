@@ -83,7 +83,7 @@ fn seen(outgoing: &Outgoing) -> InvariantChecker {
     checker
 }
 
-fn blames(verdict: Verdict, promise: Promise, how: &str) {
+fn blames(verdict: Verdict, promise: Invariant, how: &str) {
     let (broken, what) = verdict.expect_err(how);
     assert_eq!(broken, promise, "{what}");
     assert!(what.contains(how), "{what}");
@@ -97,11 +97,11 @@ fn two_requests_at_once_and_two_in_a_row_break_the_budget() {
     let (_, second) = asking(2);
     let mut checker = seen(&first);
     let beside = format!("goes out beside {}", first.id());
-    blames(checker.sent(&second, &driver, at(0)), Promise::Budget, &beside);
+    blames(checker.sent(&second, &driver, at(0)), Invariant::Budget, &beside);
 
     let mut checker = seen(&first);
     checker.reported(first.id(), None, true, NO_TOKEN).unwrap();
-    blames(checker.sent(&second, &driver, at(0)), Promise::Budget, "over the budget");
+    blames(checker.sent(&second, &driver, at(0)), Invariant::Budget, "over the budget");
 
     let mut checker = seen(&first);
     checker.reported(first.id(), None, true, NO_TOKEN).unwrap();
@@ -128,7 +128,7 @@ fn a_bucket_that_is_empty_stays_so_for_an_interval() {
         checker.reported(outgoing.id(), None, true, NO_TOKEN).unwrap();
     }
     checker.read(at(9_999));
-    blames(checker.sent(&next(), &driver, at(9_999)), Promise::Budget, "over the budget");
+    blames(checker.sent(&next(), &driver, at(9_999)), Invariant::Budget, "over the budget");
     checker.live = None;
     checker.read(at(10_000));
     assert_eq!(checker.sent(&next(), &driver, at(10_000)), Ok(()));
@@ -138,7 +138,7 @@ fn a_bucket_that_is_empty_stays_so_for_an_interval() {
 fn what_is_stale_is_not_taken_and_changes_nothing() {
     let (_, outgoing) = asking(1);
     let id = outgoing.id();
-    let stale = |verdict, how| blames(verdict, Promise::StaleIsStale, how);
+    let stale = |verdict, how| blames(verdict, Invariant::StaleIsStale, how);
     let taken = |taken, tokens| watching().reported(id, None, taken, tokens);
     stale(taken(true, NO_TOKEN), "was taken: true; in flight: false");
     stale(taken(false, (Some("a"), Some("b"))), "changed the token");
@@ -157,7 +157,7 @@ fn a_failure_is_no_refusal_and_a_refusal_is_final() {
     let mut checker = seen(&outgoing);
     checker.state = StateName::Authenticating;
     let taken_for_one = checker.event(&failed[0], id, &refused);
-    blames(taken_for_one, Promise::FailureDoesNoHarm, "taken for a refusal");
+    blames(taken_for_one, Invariant::FailureDoesNoHarm, "taken for a refusal");
 
     let mut checker = seen(&outgoing);
     checker.state = StateName::Authenticating;
@@ -166,7 +166,7 @@ fn a_failure_is_no_refusal_and_a_refusal_is_final() {
     checker.read(at(60_000));
     let again = asking(2).1;
     let asks_again = checker.sent(&again, &refused, at(60_000));
-    blames(asks_again, Promise::RefusedIsRefused, "asks again");
+    blames(asks_again, Invariant::RefusedIsRefused, "asks again");
     checker.live = None;
     checker.started(Started::WithNewSecret);
     checker.read(at(120_000));
@@ -183,7 +183,7 @@ fn a_renewal_has_a_reason() {
         checker.sent(&again, &active, at(ms))
     };
     let early = renews(seen(&first), 60_000);
-    blames(early, Promise::UnauthorizedRenewsOnce, "no 401 asked for it");
+    blames(early, Invariant::UnauthorizedRenewsOnce, "no 401 asked for it");
     assert_eq!(renews(seen(&first), 3_540_000), Ok(()), "its time has come");
     let mut after_401 = seen(&first);
     after_401.unauthorized(active.generation().unwrap(), &active);
@@ -197,7 +197,7 @@ fn a_401_that_no_renewal_answers_is_told_once() {
     let adopted = events(&mut driver, at(0));
     let generation = driver.generation().unwrap();
     let told = Event::Unauthorized(generation);
-    let of_401 = |verdict, how| blames(verdict, Promise::UnauthorizedRenewsOnce, how);
+    let of_401 = |verdict, how| blames(verdict, Invariant::UnauthorizedRenewsOnce, how);
 
     let mut checker = watching();
     checker.event(&adopted[0], None, &driver).unwrap();
@@ -214,7 +214,7 @@ fn a_401_that_no_renewal_answers_is_told_once() {
 fn the_first_401_of_a_login_leads_to_a_renewal() {
     let (active, told, first) = answered(&granted());
     let generation = active.generation().unwrap();
-    let of_401 = |verdict, how| blames(verdict, Promise::UnauthorizedRenewsOnce, how);
+    let of_401 = |verdict, how| blames(verdict, Invariant::UnauthorizedRenewsOnce, how);
     let refused = || {
         let mut checker = seen(&first);
         checker.reported(first.id(), None, true, NO_TOKEN).unwrap();
@@ -257,7 +257,7 @@ fn a_server_that_named_a_time_is_left_alone_until_then() {
         let (driver, mut checker) = asks_to_wait(header);
         checker.read(at(59_999));
         let early = checker.sent(&asking(2).1, &driver, at(59_999));
-        blames(early, Promise::ServersAreLeftAlone, "1 ms before the time");
+        blames(early, Invariant::ServersAreLeftAlone, "1 ms before the time");
         let (driver, mut checker) = asks_to_wait(header);
         checker.read(at(60_000));
         assert_eq!(checker.sent(&asking(2).1, &driver, at(60_000)), Ok(()));
@@ -268,11 +268,11 @@ fn a_server_that_named_a_time_is_left_alone_until_then() {
 fn nothing_goes_on_after_a_stop() {
     let (mut driver, outgoing) = asking(1);
     let mut checker = watching();
-    blames(checker.stopped(None, &driver), Promise::StopStops, "Authenticating after a stop");
+    blames(checker.stopped(None, &driver), Invariant::StopStops, "Authenticating after a stop");
     let late = checker.sent(&outgoing, &driver, at(0));
-    blames(late, Promise::StopStops, "after the stop");
+    blames(late, Invariant::StopStops, "after the stop");
     driver.stop(at(0));
-    blames(checker.stopped(Some("tok"), &driver), Promise::StopStops, "after a stop");
+    blames(checker.stopped(Some("tok"), &driver), Invariant::StopStops, "after a stop");
     assert_eq!(checker.stopped(None, &driver), Ok(()));
 }
 
@@ -281,14 +281,18 @@ fn each_transition_is_told_and_none_is_made_up() {
     let (active, told, outgoing) = answered(&granted());
     let mut checker = seen(&outgoing);
     let untold = format!("{} without an event", StateName::Active);
-    blames(checker.waits(&active, Wake::OnInput), Promise::OneEventEach, &untold);
+    blames(checker.waits(&active, Wake::OnInput), Invariant::OneEventEach, &untold);
     let early = checker.event(&told[0], None, &active);
-    blames(early, Promise::OneEventEach, "though the session was Unauthenticated");
+    blames(early, Invariant::OneEventEach, "though the session was Unauthenticated");
     checker.state = StateName::Authenticating;
     assert_eq!(checker.event(&told[0], None, &active), Ok(()));
     assert_eq!(checker.waits(&active, Wake::OnInput), Ok(()));
     let Event::Moved(transition) = told[0] else { panic!("a grant moves") };
     checker.state = StateName::Expired;
     let no_row = Event::Moved(Transition { from: StateName::Expired, ..transition });
-    blames(checker.event(&no_row, None, &active), Promise::OneEventEach, "though the session was");
+    blames(
+        checker.event(&no_row, None, &active),
+        Invariant::OneEventEach,
+        "though the session was",
+    );
 }

@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http::header::DATE;
 use http::{Request, Response};
 
-use crate::client::Way;
+use crate::client::TokenSource;
 use crate::invariant_checker::{Started, Verdict};
 use crate::millis;
-use crate::report::Promise;
+use crate::report::Invariant;
 use videokit_session::driver::{Event, Output, Start, Wake, WakeReason};
 use videokit_session::session::transitions::Cause;
 use videokit_session::session::{Generation, RequestId, TransportFailure};
@@ -34,7 +34,7 @@ impl Play {
         let another = client.driver.epoch() != epoch;
         let with = client.secret();
         let same = client.started_with.replace(with.clone()) == Some(with);
-        let start = match (another, same || client.way == Way::Own) {
+        let start = match (another, same || client.way == TokenSource::Own) {
             (true, _) => Started::Another,
             (false, true) => Started::Again,
             (false, false) => Started::WithNewSecret,
@@ -44,7 +44,7 @@ impl Play {
         self.pump(app)
     }
 
-    /// Fetches a token as an app does that has a way of its own.
+    /// Fetches a token as an app does that has its own means.
     pub(crate) fn fetch(&mut self, app: usize) -> Option<Start> {
         let backend = self.apps[app].client.backend()?;
         let unreachable = |fault: &Fault| matches!(fault, Fault::Lost | Fault::Offline);
@@ -111,7 +111,7 @@ impl Play {
             }
         }
         Err((
-            Promise::RefusedIsRefused,
+            Invariant::RefusedIsRefused,
             format!("{MOST_POLLS} polls at one moment, and still busy"),
         ))
     }
@@ -148,7 +148,7 @@ impl Play {
         Ok(())
     }
 
-    /// What an app does about what it is told: it gets the next token, if tokens come by a way of its own,
+    /// What an app does about an event: it gets the next token, if it has its own means to get tokens,
     /// or another secret, if a 401 is reported as an event.
     pub(crate) fn heed(&mut self, app: usize, event: &Event) {
         let client = &mut self.apps[app].client;
@@ -158,7 +158,7 @@ impl Play {
         }
         let needs_token = matches!(event, Event::TokenNeeded(_) | Event::NotAdopted(_))
             || cause == Some(Cause::Lapsed);
-        let own = client.way == Way::Own;
+        let own = client.way == TokenSource::Own;
         if own && needs_token || matches!(event, Event::Unauthorized(_)) {
             self.start_later(app);
         }
@@ -198,7 +198,7 @@ impl Play {
         let same_generation = generation(before.as_ref()) == generation(after.as_ref());
         if before.is_some() && same_generation && name(before.as_ref()) != name(after.as_ref()) {
             let what = "a reply that renewed nothing took the token".to_owned();
-            return Err((Promise::FailureDoesNoHarm, what));
+            return Err((Invariant::FailureDoesNoHarm, what));
         }
         if taken && after.is_some() && generation(before.as_ref()) != generation(after.as_ref()) {
             client.held = name(after.as_ref()).map(ToOwned::to_owned);
@@ -216,7 +216,7 @@ impl Play {
         client.checker.reported(id, None, taken, (name(before.as_ref()), name(after.as_ref())))?;
         if name(before.as_ref()) != name(after.as_ref()) {
             let what = "a request that got no reply took the token".to_owned();
-            return Err((Promise::FailureDoesNoHarm, what));
+            return Err((Invariant::FailureDoesNoHarm, what));
         }
         self.pump_after(app, taken.then_some(id))
     }

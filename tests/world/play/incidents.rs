@@ -4,10 +4,10 @@ use crate::invariant_checker::Verdict;
 use videokit_session::sim::Fault;
 use videokit_session::time::Moment;
 
-use super::{Fall, Play};
+use super::{Failure, Play};
 
 impl Play {
-    pub(crate) fn begin(&mut self, index: usize) -> Result<(), Fall> {
+    pub(crate) fn begin(&mut self, index: usize) -> Result<(), Failure> {
         let Some(incident) = self.faults.get(index).copied() else { return Ok(()) };
         self.report.saw(&format!("fault {}", incident.fault.name()));
         self.lasting.push(incident.fault);
@@ -22,11 +22,12 @@ impl Play {
                 self.apps.iter_mut().for_each(|app| app.client.device.sleep(now, until));
                 Ok(())
             }
-            _ => self.for_each_awake(incident.fault, |play, app| play.befall(app, incident.fault)),
+            _ => self
+                .for_each_awake(incident.fault, |play, app| play.apply_fault(app, incident.fault)),
         }
     }
 
-    pub(crate) fn end(&mut self, index: usize) -> Result<(), Fall> {
+    pub(crate) fn end(&mut self, index: usize) -> Result<(), Failure> {
         let Some(incident) = self.faults.get(index).copied() else { return Ok(()) };
         if let Some(at) = self.lasting.iter().position(|fault| *fault == incident.fault) {
             self.lasting.remove(at);
@@ -44,19 +45,19 @@ impl Play {
     pub(crate) fn for_each_awake(
         &mut self,
         fault: Fault,
-        mut tell: impl FnMut(&mut Self, usize) -> Verdict,
-    ) -> Result<(), Fall> {
+        mut emit: impl FnMut(&mut Self, usize) -> Verdict,
+    ) -> Result<(), Failure> {
         for app in 0..self.apps.len() {
             let asleep = self.apps[app].client.device.asleep_until(self.now).is_some();
             // A network that is back is there when the device wakes up.
             if !asleep || fault == Fault::Offline {
-                self.checked(app, |play| tell(play, app))?;
+                self.checked(app, |play| emit(play, app))?;
             }
         }
         Ok(())
     }
 
-    pub(crate) fn befall(&mut self, app: usize, fault: Fault) -> Verdict {
+    pub(crate) fn apply_fault(&mut self, app: usize, fault: Fault) -> Verdict {
         let (mono, wall) = (self.chance.next(), self.chance.next());
         let now = self.now;
         let running = self.apps[app].running;

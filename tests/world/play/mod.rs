@@ -5,9 +5,9 @@
 )]
 
 mod apps;
+mod ground_truth;
 mod incidents;
 mod network;
-mod truth;
 
 use core::cmp::{Ordering, Reverse};
 use core::time::Duration;
@@ -17,11 +17,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use crate::chance::Chance;
-use crate::client::{Client, Serving, Way};
+use crate::client::{Client, Serving, TokenSource};
 use crate::device::Device;
 use crate::invariant_checker::Verdict;
-use crate::report::{Promise, Report};
+use crate::random::Rng;
+use crate::report::{Invariant, Report};
 use crate::world::World;
 use videokit_session::exchange::AllowedOrigin;
 use videokit_session::session::{Config, Generation, RequestId, TransportFailure};
@@ -49,7 +49,7 @@ const MOST_POLLS: usize = 20;
 const WAY_BACK: u64 = 3_600_000 + 400_000;
 
 /// What ends a play: the promise, what happened, when, and whose driver it was.
-pub(crate) type Fall = (Promise, String, u64, usize);
+pub(crate) type Failure = (Invariant, String, u64, usize);
 
 pub(crate) struct Play {
     apps: Vec<App>,
@@ -60,7 +60,7 @@ pub(crate) struct Play {
     now: u64,
     lasts: u64,
     order: u64,
-    chance: Chance,
+    chance: Rng,
     report: Report,
 }
 
@@ -118,7 +118,7 @@ impl Ord for Due {
 
 impl Play {
     pub(crate) fn new(world: &World) -> Self {
-        let mut chance = Chance::new(world.seed ^ 1);
+        let mut chance = Rng::new(world.seed ^ 1);
         let lifetime = chance.within(30_000, 3_600_000);
         let mut gateway = Gateway::new("none", Duration::from_millis(lifetime), world.seed);
         gateway.set_whole_seconds(chance.below(2) == 0);
@@ -143,7 +143,7 @@ impl Play {
         play
     }
 
-    pub(crate) fn run(mut self) -> Result<Report, Fall> {
+    pub(crate) fn run(mut self) -> Result<Report, Failure> {
         for app in 0..self.apps.len() {
             self.plan_at(self.now, app, What::Call);
             self.checked(app, |play| play.start(app))?;
@@ -156,7 +156,7 @@ impl Play {
     }
 
     /// Everything is good from here on: every app has to come back.
-    fn come_back(&mut self) -> Result<(), Fall> {
+    fn come_back(&mut self) -> Result<(), Failure> {
         self.now = self.now.max(self.lasts);
         self.lasting.clear();
         self.faults.clear();
@@ -184,7 +184,7 @@ impl Play {
             let Some(due) = self.next_due(end) else {
                 let driver = &self.apps[lost].client.driver;
                 let what = format!("not back an hour after all was good: {driver:?}");
-                return Err((Promise::WayBack, what, self.now, lost));
+                return Err((Invariant::WayBack, what, self.now, lost));
             };
             // Incidents are over.
             if !matches!(due.what, What::Begin(_) | What::End(_)) {
@@ -208,7 +208,7 @@ impl Play {
         Some(self.due.pop()?.0)
     }
 
-    fn happen(&mut self, due: Due) -> Result<(), Fall> {
+    fn happen(&mut self, due: Due) -> Result<(), Failure> {
         let Due { at, app, what, .. } = due;
         self.now = self.now.max(at);
         match what {
@@ -237,7 +237,11 @@ impl Play {
         })
     }
 
-    fn checked(&mut self, app: usize, run: impl FnOnce(&mut Self) -> Verdict) -> Result<(), Fall> {
+    fn checked(
+        &mut self,
+        app: usize,
+        run: impl FnOnce(&mut Self) -> Verdict,
+    ) -> Result<(), Failure> {
         run(self).map_err(|(promise, what)| (promise, what, self.now, app))
     }
 
@@ -260,16 +264,16 @@ fn generation(token: Option<&Serving>) -> Option<Generation> {
     Some(token?.1)
 }
 
-/// An app with its own way in, on a device with clocks of its own: one in two of them right.
-fn app(number: usize, chance: &mut Chance, world: &World) -> Option<App> {
+/// An app with its own way in, on a device with its own clocks: one in two of them right.
+fn app(number: usize, chance: &mut Rng, world: &World) -> Option<App> {
     let origin = AllowedOrigin::https("https://api.example").ok()?;
     let config = Arc::new(Config::builder(origin).build().ok()?);
     let way = match chance.below(5) {
-        0 => Way::Legacy,
-        1 => Way::Named,
-        2 => Way::Cookie,
-        3 => Way::Own,
-        _ => Way::Gateway,
+        0 => TokenSource::Legacy,
+        1 => TokenSource::Named,
+        2 => TokenSource::Cookie,
+        3 => TokenSource::Own,
+        _ => TokenSource::Gateway,
     };
     let right = chance.below(2) == 0;
     let (off, fast) = (chance.around(100_000), chance.around(970));
@@ -277,7 +281,8 @@ fn app(number: usize, chance: &mut Chance, world: &World) -> Option<App> {
     // The gateway's clocks may be less far apart than a backend's, so that bounds are closest there; and a
     // wall clock that is as slow as the monotonic one doesn't give it away.
     let worst = fast.signum().saturating_mul(970);
-    let (way, fast, wall) = if world.sharp { (Way::Gateway, worst, worst) } else { (way, fast, 0) };
+    let (way, fast, wall) =
+        if world.sharp { (TokenSource::Gateway, worst, worst) } else { (way, fast, 0) };
     let device = Device::new(chance.below(100_000_000), T0.saturating_add(off), fast, wall);
     let client = Client::new(number, config, chance.next(), way, device, world.policy);
     Some(App { client, running: false })

@@ -4,7 +4,7 @@ use super::*;
 use videokit_session::driver::PolicyBuilder;
 use videokit_session::sim::{Fault, Incident};
 
-use crate::report::Promise;
+use crate::report::Invariant;
 
 const HOUR: u64 = 3_600_000;
 
@@ -23,7 +23,7 @@ fn hours(seed: u64, policy: PolicyBuilder) -> World {
     World { policy: policy.build().unwrap(), ..world }
 }
 
-fn first_broken(policy: &PolicyBuilder) -> (World, Box<Broken>) {
+fn first_broken(policy: &PolicyBuilder) -> (World, Box<Violation>) {
     let mut worlds = (0..100).map(|seed| hours(seed, policy.clone()));
     worlds.find_map(|world| Some((world.clone(), world.run().err()?))).unwrap()
 }
@@ -33,9 +33,9 @@ fn a_driver_that_breaks_a_promise_is_found_and_shown_with_the_least_that_it_take
     let ms = Duration::from_millis;
     let hasty = Policy::builder().burst(1_000).interval(ms(1)).spacing(ms(1));
     let rows = [
-        (hasty.backoff(ms(1), ms(1)), Promise::Budget),
-        (Policy::builder().retry_after_cap(ms(1_000)), Promise::ServersAreLeftAlone),
-        (Policy::builder().backoff(ms(24 * HOUR), ms(24 * HOUR)), Promise::WayBack),
+        (hasty.backoff(ms(1), ms(1)), Invariant::Budget),
+        (Policy::builder().retry_after_cap(ms(1_000)), Invariant::ServersAreLeftAlone),
+        (Policy::builder().backoff(ms(24 * HOUR), ms(24 * HOUR)), Invariant::WayBack),
     ];
     for (policy, promise) in rows {
         let (world, broken) = first_broken(&policy);

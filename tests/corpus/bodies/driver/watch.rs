@@ -22,7 +22,7 @@ pub(crate) struct Watch {
     /// The request that was refused for good, until there are other credentials.
     refused: Option<Sent>,
     /// Until when each endpoint is to be left alone.
-    floors: BTreeMap<String, u64>,
+    retry_after: BTreeMap<String, u64>,
     /// Tokens that the API refused.
     unauthorized: BTreeSet<Generation>,
     /// Whether it refused one of this login's: from then on a shorter life may have been learned.
@@ -51,7 +51,7 @@ impl Watch {
             sent: Vec::new(),
             state: StateName::Unauthenticated,
             refused: None,
-            floors: BTreeMap::new(),
+            retry_after: BTreeMap::new(),
             unauthorized: BTreeSet::new(),
             has_been_unauthorized: false,
             told: BTreeSet::new(),
@@ -168,7 +168,7 @@ impl Watch {
             let again = refused.uri == sent.uri && refused.secret == sent.secret;
             assert!(!again, "rule 4: {id} asks again with what was refused");
         }
-        let floor = self.floors.get(&sent.uri.to_string()).copied().unwrap_or(0);
+        let floor = self.retry_after.get(&sent.uri.to_string()).copied().unwrap_or(0);
         assert!(at >= floor, "rule 6: {id} goes at {at} ms, and the server said {floor} ms");
         self.rule_5_sent(id, due);
     }
@@ -185,7 +185,7 @@ impl Watch {
         let Step::Answer(_, Answer::Deny(status, wait)) = turn.step else { return };
         if let Some(wait) = wait {
             let until = turn.world.ticks() + u64::from(wait.min(3_600)) * 1_000;
-            let floor = self.floors.entry(find(turn, id).uri.to_string()).or_default();
+            let floor = self.retry_after.entry(find(turn, id).uri.to_string()).or_default();
             *floor = until.max(*floor);
         }
         if is_refusal(status) {

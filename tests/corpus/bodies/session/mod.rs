@@ -80,7 +80,7 @@ pub(crate) fn check(data: &[u8]) {
 
 /// What came of an input, whichever way it was given.
 #[derive(Debug, PartialEq)]
-enum Said {
+enum StepResult {
     Sent(Outgoing),
     Granted(Credentials),
     Denied(Denial, Credentials),
@@ -93,7 +93,7 @@ enum Said {
     Meaningless,
 }
 
-impl From<Step> for Said {
+impl From<Step> for StepResult {
     fn from(step: Step) -> Self {
         match step {
             Step::Sent(_, outgoing) => Self::Sent(outgoing),
@@ -199,7 +199,7 @@ impl Pair {
         let by_hand = std::mem::replace(&mut self.by_hand, placeholder);
         let (by_hand, said) = by_hand_step(by_hand, input, now);
         self.by_hand = by_hand;
-        assert_eq!(Said::from(step), said);
+        assert_eq!(StepResult::from(step), said);
     }
 
     /// The credentials come back from each reply, and the identity of a login is kept until a stop.
@@ -333,7 +333,7 @@ impl Pair {
     }
 }
 
-fn by_hand_step(session: TypedSession, input: Input, now: Moment) -> (TypedSession, Said) {
+fn by_hand_step(session: TypedSession, input: Input, now: Moment) -> (TypedSession, StepResult) {
     match session {
         TypedSession::Unauthenticated(session) => unauthenticated(session, input, now),
         TypedSession::Authenticating(session) => authenticating(session, input, now),
@@ -367,30 +367,30 @@ fn unauthenticated(
     session: Session<Unauthenticated>,
     input: Input,
     now: Moment,
-) -> (TypedSession, Said) {
-    let stay = |session, said| (TypedSession::Unauthenticated(session), said);
+) -> (TypedSession, StepResult) {
+    let unchanged = |session, said| (TypedSession::Unauthenticated(session), said);
     match input {
         Input::Authenticate(credentials) => match session.authenticate(&credentials, now) {
             Ok((session, outgoing)) => {
-                (TypedSession::Authenticating(session), Said::Sent(outgoing))
+                (TypedSession::Authenticating(session), StepResult::Sent(outgoing))
             }
             Err(rejected) => {
                 let (session, why) = rejected.into_parts();
-                stay(session, Said::NotSent(why))
+                unchanged(session, StepResult::NotSent(why))
             }
         },
         Input::Adopt(grant) => match session.adopt(grant, now) {
-            Ok(session) => (TypedSession::Active(session), Said::Moved),
+            Ok(session) => (TypedSession::Active(session), StepResult::Moved),
             Err(rejected) => {
                 let (session, why) = rejected.into_parts();
-                stay(session, Said::NotAdopted(why))
+                unchanged(session, StepResult::NotAdopted(why))
             }
         },
         // Nothing is in flight, nothing passes, and there is nothing to stop.
-        Input::Reply(..) | Input::Failure(..) => stay(session, Said::Stale),
-        Input::Advance => stay(session, Said::Unchanged),
-        Input::Stop => stay(session.stop(), Said::Unchanged),
-        _ => stay(session, Said::Meaningless),
+        Input::Reply(..) | Input::Failure(..) => unchanged(session, StepResult::Stale),
+        Input::Advance => unchanged(session, StepResult::Unchanged),
+        Input::Stop => unchanged(session.stop(), StepResult::Unchanged),
+        _ => unchanged(session, StepResult::Meaningless),
     }
 }
 
@@ -398,82 +398,86 @@ fn authenticating(
     session: Session<Authenticating>,
     input: Input,
     now: Moment,
-) -> (TypedSession, Said) {
-    let stay = |session, said| (TypedSession::Authenticating(session), said);
+) -> (TypedSession, StepResult) {
+    let unchanged = |session, said| (TypedSession::Authenticating(session), said);
     match input {
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
-            Ok((session, next)) => (TypedSession::Active(session), Said::Granted(next)),
-            Err(ReceiveError::Stale(rejected)) => stay(rejected.into_session(), Said::Stale),
+            Ok((session, next)) => (TypedSession::Active(session), StepResult::Granted(next)),
+            Err(ReceiveError::Stale(rejected)) => {
+                unchanged(rejected.into_session(), StepResult::Stale)
+            }
             Err(ReceiveError::Denied(rejected, next)) => {
                 let (session, denial) = rejected.into_parts();
-                (TypedSession::Unauthenticated(session), Said::Denied(denial, next))
+                (TypedSession::Unauthenticated(session), StepResult::Denied(denial, next))
             }
         },
         Input::Failure(id, why) => match session.fail(id, why, now) {
-            Ok(session) => (TypedSession::Unauthenticated(session), Said::Moved),
-            Err(rejected) => stay(rejected.into_session(), Said::Stale),
+            Ok(session) => (TypedSession::Unauthenticated(session), StepResult::Moved),
+            Err(rejected) => unchanged(rejected.into_session(), StepResult::Stale),
         },
-        Input::Stop => (TypedSession::Unauthenticated(session.stop()), Said::Moved),
-        Input::Advance => stay(session, Said::Unchanged),
-        _ => stay(session, Said::Meaningless),
+        Input::Stop => (TypedSession::Unauthenticated(session.stop()), StepResult::Moved),
+        Input::Advance => unchanged(session, StepResult::Unchanged),
+        _ => unchanged(session, StepResult::Meaningless),
     }
 }
 
-fn active(mut session: Session<Active>, input: Input, now: Moment) -> (TypedSession, Said) {
+fn active(mut session: Session<Active>, input: Input, now: Moment) -> (TypedSession, StepResult) {
     let said = match input {
         Input::Renew(credentials) => {
-            session.renew(&credentials, now).map_or_else(Said::NotSent, Said::Sent)
+            session.renew(&credentials, now).map_or_else(StepResult::NotSent, StepResult::Sent)
         }
         Input::Reply(id, reply) => match session.receive(id, &reply, now) {
             Ok((generation, next)) => {
                 assert_eq!(generation, session.generation());
-                Said::Granted(next)
+                StepResult::Granted(next)
             }
-            Err(RenewError::Stale(_)) => Said::Stale,
-            Err(RenewError::Denied(denial, next)) => Said::Denied(denial, next),
+            Err(RenewError::Stale(_)) => StepResult::Stale,
+            Err(RenewError::Denied(denial, next)) => StepResult::Denied(denial, next),
         },
-        Input::Failure(id, why) => session.fail(id, why, now).map_or(Said::Stale, |()| Said::Moved),
+        Input::Failure(id, why) => {
+            session.fail(id, why, now).map_or(StepResult::Stale, |()| StepResult::Moved)
+        }
         Input::Adopt(grant) => {
-            session.replace(grant, now).map_or_else(Said::NotAdopted, |_| Said::Moved)
+            session.replace(grant, now).map_or_else(StepResult::NotAdopted, |_| StepResult::Moved)
         }
         Input::Advance => {
             return match session.advance(now) {
-                Advance::Live(session) => (TypedSession::Active(session), Said::Unchanged),
-                Advance::Lapsed(session) => (TypedSession::Expired(session), Said::Moved),
+                Advance::Live(session) => (TypedSession::Active(session), StepResult::Unchanged),
+                Advance::Lapsed(session) => (TypedSession::Expired(session), StepResult::Moved),
                 Advance::Reauthenticating(session) => {
-                    (TypedSession::Authenticating(session), Said::Moved)
+                    (TypedSession::Authenticating(session), StepResult::Moved)
                 }
             };
         }
-        Input::Stop => return (TypedSession::Unauthenticated(session.stop()), Said::Moved),
-        _ => Said::Meaningless,
+        Input::Stop => return (TypedSession::Unauthenticated(session.stop()), StepResult::Moved),
+        _ => StepResult::Meaningless,
     };
     (TypedSession::Active(session), said)
 }
 
-fn expired(session: Session<Expired>, input: Input, now: Moment) -> (TypedSession, Said) {
-    let stay = |session, said| (TypedSession::Expired(session), said);
+fn expired(session: Session<Expired>, input: Input, now: Moment) -> (TypedSession, StepResult) {
+    let unchanged = |session, said| (TypedSession::Expired(session), said);
     match input {
         Input::Authenticate(credentials) => match session.authenticate(&credentials, now) {
             Ok((session, outgoing)) => {
-                (TypedSession::Authenticating(session), Said::Sent(outgoing))
+                (TypedSession::Authenticating(session), StepResult::Sent(outgoing))
             }
             Err(rejected) => {
                 let (session, why) = rejected.into_parts();
-                stay(session, Said::NotSent(why))
+                unchanged(session, StepResult::NotSent(why))
             }
         },
         Input::Adopt(grant) => match session.adopt(grant, now) {
-            Ok(session) => (TypedSession::Active(session), Said::Moved),
+            Ok(session) => (TypedSession::Active(session), StepResult::Moved),
             Err(rejected) => {
                 let (session, why) = rejected.into_parts();
-                stay(session, Said::NotAdopted(why))
+                unchanged(session, StepResult::NotAdopted(why))
             }
         },
-        Input::Stop => (TypedSession::Unauthenticated(session.stop()), Said::Moved),
-        Input::Reply(..) | Input::Failure(..) => stay(session, Said::Stale),
-        Input::Advance => stay(session, Said::Unchanged),
-        _ => stay(session, Said::Meaningless),
+        Input::Stop => (TypedSession::Unauthenticated(session.stop()), StepResult::Moved),
+        Input::Reply(..) | Input::Failure(..) => unchanged(session, StepResult::Stale),
+        Input::Advance => unchanged(session, StepResult::Unchanged),
+        _ => unchanged(session, StepResult::Meaningless),
     }
 }
 
@@ -492,7 +496,7 @@ fn credentials(user: u8, login: u8) -> Credentials {
     let login = match (login, login % 8) {
         (224..240, _) => Login::Rotating { user, number: login - 224 },
         (_, 0..4) => Login::App { user, secret: login % 2 },
-        (_, 4) => Login::Broken,
+        (_, 4) => Login::Unbuildable,
         (_, 5) => Login::Named { user, cookie: 0 },
         _ => Login::Cookie(user),
     };

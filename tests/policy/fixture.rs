@@ -64,13 +64,13 @@ pub(crate) fn asking_to_wait(status: u16, retry_after: &str) -> http::Response<V
 }
 
 /// A driver and its clocks.
-pub(crate) struct Bench {
+pub(crate) struct Fixture {
     pub(crate) driver: Driver,
     pub(crate) now: Moment,
     pub(crate) events: Vec<Event>,
 }
 
-impl Bench {
+impl Fixture {
     pub(crate) fn new(config: Arc<Config>, policy: Policy, seed: u64) -> Self {
         let driver = Driver::with_policy(config, policy, seed);
         Self { driver, now: Moment::from_millis(0, T0), events: Vec::new() }
@@ -78,9 +78,9 @@ impl Bench {
 
     /// One that asks the gateway.
     pub(crate) fn started(policy: Policy, seed: u64) -> Self {
-        let mut bench = Self::new(config(|config| config), policy, seed);
-        bench.start(gateway_login());
-        bench
+        let mut fixture = Self::new(config(|config| config), policy, seed);
+        fixture.start(gateway_login());
+        fixture
     }
 
     pub(crate) fn start(&mut self, credentials: Credentials) {
@@ -192,12 +192,12 @@ pub(crate) fn ceiling(base: u64, cap: u64, failures: usize) -> u64 {
 
 /// The pauses after the first failures of a driver.
 pub(crate) fn pauses(policy: Policy, seed: u64, failures: usize) -> Vec<u64> {
-    let mut bench = Bench::started(policy, seed);
-    let mut id = bench.sent();
+    let mut fixture = Fixture::started(policy, seed);
+    let mut id = fixture.sent();
     let mut pauses = Vec::new();
     for n in 0..failures {
-        bench.fail(id, n);
-        let (pause, why, next) = bench.until_sent();
+        fixture.fail(id, n);
+        let (pause, why, next) = fixture.until_sent();
         assert_eq!(why, (pause > 0).then_some(WakeReason::Backoff));
         pauses.push(pause);
         id = next;

@@ -2,7 +2,7 @@
 
 use crate::client::End;
 use crate::invariant_checker::Verdict;
-use crate::report::Promise;
+use crate::report::Invariant;
 use videokit_session::time::{Remaining, Validity};
 
 use super::{Play, ROUNDING, STILL_UNSURE, T0, What};
@@ -26,7 +26,7 @@ impl Play {
         if !truth.excused && truth.end == End::Stated && !device.has_slept() && late > STILL_UNSURE
         {
             let what = format!("served {late} ms after the true expiry, and never expired");
-            return Err((Promise::NeverValidTooLong, what));
+            return Err((Invariant::NeverValidTooLong, what));
         }
         if device.hides_too_much(truth.set_back) {
             return Ok(());
@@ -36,7 +36,7 @@ impl Play {
         }
         if late >= ROUNDING {
             let what = format!("Valid {late} ms after the true expiry");
-            return Err((Promise::NeverValidTooLong, what));
+            return Err((Invariant::NeverValidTooLong, what));
         }
         self.report.saw("Valid held against the true clock");
         Ok(())
@@ -73,7 +73,7 @@ impl Play {
         let named = client.named.get_or_insert_with(|| identity.to_owned());
         if named != identity {
             let what = format!("a token for {identity} serves {named}");
-            return Err((Promise::StaleIsStale, what));
+            return Err((Invariant::StaleIsStale, what));
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl Play {
         let early = truth.expires_at.saturating_sub(self.date());
         if early > ROUNDING {
             let what = format!("Expired {early} ms before the true expiry");
-            return Err((Promise::NeverExpiredTooSoon, what));
+            return Err((Invariant::NeverExpiredTooSoon, what));
         }
         self.report.saw("Expired held against the true clock");
         Ok(())

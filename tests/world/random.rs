@@ -1,4 +1,4 @@
-//! Chance, from a seed.
+//! Rng, from a seed.
 
 use videokit_session::sim::{Fault, FaultPlan, Incident};
 
@@ -6,12 +6,12 @@ use crate::rng::mix;
 
 /// A stream of numbers that follow from a seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Chance {
+pub(crate) struct Rng {
     seed: u64,
     drawn: u64,
 }
 
-impl Chance {
+impl Rng {
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed: mix(seed), drawn: 0 }
     }
@@ -51,7 +51,7 @@ impl Chance {
 /// A day on which everything that the contract of time allows for comes together, and tokens run out: the
 /// servers' clocks are as far apart as they may be, a wall clock falls behind, the device sleeps for as
 /// long, replies are slow, and then there is no network.
-pub(crate) fn sharp_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
+pub(crate) fn sharp_plan(chance: &mut Rng, lasts: u64) -> FaultPlan {
     let off = if chance.below(2) == 0 { -1_000 } else { 1_000 };
     let date_off = Incident { at_ms: 0, lasts_ms: lasts, fault: Fault::DateOff { ms: off } };
     let set = Incident { at_ms: 0, lasts_ms: 1, fault: Fault::WallSet { ms: -990 } };
@@ -74,7 +74,7 @@ pub(crate) fn sharp_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
 }
 
 /// A day's worth of everything that can go wrong.
-pub(crate) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
+pub(crate) fn mixed_plan(chance: &mut Rng, lasts: u64) -> FaultPlan {
     let incidents = chance.within(4, 16);
     // Every other one comes in a storm: what goes wrong together goes wrong in its own ways.
     let storm = chance.below(lasts);
@@ -84,7 +84,7 @@ pub(crate) fn mixed_plan(chance: &mut Chance, lasts: u64) -> FaultPlan {
     FaultPlan::new(incidents).expect("its times are within a day")
 }
 
-fn incident(chance: &mut Chance, lasts: u64, storm: Option<u64>) -> Incident {
+fn incident(chance: &mut Rng, lasts: u64, storm: Option<u64>) -> Incident {
     let at_ms = match storm {
         Some(storm) => storm.saturating_add(chance.below(600_000)),
         None => chance.below(lasts),
@@ -95,8 +95,8 @@ fn incident(chance: &mut Chance, lasts: u64, storm: Option<u64>) -> Incident {
     Incident { at_ms, lasts_ms: chance.within(1, most), fault }
 }
 
-/// The same kind of fault, with numbers of its own.
-fn vary(fault: Fault, chance: &mut Chance) -> Fault {
+/// The same kind of fault, with other numbers.
+fn vary(fault: Fault, chance: &mut Rng) -> Fault {
     match fault {
         Fault::Slow { .. } => Fault::Slow { ms: chance.small(60_000) },
         Fault::Twice { .. } => Fault::Twice { ms: chance.small(60_000) },

@@ -1,4 +1,4 @@
-//! What the loop did last, to be shown before what it did wrong.
+//! The last calls of the loop, to be shown with a violation.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use super::report::seconds;
 const KEPT: usize = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Trail {
+pub(super) struct RecentCalls {
     lines: VecDeque<Line>,
 }
 
@@ -16,17 +16,17 @@ pub(super) struct Trail {
 struct Line {
     at: u64,
     text: String,
-    /// How many polls in a row that only had the driver wait.
+    /// The number of consecutive polls that only answered `Wait`.
     waits: u64,
 }
 
-impl Trail {
-    pub(super) fn add<T: Into<String>>(&mut self, at: u64, text: impl FnOnce() -> T) {
-        self.push(Line { at, text: text().into(), waits: 0 });
+impl RecentCalls {
+    pub(super) fn add(&mut self, at: u64, text: impl Into<String>) {
+        self.push(Line { at, text: text.into(), waits: 0 });
     }
 
-    /// Another poll that had the driver wait: those in a row make one line.
-    pub(super) fn waits(&mut self, at: u64, text: impl FnOnce() -> String) {
+    /// Adds a poll that answered `Wait`. Consecutive ones share a line, so a text is made for the first only.
+    pub(super) fn add_wait(&mut self, at: u64, text: impl FnOnce() -> String) {
         match self.lines.back_mut() {
             Some(line) if line.waits > 0 => line.waits = line.waits.saturating_add(1),
             _ => self.push(Line { at, text: text(), waits: 1 }),

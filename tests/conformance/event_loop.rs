@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, StatusCode};
-use videokit_session::driver::{AuthorizeError, Drive};
-use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe, conformance};
+use http::StatusCode;
+use videokit_session::driver::Drive;
+use videokit_session::sim::conformance::{Environment, Inbox, Input, Probe, conformance};
 use videokit_session::{Moment, Outgoing, Output, Wake};
+
+use crate::waiting::{Waiting, answer};
 
 /// The session, as a handler among others.
 struct Handler<D> {
@@ -16,7 +17,7 @@ struct Handler<D> {
     /// When it wants to be called next, on the loop's clock.
     timer: Option<Duration>,
     /// Calls that wait for a token.
-    waiting: Vec<(CallerId, Request<Bytes>)>,
+    waiting: Waiting,
 }
 
 impl<D: Drive> Handler<D> {
@@ -69,15 +70,7 @@ impl<D: Drive> Handler<D> {
                 Output::Wait(Wake::OnInput) => break None,
             }
         };
-        let Self { driver, environment, waiting, .. } = self;
-        waiting.retain_mut(|(caller, call)| {
-            match driver.driver().authorize(call, environment.now()) {
-                Ok(authorized) => environment.call_for(*caller, call, authorized.generation),
-                Err(AuthorizeError::Wait) => return true,
-                Err(error) => environment.fail_call(*caller, error),
-            }
-            false
-        });
+        answer(&self.driver, &self.environment, &mut self.waiting);
     }
 }
 
@@ -87,7 +80,7 @@ fn run<D: Drive>(driver: D, environment: &Environment, inbox: &mut Inbox) {
         driver,
         environment: environment.clone(),
         timer: Some(clock),
-        waiting: Vec::new(),
+        waiting: Waiting::new(),
     };
     loop {
         let readable = clock + inbox.next_in();

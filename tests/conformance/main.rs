@@ -11,3 +11,4 @@ mod report;
 mod threads;
 mod tokio_tasks;
 mod valid_variations;
+mod waiting;

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::Request;
-use videokit_session::driver::{AuthorizeError, Drive};
+use videokit_session::driver::Drive;
 use videokit_session::sim::conformance::{
-    CallerId, Environment, Inbox, Input, Probe, Requirement, Scenario, conformance,
+    Environment, Inbox, Input, Probe, Requirement, Scenario, conformance,
 };
 use videokit_session::{Event, Output, Wake};
 
 use crate::faulty_loop::{Mistake, with};
+use crate::waiting::{Waiting, answer};
 
 /// Returns the requirements that a loop violates in one scenario.
 fn violated(run: impl FnMut(Probe, Environment, &mut Inbox)) -> Vec<Requirement> {
@@ -21,7 +20,7 @@ fn violated(run: impl FnMut(Probe, Environment, &mut Inbox)) -> Vec<Requirement>
 }
 
 #[test]
-fn a_report_says_where_what_and_how_to_mend_it() {
+fn a_report_names_the_place_the_behaviour_and_the_change() {
     let failed = conformance(with(Mistake::DropsStops)).unwrap_err();
     let report = "the loop violates a requirement
 
@@ -40,6 +39,25 @@ fn a_report_says_where_what_and_how_to_mend_it() {
 }
 
 #[test]
+fn a_report_names_the_caller_that_was_not_woken() {
+    let failed = conformance(with(Mistake::WakesOneCaller)).unwrap_err();
+    let report = "the loop violates a requirement
+
+1. answer each waiting caller
+  where     callers that wait for a token, at 300 s; 14 times in all
+  expected  the call of caller 2 to be made at 4 s: token 1 is in use
+  instead   it still let it wait at 300 s
+  change    go through all callers that wait, not only the first: wake all of them, as `notify_all` and \
+`notify_waiters` do
+  before    4 s: forwards: Authenticating -> Active: Granted
+            4 s: polls: Wait, 512.516 s for Renewal
+            4 s: calls the API with token 1 for caller 1
+            4.2 s: takes: the API's answer, 200
+            4.2 s: polls: Wait, 512.316 s for Renewal";
+    assert_eq!(failed.to_string(), report);
+}
+
+#[test]
 fn the_same_loop_gives_the_same_report() {
     let play = || conformance(with(Mistake::ReportsUnderTheLastId)).unwrap_err();
     assert_eq!(play(), play());
@@ -48,7 +66,7 @@ fn the_same_loop_gives_the_same_report() {
 }
 
 #[test]
-fn a_loop_that_listens_and_does_nothing_is_told() {
+fn a_loop_that_only_reads_its_inbox_violates_one_requirement() {
     let run = |_: Probe, environment: Environment, inbox: &mut Inbox| {
         while !matches!(inbox.wait(None), Input::End) {
             let _ = environment.now();
@@ -101,7 +119,7 @@ fn loops_that_never_end_are_cut_off() {
 
 /// As an event loop does that keeps one handler's panic from the others.
 #[test]
-fn a_loop_that_catches_its_end_and_goes_on_is_cut_off_again() {
+fn a_loop_that_catches_the_unwinding_is_cut_off_again() {
     let mut caught = 0;
     let run = |_: Probe, environment: Environment, _: &mut Inbox| {
         for _ in 0..2 {
@@ -119,7 +137,7 @@ fn a_loop_that_catches_its_end_and_goes_on_is_cut_off_again() {
 
 /// What it does then is not kept, so that it can't fill the memory; and its inbox tells it to return.
 #[test]
-fn a_loop_that_was_cut_off_is_not_watched_any_more() {
+fn calls_after_a_loop_was_cut_off_are_not_checked() {
     let run = |_: Probe, environment: Environment, inbox: &mut Inbox| {
         for _ in 0..10 {
             let spin = || -> () {
@@ -138,7 +156,7 @@ fn a_loop_that_was_cut_off_is_not_watched_any_more() {
 }
 
 #[test]
-fn a_loop_that_reports_before_it_sends_is_told() {
+fn reporting_before_sending_is_a_violation() {
     let run = |mut driver: Probe, environment: Environment, inbox: &mut Inbox| {
         loop {
             match driver.poll(environment.now()) {
@@ -165,7 +183,7 @@ fn a_loop_that_reports_before_it_sends_is_told() {
 }
 
 #[test]
-fn a_loop_that_blocks_in_a_request_beyond_its_time_is_told() {
+fn blocking_in_a_request_beyond_its_time_out_is_a_violation() {
     let failed = Scenario::Silence.run(with(Mistake::BlocksForTooLong)).unwrap_err();
     let found: Vec<_> = failed.violations().iter().map(|found| found.requirement).collect();
     assert_eq!(found, [Requirement::PollOnTime], "{failed}");
@@ -173,15 +191,18 @@ fn a_loop_that_blocks_in_a_request_beyond_its_time_is_told() {
 }
 
 #[test]
-fn loops_that_end_too_soon_are_told() {
+fn returning_early_and_panicking_are_violations() {
     assert_eq!(violated(|_, _, _| {}), [Requirement::RunToEnd]);
     let panics = |_: Probe, _: Environment, inbox: &mut Inbox| {
         let first = inbox.wait(None);
-        std::panic::resume_unwind(Box::new(format!("what is {first:?} to me?").split_off(8)));
+        std::panic::resume_unwind(Box::new(format!("unexpected: {first:?}")));
     };
     let failed = Scenario::Renewals.run(panics).unwrap_err();
     assert_eq!(failed.violations()[0].requirement, Requirement::NeverPanic);
-    assert!(failed.violations()[0].actual.ends_with(" to me?"), "{failed}");
+    assert!(
+        failed.violations()[0].actual.starts_with("it panicked: unexpected: Start("),
+        "{failed}"
+    );
 }
 
 #[test]
@@ -213,7 +234,7 @@ fn a_task_that_spins_does_not_hang_tokio() {
 }
 
 #[test]
-fn one_scenario_can_be_played_alone() {
+fn one_scenario_runs_alone_as_it_does_among_all() {
     let alone = |scenario: Scenario| scenario.run(with(Mistake::Nothing)).unwrap();
     let all = conformance(with(Mistake::Nothing)).unwrap();
     let singly: Vec<_> =
@@ -229,7 +250,7 @@ fn one_scenario_can_be_played_alone() {
 #[derive(Default)]
 struct Seen {
     all: BTreeSet<String>,
-    waiting: Vec<(CallerId, Request<Bytes>)>,
+    waiting: Waiting,
 }
 
 impl Seen {
@@ -263,26 +284,16 @@ impl Seen {
                 }
                 Output::Wait(Wake::OnInput) => None,
             };
-            self.answer_callers(&driver, environment);
+            if let Some(blocked) = driver.driver().blocked().filter(|_| !self.waiting.is_empty()) {
+                self.saw(format!("{blocked:?} while callers wait"));
+            }
+            answer(&driver, environment, &mut self.waiting);
             let input = inbox.wait(longest);
             if matches!(input, Input::End) {
                 self.waiting.clear();
                 return;
             }
             self.take(input, &mut driver, environment);
-        }
-    }
-
-    fn answer_callers(&mut self, driver: &Probe, environment: &Environment) {
-        for (caller, mut call) in std::mem::take(&mut self.waiting) {
-            match driver.driver().authorize(&mut call, environment.now()) {
-                Ok(one) => environment.call_for(caller, &call, one.generation),
-                Err(AuthorizeError::Wait) => self.waiting.push((caller, call)),
-                Err(error) => {
-                    self.saw(format!("waiting call: {error:?}"));
-                    environment.fail_call(caller, error);
-                }
-            }
         }
     }
 
@@ -322,7 +333,7 @@ impl Seen {
 }
 
 #[test]
-fn the_scenarios_bring_up_everything_that_can_come() {
+fn the_scenarios_contain_every_kind_of_input_and_outcome() {
     let mut all = Seen::default();
     conformance(|driver, environment, inbox| all.run(driver, &environment, inbox)).unwrap();
     let seen = all.all;
@@ -357,15 +368,15 @@ fn the_scenarios_bring_up_everything_that_can_come() {
         "Wait",
         "Start(Refused)",
         "CallCancelled",
-        "waiting call: Start(NotStarted)",
-        "waiting call: Start(Refused)",
-        "waiting call: Start(GaveUp)",
+        "NotStarted while callers wait",
+        "Refused while callers wait",
+        "GaveUp while callers wait",
     ] {
         assert!(seen.contains(expected), "no {expected} in {seen:?}");
     }
 }
 #[test]
-fn a_loop_that_does_one_thing_at_a_time_passes_where_nobody_interrupts_it() {
+fn a_loop_that_blocks_in_its_requests_passes_where_the_app_does_not_interrupt() {
     for scenario in Scenario::ALL {
         let passes = scenario.run(with(Mistake::BlocksInRequests)).is_ok();
         assert_eq!(passes, !scenario.interrupts(), "{scenario}");

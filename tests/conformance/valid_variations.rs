@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
-use videokit_session::driver::{AuthorizeError, Drive};
+use videokit_session::driver::{AuthorizeError, Blocked, Drive};
 use videokit_session::session::RequestId;
 use videokit_session::sim::conformance::{
     CallerId, Environment, Inbox, Input, Probe, Scenario, conformance,
@@ -14,19 +14,28 @@ use videokit_session::{Outgoing, Output, TransportFailure, Wake};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Variation {
-    /// API calls have a queue of their own, which is looked at last.
+    /// API calls have a queue of their own, which is read last.
     CallsLast,
-    /// So has the network, and only the newest of it counts: a `watch`.
+    /// So have reports about the network, of which only the last counts: a `watch`.
     NetworkLast,
-    /// Two calls were under way with one token.
+    /// Two calls were in flight with one token.
     ReportsEach401Twice,
-    /// It keeps the time of each request itself.
+    /// It keeps the time-out of each request itself.
     KeepsTheTime,
-    /// It cancels what is in flight before it passes a stop on.
+    /// It cancels requests in flight before it forwards a stop.
     CancelsBeforeStops,
-    /// It cancels what is in flight when somebody logs in, and says so.
+    /// It cancels requests in flight at a login, and reports their failure.
     CancelsAndReports,
+    /// It answers its callers before it polls.
+    AnswersBeforePolling,
+    /// It lets a call wait for 15 s at most.
+    LimitsTheWait,
+    /// It fails the calls that wait before it forwards a stop.
+    FailsCallsBeforeStops,
 }
+
+/// How long a call waits at most.
+const LIMIT: Duration = Duration::from_secs(15);
 
 struct Loop<'a> {
     variation: Variation,
@@ -35,7 +44,7 @@ struct Loop<'a> {
     inbox: &'a mut Inbox,
     /// Until when each request that is in flight has time.
     open: BTreeMap<RequestId, Duration>,
-    waiting: Vec<(CallerId, Request<Bytes>)>,
+    waiting: Vec<(CallerId, Request<Bytes>, Duration)>,
 }
 
 impl Loop<'_> {
@@ -56,6 +65,9 @@ impl Loop<'_> {
                     return;
                 }
                 self.take(input);
+                if self.has(Variation::AnswersBeforePolling) {
+                    self.answer_callers();
+                }
             }
         }
     }
@@ -87,20 +99,35 @@ impl Loop<'_> {
             }
         };
         let now = self.environment.now().since_start();
-        let times = self.open.values().map(|until| until.saturating_sub(now));
-        times.chain(wait).min().filter(|_| self.variation == Variation::KeepsTheTime).or(wait)
+        let open = self.open.values().copied().filter(|_| self.has(Variation::KeepsTheTime));
+        let limits = self.waiting.iter().map(|(.., since)| *since + LIMIT);
+        let limits = limits.filter(|_| self.has(Variation::LimitsTheWait));
+        open.chain(limits).map(|until| until.saturating_sub(now)).chain(wait).min()
+    }
+
+    fn has(&self, variation: Variation) -> bool {
+        self.variation == variation
+    }
+
+    /// Returns whether a call that waits since then has waited too long.
+    fn is_over(&self, since: Duration) -> bool {
+        let waited = self.environment.now().since_start().saturating_sub(since);
+        self.has(Variation::LimitsTheWait) && waited >= LIMIT
     }
 
     fn answer_callers(&mut self) {
         let mut kept = Vec::new();
         // The last one first: in which order they are answered is left to the loop.
-        while let Some((caller, mut call)) = self.waiting.pop() {
+        while let Some((caller, mut call, since)) = self.waiting.pop() {
             match self.driver.driver().authorize(&mut call, self.environment.now()) {
                 Ok(one) => self.environment.call_for(caller, &call, one.generation),
-                Err(AuthorizeError::Wait) => kept.push((caller, call)),
+                Err(AuthorizeError::Wait) if !self.is_over(since) => {
+                    kept.push((caller, call, since));
+                }
                 Err(error) => self.environment.fail_call(caller, error),
             }
         }
+        kept.reverse();
         self.waiting = kept;
     }
 
@@ -129,6 +156,20 @@ impl Loop<'_> {
         }
     }
 
+    fn before_stop(&mut self) {
+        if self.has(Variation::FailsCallsBeforeStops) {
+            for (caller, ..) in self.waiting.drain(..) {
+                let stopped = AuthorizeError::Start(Blocked::NotStarted);
+                self.environment.fail_call(caller, stopped);
+            }
+        }
+        if self.has(Variation::CancelsBeforeStops) {
+            for id in std::mem::take(&mut self.open).into_keys() {
+                self.cancel(id);
+            }
+        }
+    }
+
     fn take(&mut self, input: Input) {
         let now = self.environment.now();
         match input {
@@ -150,11 +191,7 @@ impl Loop<'_> {
                 self.driver.start(start, now);
             }
             Input::Stop => {
-                if self.variation == Variation::CancelsBeforeStops {
-                    for id in std::mem::take(&mut self.open).into_keys() {
-                        self.cancel(id);
-                    }
-                }
+                self.before_stop();
                 self.driver.stop(now);
             }
             Input::Online(online) => self.driver.set_online(online, now),
@@ -163,8 +200,10 @@ impl Loop<'_> {
                     self.environment.call(&call, authorized.generation);
                 }
             }
-            Input::WaitingCall(caller, call) => self.waiting.push((caller, call)),
-            Input::CallCancelled(caller) => self.waiting.retain(|(waits, _)| *waits != caller),
+            Input::WaitingCall(caller, call) => {
+                self.waiting.push((caller, call, now.since_start()));
+            }
+            Input::CallCancelled(caller) => self.waiting.retain(|(waits, ..)| *waits != caller),
             Input::Called(generation, StatusCode::UNAUTHORIZED) => {
                 self.driver.handle_unauthorized(generation, now);
                 if self.variation == Variation::ReportsEach401Twice {
@@ -185,6 +224,9 @@ fn valid_variations_pass() {
         Variation::KeepsTheTime,
         Variation::CancelsBeforeStops,
         Variation::CancelsAndReports,
+        Variation::AnswersBeforePolling,
+        Variation::LimitsTheWait,
+        Variation::FailsCallsBeforeStops,
     ] {
         let run = |driver: Probe, environment: Environment, inbox: &mut Inbox| {
             Loop {
@@ -264,7 +306,7 @@ fn block_slowly(seed: u64, mut driver: Probe, environment: &Environment, inbox: 
 }
 
 #[test]
-fn a_slow_loop_that_blocks_in_its_requests_passes_where_nobody_interrupts_it() {
+fn a_slow_loop_that_blocks_in_its_requests_passes_where_the_app_does_not_interrupt() {
     for seed in 1..40 {
         for scenario in Scenario::ALL.iter().filter(|scenario| !scenario.interrupts()) {
             let run = |driver: Probe, environment: Environment, inbox: &mut Inbox| {

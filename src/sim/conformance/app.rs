@@ -2,10 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::hint::{
-    FORWARD_EVENTS, FORWARD_EVENTS_ONCE, FORWARD_INPUTS, Finding, LEAVE_IT_TO_THE_APP, finding,
-    is_late,
-};
+use super::hint::{self, Finding, finding, is_late};
 use super::note::method_name;
 use super::report::seconds;
 use crate::driver::{Event, Input as DriverInput};
@@ -58,7 +55,7 @@ impl App {
             let expected = format!("`{}` first, as the app called it", method_name(&older));
             self.late_inputs.push(older);
             let actual = format!("it called `{}`", method_name(input));
-            return Some(finding(FORWARD_INPUTS, expected, actual));
+            return Some(finding(hint::FORWARD_INPUTS, expected, actual));
         }
         if remove_equal(&mut self.late_inputs, input) {
             return None;
@@ -68,10 +65,10 @@ impl App {
         if let Some(index) = of_its_kind {
             self.inputs.remove(index);
             let expected = format!("`{name}` with the app's argument");
-            return Some(finding(FORWARD_INPUTS, expected, "it called it with another one"));
+            return Some(finding(hint::FORWARD_INPUTS, expected, "it called it with another one"));
         }
         let expected = format!("no `{name}`: the app had not called it");
-        Some(finding(LEAVE_IT_TO_THE_APP, expected, "it called it by itself"))
+        Some(finding(hint::LEAVE_IT_TO_THE_APP, expected, "it called it by itself"))
     }
 }
 
@@ -93,10 +90,10 @@ impl Connection {
         let actual = format!("it called `set_online({online})`");
         let Some(last) = self.online else {
             let expected = "no `set_online`: the app had not called it";
-            return Some(finding(LEAVE_IT_TO_THE_APP, expected, actual));
+            return Some(finding(hint::LEAVE_IT_TO_THE_APP, expected, actual));
         };
         let expected = format!("`set_online({last})`, as the app called it last");
-        Some(finding(FORWARD_INPUTS, expected, actual))
+        Some(finding(hint::FORWARD_INPUTS, expected, actual))
     }
 }
 
@@ -115,16 +112,14 @@ impl App {
             }
             let actual = format!("it forwarded an event that was not new: {event}");
             let expected = "each event once, as the driver returned it";
-            return Some(finding(FORWARD_EVENTS_ONCE, expected, actual));
+            return Some(finding(hint::FORWARD_EVENTS_ONCE, expected, actual));
         };
         self.events.remove(index);
         let (_, older) = self.events.front().filter(|_| index > 0)?;
         let expected = format!("an older event first: {older}");
-        Some(finding(FORWARD_EVENTS, expected, format!("it forwarded another: {event}")))
+        Some(finding(hint::FORWARD_EVENTS, expected, format!("it forwarded another: {event}")))
     }
-}
 
-impl App {
     pub(super) fn overdue(&mut self, at: u64) -> Vec<Finding> {
         let mut found = Vec::new();
         while let Some((since, input)) = take_late(&mut self.inputs, at) {
@@ -138,7 +133,7 @@ impl App {
         while let Some((since, event)) = take_late(&mut self.events, at) {
             let expected = format!("the event of {} to be forwarded: {event}", seconds(since));
             let actual = format!("it had not forwarded it by {}", seconds(at));
-            found.push(finding(FORWARD_EVENTS, expected, actual));
+            found.push(finding(hint::FORWARD_EVENTS, expected, actual));
             self.late_events.push(event);
         }
         found
@@ -147,7 +142,7 @@ impl App {
 
 fn not_forwarded(input: &DriverInput, since: u64, at: u64) -> Finding {
     let expected = format!("`{}` at {}, as the app called it", method_name(input), seconds(since));
-    finding(FORWARD_INPUTS, expected, format!("it had not called it by {}", seconds(at)))
+    finding(hint::FORWARD_INPUTS, expected, format!("it had not called it by {}", seconds(at)))
 }
 
 /// Removes the first element if it is late.

@@ -7,17 +7,13 @@ use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 
 use super::app::take_late;
-use super::hint::{
-    AUTHORIZE, AUTHORIZE_ANEW, CALL_ITS_GENERATION, Finding, ONLY_401, REPORT_ITS_GENERATION,
-    REPORT_UNAUTHORIZED, finding, is_late,
-};
+use super::hint::{self, Finding, finding, is_late};
 use super::note::{ActiveToken, TokenStatus};
 use super::report::seconds;
 use super::waiting::Waiting;
-use crate::driver::{AuthorizeError, Blocked};
 use crate::session::Generation;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Calls {
     /// The calls to be made at once, when they were taken, and whether a token is in use for them.
     pending: VecDeque<(u64, bool)>,
@@ -25,7 +21,7 @@ pub(super) struct Calls {
     unreported: Vec<Unauthorized>,
     /// How the calls with each generation were answered.
     statuses: BTreeMap<u64, Statuses>,
-    status: TokenStatus,
+    token: Option<ActiveToken>,
     /// The last token that is no longer in use.
     replaced: Option<ActiveToken>,
 }
@@ -46,28 +42,16 @@ struct Statuses {
     other: Option<StatusCode>,
 }
 
-impl Default for Calls {
-    fn default() -> Self {
-        Self {
-            pending: VecDeque::new(),
-            waiting: Waiting::default(),
-            unreported: Vec::new(),
-            statuses: BTreeMap::new(),
-            status: Err(AuthorizeError::Start(Blocked::NotStarted)),
-            replaced: None,
-        }
-    }
-}
-
 impl Calls {
     /// The driver was called, and this is its token now.
     pub(super) fn token_is(&mut self, status: &TokenStatus) {
         self.waiting.token_is(status);
-        if self.status != *status {
-            let before = core::mem::replace(&mut self.status, status.clone());
-            self.replaced = before.ok().or(self.replaced.take());
+        let token = status.as_ref().ok();
+        if self.token.as_ref() != token {
+            let before = core::mem::replace(&mut self.token, token.cloned());
+            self.replaced = before.or(self.replaced.take());
         }
-        if status.is_err() {
+        if token.is_none() {
             // An input of the same moment may have ended the token.
             self.pending.iter_mut().for_each(|(_, has_token)| *has_token = false);
         }
@@ -75,7 +59,7 @@ impl Calls {
 
     /// Returns the token in use.
     pub(super) fn token(&self) -> Option<&str> {
-        self.status.as_ref().ok()?.header.to_str().ok()?.strip_prefix("Bearer ")
+        self.token.as_ref()?.header.to_str().ok()?.strip_prefix("Bearer ")
     }
 
     /// The loop took a call that doesn't wait.
@@ -93,7 +77,7 @@ impl Calls {
     pub(super) fn check_token(&self, call: &Request<Bytes>, of: Generation) -> Option<Finding> {
         let sent = call.headers().get(AUTHORIZATION);
         let has = |token: &&ActiveToken| Some(&token.header) == sent;
-        let Some(token) = self.status.as_ref().ok().filter(has) else {
+        let Some(token) = self.token.as_ref().filter(has) else {
             let actual = match (sent, &self.replaced) {
                 (None, _) => "it made it without a token",
                 (_, Some(old)) if has(&old) => {
@@ -102,18 +86,15 @@ impl Calls {
                 _ => "it made it with another token",
             };
             let expected = "an API call with the token in use";
-            return Some(finding(AUTHORIZE_ANEW, expected, actual));
+            return Some(finding(hint::AUTHORIZE_ANEW, expected, actual));
         };
         (token.generation != of).then(|| {
             let expected = format!("a call with token {}", token.generation.number());
             let actual = format!("it named token {} for it", of.number());
-            finding(CALL_ITS_GENERATION, expected, actual)
+            finding(hint::CALL_ITS_GENERATION, expected, actual)
         })
     }
-}
 
-/// Replies.
-impl Calls {
     /// A call was answered.
     pub(super) fn answered(&mut self, generation: Generation, status: StatusCode, at: u64) {
         let required = self.generation() == Some(generation);
@@ -143,23 +124,23 @@ impl Calls {
             let of = answer.generation.number();
             let expected = format!("a 401 on token {of}, which the call was made with");
             let actual = format!("it reported it on token {number}");
-            return Some(finding(REPORT_ITS_GENERATION, expected, actual));
+            return Some(finding(hint::REPORT_ITS_GENERATION, expected, actual));
         }
         let expected = match statuses.and_then(|statuses| statuses.other) {
             Some(status) => format!("no report: the API answered {status}"),
             None => "no 401: no call was answered with one".to_owned(),
         };
-        Some(finding(ONLY_401, expected, format!("it reported a 401 on token {number}")))
+        Some(finding(hint::ONLY_401, expected, format!("it reported a 401 on token {number}")))
     }
 
     pub(super) fn overdue(&mut self, at: u64) -> Vec<Finding> {
-        let mut found = self.waiting.overdue(&self.status, at);
+        let mut found = self.waiting.overdue(self.generation(), at);
         let by = seconds(at);
         while let Some((since, has_token)) = take_late(&mut self.pending, at) {
             if has_token {
                 let expected = format!("the app's API call at {} to be made", seconds(since));
                 let actual = format!("it had not made it by {by}, though a token is in use");
-                found.push(finding(AUTHORIZE, expected, actual));
+                found.push(finding(hint::AUTHORIZE, expected, actual));
             }
         }
         let current = self.generation();
@@ -171,13 +152,13 @@ impl Calls {
                 let (number, since) = (answer.generation.number(), seconds(answer.at));
                 let expected = format!("the 401 of {since} on token {number} to be reported");
                 let actual = format!("it had reported none by {by}");
-                found.push(finding(REPORT_UNAUTHORIZED, expected, actual));
+                found.push(finding(hint::REPORT_UNAUTHORIZED, expected, actual));
             }
         }
         found
     }
 
     fn generation(&self) -> Option<Generation> {
-        Some(self.status.as_ref().ok()?.generation)
+        Some(self.token.as_ref()?.generation)
     }
 }

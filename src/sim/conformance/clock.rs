@@ -39,7 +39,8 @@ const NEVER: u64 = u64::MAX;
 pub(super) struct Clock {
     at: AtomicU64,
     slept: AtomicU64,
-    end: u64,
+    /// When the scenario is over.
+    pub(super) end: u64,
     /// The number of calls since time last passed.
     calls: AtomicU64,
     /// The number of notes since the inbox was last read, and of those while something was due in it.
@@ -61,11 +62,6 @@ impl Clock {
 
     pub(super) fn at(&self) -> u64 {
         self.at.load(Relaxed)
-    }
-
-    /// Returns when the scenario is over.
-    pub(super) fn end(&self) -> u64 {
-        self.end
     }
 
     /// Returns what the device's clocks show.

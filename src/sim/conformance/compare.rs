@@ -6,14 +6,13 @@ use http::{Request, Response};
 
 /// Returns what was changed in a request, if anything was. A loop may add headers.
 pub(super) fn changed_request(given: &Request<Bytes>, sent: &Request<Bytes>) -> Option<String> {
-    if given.method() != sent.method() {
-        return Some(format!("the method {}", sent.method()));
-    }
-    if given.uri() != sent.uri() {
-        return Some("another URI".to_owned());
-    }
-    if given.body() != sent.body() {
-        return Some("another body".to_owned());
+    let parts = [
+        (given.method() == sent.method(), "another method"),
+        (given.uri() == sent.uri(), "another URI"),
+        (given.body() == sent.body(), "another body"),
+    ];
+    if let Some((_, change)) = parts.iter().find(|(same, _)| !same) {
+        return Some((*change).to_owned());
     }
     let is_there = |(name, value)| sent.headers().get_all(name).iter().any(|sent| sent == value);
     let (name, _) = given.headers().iter().find(|header| !is_there(*header))?;

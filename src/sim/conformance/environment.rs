@@ -19,15 +19,11 @@ use crate::time::{Moment, millis};
 /// Replies come as [`Input`](super::Input)s, from the [`Inbox`](super::Inbox).
 #[derive(Debug, Clone)]
 pub struct Environment {
-    clock: Arc<Clock>,
-    notes: Sender<Note>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) notes: Sender<Note>,
 }
 
 impl Environment {
-    pub(super) fn new(clock: Arc<Clock>, notes: Sender<Note>) -> Self {
-        Self { clock, notes }
-    }
-
     /// Reads both clocks of the device. Read them anew for every call to the driver.
     #[must_use]
     pub fn now(&self) -> Moment {
@@ -81,7 +77,8 @@ impl Environment {
         self.note(Action::Called(Some(caller), Box::new(copy_request(request)), generation));
     }
 
-    /// Tells a caller that waited why its call is not made: the error that `authorize` returned for it.
+    /// Tells a caller that waited why its call is not made: the error that `authorize` returned for it, or
+    /// [`AuthorizeError::Wait`] if it has waited for too long.
     pub fn fail_call(&self, caller: CallerId, error: AuthorizeError) {
         self.note(Action::Failed(caller, error));
     }

@@ -103,7 +103,7 @@ hints! {
     ANSWER_ONCE: AnswerOnce = "take a caller out of its queue when you answer it";
     DROP_CANCELLED: AnswerOnce = "take a caller out of its queue when it cancels its call";
     FAIL_ONLY_WHEN_BLOCKED: FailOnlyWhenBlocked = "fail a waiting call only with the error that `authorize` returns \
-        for it: at `AuthorizeError::Wait` it still waits, even if another caller cancelled";
+        for it: at `AuthorizeError::Wait` it still waits, even if a request failed or another caller cancelled";
     NEVER_PANIC: NeverPanic = "see the panic above; don't unwrap what the driver answers: `Delivery::Stale` means \
         that nothing is to be done, and any output may follow any other";
     RUN_TO_END: RunToEnd = "go on until `Input::End`: an error, a refusal or a stop does not end a loop";

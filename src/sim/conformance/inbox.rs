@@ -12,10 +12,11 @@ use super::input::Input;
 use super::monitor::Monitor;
 use super::network::{Network, Schedule, Scheduled, TIMEOUT_DELAY};
 use super::note::{Action, Note, copy_request};
+use super::polling::Reason;
 use super::report::{Run, Violation};
 use super::requests::Outcome;
 use super::scenario::Scenario;
-use super::script::{AppAction, Script, api_call, login, waiting_call};
+use super::script::{AppAction, Script, api_call, login};
 use crate::driver::Input as DriverInput;
 use crate::session::{RequestId, TransportFailure};
 use crate::time::millis;
@@ -110,7 +111,7 @@ impl Inbox {
     pub fn next_in(&mut self) -> Duration {
         self.clock.count_call();
         self.receive();
-        let next = if self.monitor.is_over() { 0 } else { self.schedule.next_at().unwrap_or(0) };
+        let next = if self.monitor.over { 0 } else { self.schedule.next_at().unwrap_or(0) };
         self.clock.next_due(next);
         Duration::from_millis(next.saturating_sub(self.clock.at()))
     }
@@ -122,7 +123,7 @@ impl Inbox {
         if let Some(calls) = self.clock.too_many_calls() {
             self.monitor.too_many_calls(calls, self.clock.at());
         }
-        if self.monitor.is_over() {
+        if self.monitor.over {
             return Some(self.end());
         }
         let mut input = None;
@@ -142,7 +143,8 @@ impl Inbox {
         }
         if self.clock.cut().is_some() {
             // The loop caught that, and its calls are not noted any more.
-            return self.monitor.end();
+            self.monitor.over = true;
+            return;
         }
         self.monitor.advance_to(self.clock.at());
     }
@@ -160,7 +162,7 @@ impl Inbox {
             }
             Action::Cancelled(id) => drop(self.schedule.take_outcome(id)),
             Action::Called(caller, call, generation) => {
-                let status = self.network.call(&call, wall);
+                let status = self.network.gateway.handle(&call, wall).status();
                 self.schedule.add_call(at, caller.is_some(), generation, status);
             }
             _ => {}
@@ -211,15 +213,16 @@ impl Inbox {
                 (what, Some(DriverInput::Online(online)), Input::Online(online))
             }
             AppAction::Call { status, takes } => {
-                let expires_at = calls.token().and_then(|token| self.network.expires_at(token));
+                let expires_at =
+                    calls.token().and_then(|token| self.network.gateway.expires_at(token));
                 let has_token = expires_at.is_some_and(|end| end > self.clock.true_wall(at));
                 calls.took(has_token, at);
                 self.schedule.expect_call(status, takes);
-                ("an API call", None, Input::Call(api_call()))
+                ("an API call", None, Input::Call(api_call(None)))
             }
             AppAction::WaitingCall(caller) => {
                 calls.waiting.took(caller, at);
-                ("a call that waits", None, Input::WaitingCall(caller, waiting_call(caller)))
+                ("a call that waits", None, Input::WaitingCall(caller, api_call(Some(caller))))
             }
             AppAction::CancelCall(caller) if !calls.waiting.cancel(caller, at) => return None,
             AppAction::CancelCall(caller) => {
@@ -227,7 +230,7 @@ impl Inbox {
             }
             AppAction::Sleep { ms } => {
                 self.clock.sleep(ms);
-                self.monitor.woke(at);
+                self.monitor.polling.is_due(Reason::Woke, at);
                 ("the device's waking up", None, Input::Woke)
             }
         };
@@ -240,7 +243,7 @@ impl Inbox {
 
     fn end(&mut self) -> Input {
         self.end_taken = true;
-        self.monitor.end();
+        self.monitor.over = true;
         Input::End
     }
 
@@ -250,7 +253,7 @@ impl Inbox {
         // The loop, or its runtime, may have caught that it was cut off.
         let (ending, at, end_taken) = match self.clock.cut() {
             Some(Cut { at, unread }) => {
-                let end_taken = self.end_taken && at >= self.clock.end();
+                let end_taken = self.end_taken && at >= self.clock.end;
                 (unread.map_or(Ending::CutOff, Ending::Unresponsive), at, end_taken)
             }
             None => (ending, self.clock.at(), self.end_taken),

@@ -37,7 +37,8 @@ pub enum Input {
     /// | [`AuthorizeError::Wait`](crate::driver::AuthorizeError::Wait) | keeps the caller waiting |
     /// | another error | tells the caller: [`Environment::fail_call`](super::Environment::fail_call) |
     ///
-    /// A loop in which no call waits says so: [`Environment::decline_waiting`](super::Environment::decline_waiting).
+    /// A loop that limits how long a call waits fails it with `AuthorizeError::Wait` after that time, which has to
+    /// be at least 10 s here. A loop in which no call waits says so: [`Environment::decline_waiting`](super::Environment::decline_waiting).
     WaitingCall(CallerId, Request<Bytes>),
     /// This caller has stopped waiting: it timed out, or was cancelled. Drop its call. The other callers still
     /// wait.

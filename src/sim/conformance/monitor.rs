@@ -4,12 +4,10 @@ use core::time::Duration;
 
 use super::app::App;
 use super::calls::Calls;
-use super::hint::{
-    Finding, Hint, NEVER_PANIC, READ_INPUTS, RETURN, RUN_TO_END, WAIT, finding, is_late,
-};
+use super::hint::{self, Finding, Hint, finding, is_late};
 use super::inbox::Ending;
 use super::note::{Action, DriverCall, Method, Note, PollResult, method_name};
-use super::polling::Polling;
+use super::polling::{Polling, Reason};
 use super::recent::RecentCalls;
 use super::report::{Failed, Run, Violation, seconds};
 use super::requests::TokenRequests;
@@ -20,7 +18,7 @@ use crate::time::millis;
 
 #[derive(Debug)]
 pub(super) struct Monitor {
-    polling: Polling,
+    pub(super) polling: Polling,
     pub(super) requests: TokenRequests,
     pub(super) app: App,
     pub(super) calls: Calls,
@@ -30,7 +28,7 @@ pub(super) struct Monitor {
     /// Until when the loop last blocked in a request, as it may.
     blocked_until: u64,
     /// Whether the loop was asked to return. Nothing is checked after that.
-    over: bool,
+    pub(super) over: bool,
 }
 
 impl Monitor {
@@ -46,14 +44,6 @@ impl Monitor {
             blocked_until: 0,
             over: false,
         }
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.over
-    }
-
-    pub(super) fn end(&mut self) {
-        self.over = true;
     }
 
     pub(super) fn into_result(self) -> (Run, Vec<Violation>) {
@@ -170,13 +160,13 @@ impl Monitor {
         }
         // A stale report changes nothing, and neither does an observation.
         if *input != DriverInput::Observe && (report.is_none() || accepted) {
-            self.polling.input(name, at);
+            self.polling.is_due(Reason::Input(name), at);
         }
         match input {
             DriverInput::Response(id, reply) => {
-                self.requests.reported_reply(*id, reply, accepted, at)
+                self.requests.reported(*id, Some(reply), accepted, at)
             }
-            DriverInput::Failure(id, _) => self.requests.reported_failure(*id, accepted, at),
+            DriverInput::Failure(id, _) => self.requests.reported(*id, None, accepted, at),
             DriverInput::Unauthorized(generation) => self.calls.reported_unauthorized(*generation),
             DriverInput::Observe => None,
             input => self.app.forwarded(input),
@@ -220,12 +210,8 @@ impl Monitor {
         if is_late(free, at) {
             let expected = format!("{what} to be taken at {}", seconds(due));
             let actual = format!("it was taken at {}", seconds(at));
-            self.add([finding(READ_INPUTS, expected, actual)], at);
+            self.add([finding(hint::READ_INPUTS, expected, actual)], at);
         }
-    }
-
-    pub(super) fn woke(&mut self, at: u64) {
-        self.polling.woke(at);
     }
 
     /// The loop blocks in a request until then.
@@ -237,7 +223,7 @@ impl Monitor {
     /// The loop made too many calls without letting time pass.
     pub(super) fn too_many_calls(&mut self, calls: u64, at: u64) {
         let actual = format!("it made {calls} calls and let no time pass");
-        self.add([finding(WAIT, "time to pass", actual)], at);
+        self.add([finding(hint::WAIT, "time to pass", actual)], at);
     }
 
     /// The loop has ended. `end_taken` says whether it took the end.
@@ -246,26 +232,26 @@ impl Monitor {
         let known = self.violations.iter().any(wait);
         let found = match ending {
             Ending::Panicked(why) => {
-                finding(NEVER_PANIC, "no panic", format!("it panicked: {why}"))
+                finding(hint::NEVER_PANIC, "no panic", format!("it panicked: {why}"))
             }
             Ending::CutOff | Ending::Unresponsive(_) if known => return,
             Ending::Unresponsive(calls) => {
                 let actual =
                     format!("it made {calls} calls without reading its inbox, and was cut off");
-                finding(READ_INPUTS, "inputs to be taken", actual)
+                finding(hint::READ_INPUTS, "inputs to be taken", actual)
             }
             Ending::CutOff if end_taken => {
-                finding(RETURN, "a return at the end", "it went on, and was cut off")
+                finding(hint::RETURN, "a return at the end", "it went on, and was cut off")
             }
             Ending::CutOff => {
                 let actual = "it kept calling and let no time pass, and was cut off";
-                finding(WAIT, "time to pass", actual)
+                finding(hint::WAIT, "time to pass", actual)
             }
             Ending::Returned if end_taken => return,
             Ending::Returned => {
                 let expected =
                     format!("the loop to run until {}", seconds(millis(self.run.duration)));
-                finding(RUN_TO_END, expected, "it returned")
+                finding(hint::RUN_TO_END, expected, "it returned")
             }
         };
         self.over = false;

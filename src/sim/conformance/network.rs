@@ -80,7 +80,7 @@ impl Schedule {
 /// The network, and the gateway behind it.
 #[derive(Debug)]
 pub(super) struct Network {
-    gateway: Gateway,
+    pub(super) gateway: Gateway,
     plan: FaultPlan,
     round_trip: u64,
 }
@@ -135,15 +135,5 @@ impl Network {
         }
         let reset = has(Fault::ResetAfter);
         Some(if reset { Err(TransportFailure::Interrupted) } else { Ok(reply) })
-    }
-
-    /// Returns when a token expires, by the true wall clock.
-    pub(super) fn expires_at(&self, token: &str) -> Option<i64> {
-        self.gateway.expires_at(token)
-    }
-
-    /// Returns the API's status for a call at the true time `wall`.
-    pub(super) fn call(&mut self, request: &Request<Bytes>, wall: i64) -> StatusCode {
-        self.gateway.handle(request, wall).status()
     }
 }

@@ -116,18 +116,6 @@ impl From<&Output> for PollResult {
     }
 }
 
-impl PollResult {
-    /// Returns the variant's name.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Send(..) => "Send",
-            Self::Abandon(_) => "Abandon",
-            Self::Event(_) => "Event",
-            Self::Wait(_) => "Wait",
-        }
-    }
-}
-
 /// Copies a request, with a body of its own.
 pub(super) fn copy_request<B: AsRef<[u8]>>(request: &Request<B>) -> Request<Bytes> {
     let mut copy = Request::new(Bytes::copy_from_slice(request.body().as_ref()));

@@ -1,9 +1,6 @@
 //! When the driver is polled, and with which moments.
 
-use super::hint::{
-    BLOCK_NO_LONGER, Finding, NEVER_BACK, POLL_AFTER_INPUT, POLL_ON_TIME, POLL_ON_WAKING,
-    POLL_UNTIL_WAIT, READ_ANEW, WAIT, finding, is_late,
-};
+use super::hint::{self, Finding, finding, is_late};
 use super::note::PollResult;
 use super::report::seconds;
 use crate::driver::{Wake, WakeReason};
@@ -14,7 +11,7 @@ const TOO_MANY_POLLS: u64 = 1_000;
 
 /// Why a poll is due.
 #[derive(Debug, Clone, Copy)]
-enum Reason {
+pub(super) enum Reason {
     /// The driver asked to be polled then.
     Wake(WakeReason),
     /// The device woke up.
@@ -23,8 +20,8 @@ enum Reason {
     Blocked,
     /// This method was called.
     Input(&'static str),
-    /// A poll answered this, and none has answered `Wait` since.
-    Queued(&'static str),
+    /// A poll answered something else than `Wait`, and none has answered `Wait` since.
+    Queued,
 }
 
 #[derive(Debug, Default)]
@@ -36,17 +33,8 @@ pub(super) struct Polling {
 }
 
 impl Polling {
-    /// The driver was given an input, by this method, which makes a poll due.
-    pub(super) fn input(&mut self, method: &'static str, at: u64) {
-        self.is_due(at, Reason::Input(method));
-    }
-
-    /// The device woke up, which makes a poll due.
-    pub(super) fn woke(&mut self, at: u64) {
-        self.is_due(at, Reason::Woke);
-    }
-
-    fn is_due(&mut self, at: u64, reason: Reason) {
+    /// A poll is due at once.
+    pub(super) fn is_due(&mut self, reason: Reason, at: u64) {
         // An earlier due time stays. The outcome of a request ends the blocking in it.
         if self.due.is_none_or(|(due, was)| due > at || matches!(was, Reason::Blocked)) {
             self.due = Some((at, reason));
@@ -61,8 +49,8 @@ impl Polling {
                 Some((at.saturating_add(millis(*wait)), Reason::Wake(*reason)))
             }
             // One output after another, each on time, is late all the same.
-            _ if matches!(self.due, Some((_, Reason::Queued(_)))) => self.due,
-            other => Some((at, Reason::Queued(other.name()))),
+            _ if matches!(self.due, Some((_, Reason::Queued))) => self.due,
+            _ => Some((at, Reason::Queued)),
         };
         if !early || !matches!(result, PollResult::Wait(_)) {
             return None;
@@ -76,7 +64,11 @@ impl Polling {
                 Some((due, _)) => format!("no poll before {}, or the next input", seconds(due)),
                 None => "no poll before the next input".to_owned(),
             };
-            finding(WAIT, expected, format!("it polled {polls} times within a second, needlessly"))
+            finding(
+                hint::WAIT,
+                expected,
+                format!("it polled {polls} times within a second, needlessly"),
+            )
         })
     }
 
@@ -88,7 +80,7 @@ impl Polling {
         if earlier > 0 {
             let expected = "a monotonic clock that never goes back";
             let actual = format!("it passed a moment {} before the last one", seconds(earlier));
-            return Some(finding(NEVER_BACK, expected, actual));
+            return Some(finding(hint::NEVER_BACK, expected, actual));
         }
         let actual = match (right.saturating_sub(given), given.saturating_sub(right)) {
             (0, 0) if passed == shown => return None,
@@ -96,7 +88,7 @@ impl Polling {
             (0, ahead) => format!("it passed a moment that is {} ahead of them", seconds(ahead)),
             (behind, _) => format!("it passed a moment that is {} old", seconds(behind)),
         };
-        Some(finding(READ_ANEW, "the moment that the clocks show", actual))
+        Some(finding(hint::READ_ANEW, "the moment that the clocks show", actual))
     }
 
     pub(super) fn overdue(&mut self, at: u64) -> Option<Finding> {
@@ -104,21 +96,23 @@ impl Polling {
         let (due, by) = (seconds(due), seconds(at));
         let mut actual = format!("it had not polled by {by}");
         let (hint, expected) = match reason {
-            Reason::Wake(reason) => {
-                (POLL_ON_TIME, format!("a poll at {due}, which the driver asked for: {reason:?}"))
+            Reason::Wake(reason) => (
+                hint::POLL_ON_TIME,
+                format!("a poll at {due}, which the driver asked for: {reason:?}"),
+            ),
+            Reason::Woke => {
+                (hint::POLL_ON_WAKING, format!("a poll at {due}, when the device woke up"))
             }
-            Reason::Woke => (POLL_ON_WAKING, format!("a poll at {due}, when the device woke up")),
-            Reason::Blocked => {
-                (BLOCK_NO_LONGER, format!("a poll at {due}, when the request's time was over"))
-            }
+            Reason::Blocked => (
+                hint::BLOCK_NO_LONGER,
+                format!("a poll at {due}, when the request's time was over"),
+            ),
             Reason::Input(method) => {
-                (POLL_AFTER_INPUT, format!("a poll after `{method}` at {due}"))
+                (hint::POLL_AFTER_INPUT, format!("a poll after `{method}` at {due}"))
             }
-            Reason::Queued(result) => {
+            Reason::Queued => {
                 actual = format!("no poll had answered `Wait` by {by}");
-                let expected =
-                    format!("polls until `Wait` from {due} on, when one answered `{result}`");
-                (POLL_UNTIL_WAIT, expected)
+                (hint::POLL_UNTIL_WAIT, format!("polls until `Wait` from {due} on"))
             }
         };
         Some(finding(hint, expected, actual))

@@ -11,16 +11,12 @@ use crate::time::Moment;
 /// The driver of a loop under test: a real [`Driver`], of which each call is noted.
 #[derive(Debug)]
 pub struct Probe {
-    driver: Driver,
-    clock: Arc<Clock>,
-    notes: Sender<Note>,
+    pub(super) driver: Driver,
+    pub(super) clock: Arc<Clock>,
+    pub(super) notes: Sender<Note>,
 }
 
 impl Probe {
-    pub(super) fn new(driver: Driver, clock: Arc<Clock>, notes: Sender<Note>) -> Self {
-        Self { driver, clock, notes }
-    }
-
     fn note(&self, passed: Moment, method: Method) {
         let (shown, token) = (self.clock.now(), self.token(passed));
         let call = DriverCall { passed, shown, method, token };

@@ -7,12 +7,7 @@ use http::header::LOCATION;
 use http::{Request, Response};
 
 use super::compare::{changed_reply, changed_request};
-use super::hint::{
-    A_FAILURE_IS_NO_REPLY, A_REPLY_IS_NO_FAILURE, DELAY_NO_OTHER, END_ABANDONED,
-    FOLLOW_NO_REDIRECT, Finding, INVENT_NOTHING, NO_EARLY_FAILURE, REPORT_AS_RECEIVED,
-    REPORT_FAILURES, REPORT_ONCE, REPORT_REPLIES, REPORT_UNDER_ITS_ID, SEND, SEND_AS_GIVEN,
-    SEND_NOTHING_ELSE, SEND_ONCE, finding, is_late,
-};
+use super::hint::{self, Finding, finding, is_late};
 use super::network::TIMEOUT_DELAY;
 use super::report::seconds;
 use crate::session::{RequestId, TransportFailure};
@@ -22,6 +17,8 @@ use crate::time::millis;
 #[derive(Debug)]
 struct TokenRequest {
     id: RequestId,
+    /// Its number, in the order in which the driver returned them.
+    number: usize,
     request: Request<Bytes>,
     timeout: Duration,
     returned: u64,
@@ -65,8 +62,10 @@ impl TokenRequests {
         timeout: Duration,
         at: u64,
     ) {
+        let number = self.requests.len().saturating_add(1);
         self.requests.push(TokenRequest {
             id,
+            number,
             request: request.clone(),
             timeout,
             returned: at,
@@ -89,19 +88,22 @@ impl TokenRequests {
         let name = self.name(id);
         let Some(own) = self.get_mut(id) else {
             let actual = "it sent a request that the driver had not returned";
-            return (false, Some(finding(SEND_NOTHING_ELSE, "no request", actual)));
+            return (false, Some(finding(hint::SEND_NOTHING_ELSE, "no request", actual)));
         };
         if own.abandoned.is_some() {
             let again = if own.sent.is_some() { " again" } else { "" };
             let actual = format!("it sent {name}{again}, which was abandoned");
-            return (false, Some(finding(SEND_NOTHING_ELSE, "no request", actual)));
+            return (false, Some(finding(hint::SEND_NOTHING_ELSE, "no request", actual)));
         }
         if own.sent.is_some() {
             return self.sent_again(id, request);
         }
         if own.reported {
             let expected = format!("{name} to be sent before its outcome is reported");
-            return (false, Some(finding(SEND, expected, "it sent it after it had reported it")));
+            return (
+                false,
+                Some(finding(hint::SEND, expected, "it sent it after it had reported it")),
+            );
         }
         own.sent = Some((at, timeout));
         let shorter = timeout.filter(|timeout| *timeout < own.timeout).map(|timeout| {
@@ -110,7 +112,7 @@ impl TokenRequests {
         });
         let found = changed_request(&own.request, request).or(shorter).map(|change| {
             let expected = format!("{name} as the driver returned it");
-            finding(SEND_AS_GIVEN, expected, format!("it sent it with {change}"))
+            finding(hint::SEND_AS_GIVEN, expected, format!("it sent it with {change}"))
         });
         (true, found)
     }
@@ -127,10 +129,10 @@ impl TokenRequests {
         if redirected {
             let expected = format!("the redirect to be reported as the reply to {name}");
             let actual = format!("it sent the request on to {}", request.uri());
-            return (true, Some(finding(FOLLOW_NO_REDIRECT, expected, actual)));
+            return (true, Some(finding(hint::FOLLOW_NO_REDIRECT, expected, actual)));
         }
         let expected = format!("{name} to be sent once");
-        (answered, Some(finding(SEND_ONCE, expected, "it sent it again")))
+        (answered, Some(finding(hint::SEND_ONCE, expected, "it sent it again")))
     }
 
     /// The driver abandoned a request.
@@ -168,78 +170,87 @@ impl TokenRequests {
 
 /// What the loop reports of them.
 impl TokenRequests {
-    pub(super) fn reported_reply(
+    /// The loop reported a reply, or a failure.
+    pub(super) fn reported(
         &mut self,
         id: RequestId,
-        reply: &Response<Bytes>,
+        reply: Option<&Response<Bytes>>,
         accepted: bool,
         at: u64,
     ) -> Option<Finding> {
-        let name = self.report(id, accepted);
-        let is_like =
-            |came: &Response<Bytes>| came.status() == reply.status() && came.body() == reply.body();
-        let meant = |outcome: &Outcome| outcome.as_ref().is_ok_and(is_like);
-        let Some(arrival) = self.take_arrival(id, meant, at) else {
-            if self.arrivals.iter().any(|arrival| arrival.id == id) {
-                let expected = format!("one report of the outcome of {name}");
-                return Some(finding(REPORT_ONCE, expected, "it reported a reply to it again"));
+        if let Some(own) = self.get_mut(id) {
+            own.reported |= accepted;
+        }
+        let name = self.name(id);
+        let is_meant = |outcome: &Outcome| match (outcome, reply) {
+            (Ok(came), Some(reply)) => {
+                came.status() == reply.status() && came.body() == reply.body()
             }
-            let expected = format!("no report yet, or the outcome of {name}");
-            return Some(finding(INVENT_NOTHING, expected, "it reported a reply that never came"));
+            (outcome, reply) => outcome.is_err() && reply.is_none(),
+        };
+        let Some(arrival) = self.take_arrival(id, is_meant, at) else {
+            return self.unexpected(id, reply.is_some(), accepted, at);
         };
         if arrival.id != id {
-            return Some(self.under_another_id(arrival.id, id));
+            let of = self.name(arrival.id);
+            let expected = format!("the outcome of {of} to be reported under its id");
+            let actual = format!("it reported it under the id of {name}");
+            return Some(finding(hint::REPORT_UNDER_ITS_ID, expected, actual));
         }
-        match arrival.outcome {
-            Ok(came) => {
-                let change = changed_reply(&came, reply)?;
+        match (arrival.outcome, reply) {
+            (Ok(came), Some(reply)) => {
+                let actual = format!("it reported it with {}", changed_reply(&came, reply)?);
                 let expected = format!("the reply to {name} as it came");
-                Some(finding(REPORT_AS_RECEIVED, expected, format!("it reported it with {change}")))
+                Some(finding(hint::REPORT_AS_RECEIVED, expected, actual))
             }
-            Err(why) => {
+            (Err(why), Some(reply)) => {
                 let expected = format!("`handle_failure` for {name}: {why}");
                 let actual = format!("it reported a reply with status {}", reply.status());
-                Some(finding(A_FAILURE_IS_NO_REPLY, expected, actual))
+                Some(finding(hint::A_FAILURE_IS_NO_REPLY, expected, actual))
             }
+            (Ok(came), None) if arrival.required => {
+                let expected = format!("the reply to {name}, with status {}", came.status());
+                let actual = "it reported a failure in place of it";
+                Some(finding(hint::A_REPLY_IS_NO_FAILURE, expected, actual))
+            }
+            (_, None) => None,
         }
     }
 
-    pub(super) fn reported_failure(
-        &mut self,
-        id: RequestId,
-        accepted: bool,
-        at: u64,
-    ) -> Option<Finding> {
-        let name = self.report(id, accepted);
-        if let Some(arrival) = self.take_arrival(id, Result::is_err, at) {
-            if arrival.id != id {
-                return Some(self.under_another_id(arrival.id, id));
+    /// Checks a report to which nothing came.
+    fn unexpected(&self, id: RequestId, reply: bool, accepted: bool, at: u64) -> Option<Finding> {
+        let name = self.name(id);
+        let mut before = self.arrivals.iter().filter(|arrival| arrival.id == id);
+        let again = |what| {
+            let expected = format!("one report of the outcome of {name}");
+            Some(finding(hint::REPORT_ONCE, expected, format!("it reported a {what} again")))
+        };
+        if reply {
+            if before.next().is_some() {
+                return again("reply");
             }
-            let reply = arrival.outcome.ok().filter(|_| arrival.required)?;
-            let expected = format!("the reply to {name}, with status {}", reply.status());
-            let actual = "it reported a failure in place of it";
-            return Some(finding(A_REPLY_IS_NO_FAILURE, expected, actual));
+            let expected = format!("no report yet, or the outcome of {name}");
+            let actual = "it reported a reply that never came";
+            return Some(finding(hint::INVENT_NOTHING, expected, actual));
         }
         let own = self.requests.iter().find(|own| own.id == id)?;
         let Some((sent_at, _)) = own.sent else {
             // Every request can be sent here. An abandoned one needn't be.
             let expected = format!("{name} to be sent");
             let actual = "it reported a failure without sending it";
-            return accepted.then(|| finding(SEND, expected, actual));
+            return accepted.then(|| finding(hint::SEND, expected, actual));
         };
         // A loop may keep the time itself.
         let timed_out = at >= sent_at.saturating_add(millis(own.timeout));
-        let mut before = self.arrivals.iter().filter(|arrival| arrival.id == id);
         if before.any(|arrival| arrival.outcome.is_err() || !timed_out) {
-            let expected = format!("one report of the outcome of {name}");
-            return Some(finding(REPORT_ONCE, expected, "it reported a failure again"));
+            return again("failure");
         }
         if own.ended || timed_out || !accepted {
             return None;
         }
         let expected = format!("no failure yet: {name} is in flight, and has time");
-        let after = seconds(at.saturating_sub(sent_at));
-        Some(finding(NO_EARLY_FAILURE, expected, format!("it reported a failure after {after}")))
+        let actual = format!("it reported a failure after {}", seconds(at.saturating_sub(sent_at)));
+        Some(finding(hint::NO_EARLY_FAILURE, expected, actual))
     }
 
     /// Takes the unreported outcome of this request, or else the one of another request that is meant.
@@ -266,20 +277,6 @@ impl TokenRequests {
         Some(taken)
     }
 
-    fn under_another_id(&self, of: RequestId, id: RequestId) -> Finding {
-        let expected = format!("the outcome of {} to be reported under its id", self.name(of));
-        let actual = format!("it reported it under the id of {}", self.name(id));
-        finding(REPORT_UNDER_ITS_ID, expected, actual)
-    }
-
-    /// Notes a report. Returns the request's name.
-    fn report(&mut self, id: RequestId, accepted: bool) -> String {
-        if let Some(own) = self.get_mut(id) {
-            own.reported |= accepted;
-        }
-        self.name(id)
-    }
-
     fn get_mut(&mut self, id: RequestId) -> Option<&mut TokenRequest> {
         self.requests.iter_mut().find(|own| own.id == id)
     }
@@ -288,94 +285,75 @@ impl TokenRequests {
     pub(super) fn timeout(&self, id: RequestId) -> Option<Duration> {
         Some(self.requests.iter().find(|own| own.id == id)?.timeout)
     }
-}
 
-impl TokenRequests {
     pub(super) fn overdue(&mut self, at: u64) -> Vec<Finding> {
-        let mut unreported = Vec::new();
-        for arrival in self.arrivals.iter_mut().filter(|arrival| arrival.required) {
-            if is_late(arrival.at, at) {
-                arrival.required = false;
-                unreported.push((arrival.id, arrival.outcome.clone()));
+        let mut found = Vec::new();
+        for arrival in &mut self.arrivals {
+            if !arrival.required || !is_late(arrival.at, at) {
+                continue;
             }
+            arrival.required = false;
+            let own = self.requests.iter().find(|own| own.id == arrival.id);
+            let name = own.map(TokenRequest::name).unwrap_or_default();
+            let (hint, expected) = match &arrival.outcome {
+                Ok(reply) => {
+                    let status = reply.status();
+                    let expected =
+                        format!("the reply to {name} to be reported, with status {status}");
+                    (hint::REPORT_REPLIES, expected)
+                }
+                Err(why) => {
+                    let expected = format!("the failure of {name} to be reported: {why}");
+                    (hint::REPORT_FAILURES, expected)
+                }
+            };
+            let actual = format!("it had reported nothing by {}", seconds(at));
+            found.push(finding(hint, expected, actual));
         }
-        let unreported =
-            unreported.into_iter().map(|(id, outcome)| self.unreported(id, outcome, at));
-        let mut found: Vec<_> = unreported.collect();
         let open =
             |own: &&TokenRequest| own.abandoned.is_some() && own.sent.is_some() && !own.ended;
-        let blocked_by = self.requests.iter().find(open).map(|own| own.id);
-        let mut late = Vec::new();
+        let open = self.requests.iter().find(open).map(TokenRequest::name);
         for own in self.requests.iter_mut().filter(|own| !own.found_late) {
-            let kind = own.lateness(at);
-            own.found_late = kind.is_some();
-            late.extend(kind.map(|kind| (own.id, kind)));
+            let late = own.late(open.as_deref(), at);
+            own.found_late = late.is_some();
+            found.extend(late);
         }
-        found.extend(late.into_iter().map(|(id, kind)| self.late(id, kind, blocked_by, at)));
         found
     }
 
-    fn unreported(&self, id: RequestId, outcome: Outcome, at: u64) -> Finding {
-        let (name, actual) = (self.name(id), format!("it had reported nothing by {}", seconds(at)));
-        match outcome {
-            Ok(reply) => {
-                let status = reply.status();
-                let expected = format!("the reply to {name} to be reported, with status {status}");
-                finding(REPORT_REPLIES, expected, actual)
-            }
-            Err(why) => {
-                let expected = format!("the failure of {name} to be reported: {why}");
-                finding(REPORT_FAILURES, expected, actual)
-            }
-        }
-    }
-
-    fn late(&self, id: RequestId, kind: Late, blocked_by: Option<RequestId>, at: u64) -> Finding {
-        let (name, at) = (self.name(id), seconds(at));
-        match (kind, blocked_by) {
-            (Late::Sending, Some(open)) => {
-                let open = self.name(open);
-                let expected = format!("{name} to be sent at once, since {open} was abandoned");
-                let actual = format!("it had not sent it by {at}, with {open} still open");
-                finding(DELAY_NO_OTHER, expected, actual)
-            }
-            (Late::Sending, None) => {
-                let expected = format!("{name} to be sent when the driver returned it");
-                finding(SEND, expected, format!("it had not sent it by {at}"))
-            }
-            (Late::Ending, _) => {
-                let expected = format!("{name}, which was abandoned, to come to an end");
-                let actual = "it had neither cancelled it nor given it its time-out";
-                finding(END_ABANDONED, expected, actual)
-            }
-        }
-    }
-
-    /// Returns a request's number, in the order in which the driver returned them.
+    /// Returns a request's number, in words.
     pub(super) fn name(&self, id: RequestId) -> String {
-        match (1_u64..).zip(&self.requests).find(|(_, own)| own.id == id) {
-            Some((number, _)) => format!("request {number}"),
+        match self.requests.iter().find(|own| own.id == id) {
+            Some(own) => own.name(),
             None => format!("request {id}, which the driver never returned"),
         }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Late {
-    Sending,
-    Ending,
-}
-
 impl TokenRequest {
+    fn name(&self) -> String {
+        format!("request {}", self.number)
+    }
+
     /// Returns whether the driver waits for the outcome.
     fn is_awaited(&self) -> bool {
         !self.reported && self.abandoned.is_none()
     }
 
-    fn lateness(&self, at: u64) -> Option<Late> {
+    /// Returns what is late, if anything is. `open` is an abandoned request that has not ended.
+    fn late(&self, open: Option<&str>, at: u64) -> Option<Finding> {
         let Some((sent_at, timeout)) = self.sent else {
-            let late = self.is_awaited() && is_late(self.returned, at);
-            return late.then_some(Late::Sending);
+            if !self.is_awaited() || !is_late(self.returned, at) {
+                return None;
+            }
+            let (name, actual) = (self.name(), format!("it had not sent it by {}", seconds(at)));
+            let Some(open) = open else {
+                let expected = format!("{name} to be sent when the driver returned it");
+                return Some(finding(hint::SEND, expected, actual));
+            };
+            let expected = format!("{name} to be sent at once, since {open} was abandoned");
+            let actual = format!("{actual}, with {open} still open");
+            return Some(finding(hint::DELAY_NO_OTHER, expected, actual));
         };
         let abandoned = self.abandoned.filter(|_| !self.ended)?;
         // Without a time-out it never ends; with one that is longer than the driver's, not in time.
@@ -383,7 +361,11 @@ impl TokenRequest {
             Some(_) => sent_at.saturating_add(millis(self.timeout)).saturating_add(TIMEOUT_DELAY),
             None => abandoned,
         };
-        is_late(ends.max(abandoned), at).then_some(Late::Ending)
+        is_late(ends.max(abandoned), at).then(|| {
+            let expected = format!("{}, which was abandoned, to come to an end", self.name());
+            let actual = "it had neither cancelled it nor given it its time-out";
+            finding(hint::END_ABANDONED, expected, actual)
+        })
     }
 }
 

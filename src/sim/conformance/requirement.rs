@@ -59,8 +59,8 @@ listed! {
         AnswerCallers = "answer each waiting caller",
         /// Answer a caller once, and not after it cancelled its call.
         AnswerOnce = "answer each waiting caller once",
-        /// Fail a waiting call only with the error that `authorize` returns for it, and never with
-        /// [`Wait`](crate::driver::AuthorizeError::Wait).
+        /// Fail a waiting call only with the error that `authorize` returns for it. With
+        /// [`Wait`](crate::driver::AuthorizeError::Wait), it still waits, for at least 10 s.
         FailOnlyWhenBlocked = "fail a waiting call only when no token will come",
         /// Don't panic. No order of outputs and no stale reply is an error.
         NeverPanic = "never panic",

@@ -104,24 +104,14 @@ impl Scenario {
                 .until(25 * MINUTE),
             Self::CallersWait => callers_wait(script),
             Self::CallerCancels => caller_cancels(script),
-            Self::RefusedWhileCallersWait => {
-                let refused = refused(script.callers(1, [2 * SECOND, 2_500]));
-                // One asks after the refusal, and one during the next login.
-                refused.callers(3, [30 * SECOND, 2 * MINUTE + SECOND]).until(5 * MINUTE)
-            }
+            Self::RefusedWhileCallersWait => refused_while_callers_wait(script),
             Self::StoppedWhileCallersWait => script
                 .callers(1, [1_200, 1_500])
                 .at(2 * SECOND, AppAction::Stop)
                 .at(MINUTE, start(0))
                 .callers(3, [MINUTE + 500, MINUTE + 500])
                 .until(5 * MINUTE),
-            Self::GaveUpWhileCallersWait => script
-                .attempts(2)
-                .fault(0, MINUTE, Fault::Unavailable { status: 503, retry_after: None })
-                .callers(1, [2 * SECOND, 3 * SECOND])
-                .at(2 * MINUTE, start(0))
-                .callers(3, [2 * MINUTE + 500, 2 * MINUTE + 500])
-                .until(5 * MINUTE),
+            Self::GaveUpWhileCallersWait => gave_up_while_callers_wait(script),
         }
     }
 }
@@ -230,5 +220,21 @@ fn caller_cancels(script: Script) -> Script {
         .fault(0, 2 * SECOND, Fault::Slow { ms: 7_000 })
         .callers(1, [1_200, 1_500, 2 * SECOND])
         .at(5 * SECOND, AppAction::CancelCall(CallerId(2)))
+        .until(5 * MINUTE)
+}
+
+fn refused_while_callers_wait(script: Script) -> Script {
+    let script = refused(script).callers(1, [2 * SECOND, 2_500]);
+    // One comes after the refusal, and one during the next login.
+    script.callers(3, [30 * SECOND, 2 * MINUTE + SECOND]).until(5 * MINUTE)
+}
+
+fn gave_up_while_callers_wait(script: Script) -> Script {
+    script
+        .attempts(2)
+        .fault(0, MINUTE, Fault::Unavailable { status: 503, retry_after: None })
+        .callers(1, [2 * SECOND, 3 * SECOND])
+        .at(2 * MINUTE, start(0))
+        .callers(3, [2 * MINUTE + 500, 2 * MINUTE + 500])
         .until(5 * MINUTE)
 }

@@ -118,17 +118,11 @@ pub(super) fn login(user: u8, secret: u8) -> Option<Start> {
     Some(Credentials::backend(backend.identity(Identity::new(identity).ok()?)).into())
 }
 
-/// Returns an API call, not yet authorized.
-pub(super) fn api_call() -> Request<Bytes> {
+/// Returns an API call, not yet authorized. Those of callers that wait differ in their query.
+pub(super) fn api_call(caller: Option<CallerId>) -> Request<Bytes> {
+    let query = caller.map(|CallerId(number)| format!("?caller={number}")).unwrap_or_default();
     let mut request = Request::new(Bytes::new());
-    *request.uri_mut() = Uri::from_static("https://api.example/v1/videos");
-    request
-}
-
-/// Returns the API call of a caller that waits: each has another query.
-pub(super) fn waiting_call(CallerId(number): CallerId) -> Request<Bytes> {
-    let mut request = api_call();
-    if let Ok(uri) = Uri::try_from(format!("{}?caller={number}", request.uri())) {
+    if let Ok(uri) = Uri::try_from(format!("https://api.example/v1/videos{query}")) {
         *request.uri_mut() = uri;
     }
     request

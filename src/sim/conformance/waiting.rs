@@ -1,21 +1,23 @@
 //! Callers that wait for a token.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use http::Request;
 
-use super::hint::{
-    ANSWER_ALL, ANSWER_CALLERS, ANSWER_ONCE, CALL_ITS_REQUEST, DROP_CANCELLED,
-    FAIL_ONLY_WHEN_BLOCKED, Finding, finding, is_late,
-};
+use super::app::take_late;
+use super::hint::{self, Finding, finding, is_late};
 use super::input::CallerId;
 use super::note::TokenStatus;
 use super::report::seconds;
-use super::script::waiting_call;
-use crate::driver::{AuthorizeError, Blocked};
+use super::script::api_call;
+use crate::driver::AuthorizeError;
+use crate::session::Generation;
 
-#[derive(Debug)]
+/// How long a call waits at least in a loop that limits the wait, in milliseconds.
+const LEAST_LIMIT: u64 = 10_000;
+
+#[derive(Debug, Default)]
 pub(super) struct Waiting {
     callers: BTreeMap<CallerId, State>,
     /// Why a call gets no token, if it gets none, and what it was before.
@@ -23,8 +25,10 @@ pub(super) struct Waiting {
     error_before: Option<AuthorizeError>,
     /// The first time after it changed at which a poll answered `Wait`.
     since: Option<u64>,
-    /// Whether a caller was answered since then.
+    /// Whether a caller was answered since it changed.
     answers: bool,
+    /// The calls that were failed with an error that may be the driver's in a moment.
+    early: VecDeque<(u64, (AuthorizeError, Finding))>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,14 +41,6 @@ enum State {
     Cancelled(u64),
 }
 
-impl Default for Waiting {
-    fn default() -> Self {
-        let error = Some(AuthorizeError::Start(Blocked::NotStarted));
-        let callers = BTreeMap::new();
-        Self { callers, error, error_before: error, since: None, answers: false }
-    }
-}
-
 impl Waiting {
     /// The driver was called, and this is its token now.
     pub(super) fn token_is(&mut self, status: &TokenStatus) {
@@ -52,6 +48,7 @@ impl Waiting {
         if self.error != error {
             self.error_before = core::mem::replace(&mut self.error, error);
             (self.since, self.answers) = (None, false);
+            self.early.retain(|(_, (told, _))| Some(*told) != error);
         }
     }
 
@@ -80,9 +77,9 @@ impl Waiting {
         at: u64,
     ) -> Option<Finding> {
         self.answered(caller, at).or_else(|| {
-            let other = call.uri() != waiting_call(caller).uri();
+            let other = call.uri() != api_call(Some(caller)).uri();
             let expected = || format!("the call of {caller}");
-            other.then(|| finding(CALL_ITS_REQUEST, expected(), "it made another call for it"))
+            other.then(|| finding(hint::CALL_ITS_REQUEST, expected(), "it made another call"))
         })
     }
 
@@ -93,11 +90,18 @@ impl Waiting {
         error: AuthorizeError,
         at: u64,
     ) -> Option<Finding> {
+        let waits = match self.callers.get(&caller) {
+            Some(State::Waiting(since)) => at.saturating_sub(*since),
+            _ => 0,
+        };
         let found = self.answered(caller, at);
-        // The error that `authorize` returned a moment ago may have been on its way.
+        // An error that `authorize` returned a moment ago may have been on its way.
         let recent = self.since.is_none_or(|since| !is_late(since, at));
-        let was = Some(error) == self.error_before && recent;
-        let is_right = error != AuthorizeError::Wait && (Some(error) == self.error || was);
+        let was = recent && Some(error) == self.error_before;
+        let is_right = match error {
+            AuthorizeError::Wait => waits >= LEAST_LIMIT,
+            error => was || Some(error) == self.error,
+        };
         if found.is_some() || is_right {
             return found;
         }
@@ -106,49 +110,55 @@ impl Waiting {
             Some(AuthorizeError::Wait) => format!("{caller} to wait: the driver gets a token"),
             Some(reason) => format!("{caller} to be told: {reason}"),
         };
-        Some(finding(FAIL_ONLY_WHEN_BLOCKED, expected, format!("it told it: {error}")))
+        let found = finding(hint::FAIL_ONLY_WHEN_BLOCKED, expected, format!("it told it: {error}"));
+        if error == AuthorizeError::Wait {
+            return Some(found);
+        }
+        // A loop may tell its callers that the app stops before it stops the driver.
+        self.early.push_back((at, (error, found)));
+        None
     }
 
     /// A caller was answered.
     pub(super) fn answered(&mut self, caller: CallerId, at: u64) -> Option<Finding> {
         self.answers = true;
-        let state = self.callers.insert(caller, State::Answered)?;
-        match state {
+        match self.callers.insert(caller, State::Answered)? {
             State::Answered => {
                 let expected = format!("one answer to {caller}");
-                Some(finding(ANSWER_ONCE, expected, "it answered it again"))
+                Some(finding(hint::ANSWER_ONCE, expected, "it answered it again"))
             }
             State::Cancelled(since) if is_late(since, at) => {
                 let since = seconds(since);
                 let expected =
                     format!("no answer to {caller}, which cancelled its call at {since}");
-                Some(finding(DROP_CANCELLED, expected, "it answered it"))
+                Some(finding(hint::DROP_CANCELLED, expected, "it answered it"))
             }
             _ => None,
         }
     }
 
-    pub(super) fn overdue(&mut self, status: &TokenStatus, at: u64) -> Vec<Finding> {
-        let mut found = Vec::new();
+    pub(super) fn overdue(&mut self, token: Option<Generation>, at: u64) -> Vec<Finding> {
+        let early = core::iter::from_fn(|| take_late(&mut self.early, at));
+        let mut found: Vec<_> = early.map(|(_, (_, found))| found).collect();
         let Some(since) = self.since.filter(|_| self.error != Some(AuthorizeError::Wait)) else {
             return found;
         };
         for (caller, state) in &mut self.callers {
             let State::Waiting(waits) = *state else { continue };
-            if !is_late(waits.max(since), at) {
+            let due = waits.max(since);
+            if !is_late(due, at) {
                 continue;
             }
             *state = State::Overdue;
-            let expected = match status {
-                Ok(token) => {
-                    let number = token.generation.number();
-                    format!("the call of {caller} to be made: token {number} is in use")
-                }
-                Err(error) => {
-                    format!("{caller} to be told at {}: {error}", seconds(waits.max(since)))
+            let due = seconds(due);
+            let expected = match (self.error, token) {
+                (Some(error), _) => format!("{caller} to be told at {due}: {error}"),
+                (_, token) => {
+                    let number = token.map_or(0, Generation::number);
+                    format!("the call of {caller} to be made at {due}: token {number} is in use")
                 }
             };
-            let hint = if self.answers { ANSWER_ALL } else { ANSWER_CALLERS };
+            let hint = if self.answers { hint::ANSWER_ALL } else { hint::ANSWER_CALLERS };
             found.push(finding(hint, expected, format!("it still let it wait at {}", seconds(at))));
         }
         found

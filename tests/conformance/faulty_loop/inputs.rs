@@ -5,8 +5,8 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use bytes::Bytes;
 use http::header::{AGE, AUTHORIZATION, DATE, LOCATION};
 use http::{Request, Response, StatusCode};
-use videokit_session::driver::{Delivery, Drive};
-use videokit_session::session::RequestId;
+use videokit_session::driver::{AuthorizeError, Delivery, Drive};
+use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::conformance::Input;
 use videokit_session::{SessionToken, TransportFailure};
 
@@ -73,7 +73,15 @@ impl Loop<'_> {
         match input {
             Input::WaitingCall(caller, call) => self.waiting_call(caller, call),
             Input::CallCancelled(caller) => self.call_cancelled(caller),
-            Input::Reply(id, reply) => self.reply(id, reply),
+            Input::Reply(id, reply) => {
+                let fails = !reply.status().is_success();
+                self.reply(id, reply);
+                if fails && self.has(M::FailsAllWhenARequestFails) {
+                    for (caller, _) in self.waiting.drain(..) {
+                        self.environment.fail_call(caller, AuthorizeError::Wait);
+                    }
+                }
+            }
             Input::Failure(id, why) => self.failure(id, why),
             Input::Start(mut start) => {
                 self.login = Some(start.clone());
@@ -94,25 +102,26 @@ impl Loop<'_> {
                 self.driver.set_online(online, now);
             }
             Input::Call(call) => self.call(call),
-            Input::Called(generation, status) => {
-                let reports = match self.mistake {
-                    M::Drops401 => false,
-                    M::Takes403For401 => matches!(status.as_u16(), 401 | 403),
-                    _ => status == 401,
-                };
-                let of_now = self.driver.driver().generation();
-                let of_now = of_now.filter(|_| self.has(M::NamesTheGenerationOfNow));
-                let generation = of_now.unwrap_or(generation);
-                if reports {
-                    let now = self.now();
-                    self.driver.handle_unauthorized(generation, now);
-                }
-            }
+            Input::Called(generation, status) => self.called(generation, status),
             Input::Woke | Input::Timer => {}
             Input::End if self.has(M::IgnoresTheEnd) => {}
             Input::End => return Break(()),
         }
         Continue(())
+    }
+
+    fn called(&mut self, generation: Generation, status: StatusCode) {
+        let reports = match self.mistake {
+            M::Drops401 => false,
+            M::Takes403For401 => matches!(status.as_u16(), 401 | 403),
+            _ => status == 401,
+        };
+        let of_now = self.driver.driver().generation();
+        let of_now = of_now.filter(|_| self.has(M::NamesTheGenerationOfNow));
+        if reports {
+            let now = self.now();
+            self.driver.handle_unauthorized(of_now.unwrap_or(generation), now);
+        }
     }
 
     fn reply(&mut self, mut id: RequestId, mut reply: Response<Bytes>) {

@@ -102,6 +102,7 @@ pub(crate) enum Mistake {
     ForgetsCallersOnStop,
     ForgetsCallersOnRefusal,
     ForgetsCallersOnGivingUp,
+    FailsAllWhenARequestFails,
 }
 
 use Mistake as M;

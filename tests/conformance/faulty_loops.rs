@@ -88,20 +88,16 @@ const MISTAKES: &[(M, R, &str)] = &[
     (M::CallsForCancelledCallers, R::AnswerOnce, "when it cancels its call"),
     (M::AnswersCallersTwice, R::AnswerOnce, "when you answer it"),
     (M::CallsWithTheTokenBefore, R::Authorize, "keep neither token nor header"),
-    (
-        M::ForgetsCallersOnStop,
-        R::AnswerCallers,
-        "1 to be told at 2 s: no token is in use: no login",
-    ),
+    (M::ForgetsCallersOnStop, R::AnswerCallers, "1 to fail at 2 s: no token is in use: no login"),
     (
         M::ForgetsCallersOnRefusal,
         R::AnswerCallers,
-        "1 to be told at 4 s: no token is in use: the credentials were refused",
+        "1 to fail at 4 s: no token is in use: the credentials were refused",
     ),
     (
         M::ForgetsCallersOnGivingUp,
         R::AnswerCallers,
-        "1 to be told at 7.369 s: no token is in use: too many tries",
+        "1 to fail at 7.369 s: no token is in use: too many tries",
     ),
 ];
 

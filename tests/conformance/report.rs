@@ -46,7 +46,7 @@ fn a_report_names_the_caller_that_was_not_woken() {
 1. answer each waiting caller
   where     callers that wait for a token, at 300 s; 14 times in all
   expected  the call of caller 2 to be made at 4 s: token 1 is in use
-  instead   it still let it wait at 300 s
+  instead   it still waited at 300 s
   change    go through all callers that wait, not only the first: wake all of them, as `notify_all` and \
 `notify_waiters` do
   before    4 s: forwards: Authenticating -> Active: Granted
@@ -59,10 +59,10 @@ fn a_report_names_the_caller_that_was_not_woken() {
 
 #[test]
 fn the_same_loop_gives_the_same_report() {
-    let play = || conformance(with(Mistake::ReportsUnderTheLastId)).unwrap_err();
-    assert_eq!(play(), play());
-    let play = || conformance(with(Mistake::Nothing)).unwrap();
-    assert_eq!(play(), play());
+    let run = || conformance(with(Mistake::ReportsUnderTheLastId)).unwrap_err();
+    assert_eq!(run(), run());
+    let run = || conformance(with(Mistake::Nothing)).unwrap();
+    assert_eq!(run(), run());
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_loop_that_catches_the_unwinding_is_cut_off_again() {
     assert_eq!(caught, 2);
 }
 
-/// What it does then is not kept, so that it can't fill the memory; and its inbox tells it to return.
+/// They are not kept, so that they can't fill the memory. The inbox then holds the end.
 #[test]
 fn calls_after_a_loop_was_cut_off_are_not_checked() {
     let run = |_: Probe, environment: Environment, inbox: &mut Inbox| {
@@ -313,7 +313,7 @@ impl Seen {
             Input::Stop => driver.stop(now),
             Input::Online(online) => driver.set_online(online, now),
             Input::Call(mut call) => match driver.driver().authorize(&mut call, now) {
-                Ok(authorized) => environment.call(&call, authorized.generation),
+                Ok(authorized) => environment.call(None, &call, authorized.generation),
                 Err(why) => self.saw(format!("{why:?}")),
             },
             Input::WaitingCall(caller, call) => self.waiting.push((caller, call)),

@@ -207,10 +207,7 @@ impl Port for Test<'_> {
     }
 
     fn call(&mut self, caller: Option<CallerId>, call: Request<Bytes>, generation: Generation) {
-        match caller {
-            Some(caller) => self.environment.call_for(caller, &call, generation),
-            None => self.environment.call(&call, generation),
-        }
+        self.environment.call(caller, &call, generation);
     }
 
     fn fail(&mut self, caller: Option<CallerId>, error: AuthorizeError) {

@@ -159,7 +159,7 @@ type Test = Arc<Session<Probe, Paused>>;
 async fn caller(session: Test, caller: CallerId, mut call: Request<Bytes>) {
     let environment = &session.world.environment;
     match session.wait_for_token(&mut call).await {
-        Ok(generation) => environment.call_for(caller, &call, generation),
+        Ok(generation) => environment.call(caller, &call, generation),
         Err(error) => environment.fail_call(caller, error),
     }
     session.world.sent.notify_one();
@@ -189,7 +189,7 @@ async fn test(driver: Probe, environment: Environment, inbox: &mut Inbox) {
             Input::Online(online) => session.input(|driver, now| driver.set_online(online, now)),
             Input::Call(mut call) => {
                 if let Ok(generation) = session.authorize(&mut call) {
-                    world.environment.call(&call, generation);
+                    world.environment.call(None, &call, generation);
                 }
             }
             Input::WaitingCall(id, call) => {

@@ -120,7 +120,7 @@ impl Loop<'_> {
         // The last one first: in which order they are answered is left to the loop.
         while let Some((caller, mut call, since)) = self.waiting.pop() {
             match self.driver.driver().authorize(&mut call, self.environment.now()) {
-                Ok(one) => self.environment.call_for(caller, &call, one.generation),
+                Ok(one) => self.environment.call(caller, &call, one.generation),
                 Err(AuthorizeError::Wait) if !self.is_over(since) => {
                     kept.push((caller, call, since));
                 }
@@ -197,7 +197,7 @@ impl Loop<'_> {
             Input::Online(online) => self.driver.set_online(online, now),
             Input::Call(mut call) => {
                 if let Ok(authorized) = self.driver.driver().authorize(&mut call, now) {
-                    self.environment.call(&call, authorized.generation);
+                    self.environment.call(None, &call, authorized.generation);
                 }
             }
             Input::WaitingCall(caller, call) => {
@@ -292,7 +292,7 @@ fn block_slowly(seed: u64, mut driver: Probe, environment: &Environment, inbox: 
             Input::Call(mut call) => {
                 if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
                     delays.delay(environment);
-                    environment.call(&call, authorized.generation);
+                    environment.call(None, &call, authorized.generation);
                 }
             }
             Input::WaitingCall(caller, _) => environment.decline_waiting(caller),

@@ -1,6 +1,6 @@
 //! API calls: those to be made at once, and their 401s.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -19,8 +19,8 @@ pub(super) struct Calls {
     pending: VecDeque<(u64, bool)>,
     pub(super) waiting: Waiting,
     unreported: Vec<Unauthorized>,
-    /// How the calls with each generation were answered.
-    statuses: BTreeMap<u64, Statuses>,
+    /// How calls were answered.
+    answered: BTreeSet<(Generation, StatusCode)>,
     token: Option<ActiveToken>,
     /// The last token that is no longer in use.
     replaced: Option<ActiveToken>,
@@ -33,13 +33,6 @@ struct Unauthorized {
     generation: Generation,
     /// Whether it has to be.
     required: bool,
-}
-
-#[derive(Debug, Default)]
-struct Statuses {
-    unauthorized: bool,
-    /// The last other status.
-    other: Option<StatusCode>,
 }
 
 impl Calls {
@@ -98,12 +91,9 @@ impl Calls {
     /// A call was answered.
     pub(super) fn answered(&mut self, generation: Generation, status: StatusCode, at: u64) {
         let required = self.generation() == Some(generation);
-        let statuses = self.statuses.entry(generation.number()).or_default();
+        self.answered.insert((generation, status));
         if status == StatusCode::UNAUTHORIZED {
-            statuses.unauthorized = true;
             self.unreported.push(Unauthorized { at, generation, required });
-        } else {
-            statuses.other = Some(status);
         }
     }
 
@@ -114,20 +104,19 @@ impl Calls {
             self.unreported.swap_remove(own);
             return None;
         }
-        let number = generation.number();
-        let statuses = self.statuses.get(&number);
         // Several calls may have been answered 401 with one token: only the first report counts.
-        if statuses.is_some_and(|statuses| statuses.unauthorized) {
+        if self.answered.contains(&(generation, StatusCode::UNAUTHORIZED)) {
             return None;
         }
+        let number = generation.number();
         if let Some(answer) = self.unreported.pop() {
             let of = answer.generation.number();
             let expected = format!("a 401 on token {of}, which the call was made with");
             let actual = format!("it reported it on token {number}");
             return Some(finding(hint::REPORT_ITS_GENERATION, expected, actual));
         }
-        let expected = match statuses.and_then(|statuses| statuses.other) {
-            Some(status) => format!("no report: the API answered {status}"),
+        let expected = match self.answered.iter().find(|(of, _)| *of == generation) {
+            Some((_, status)) => format!("no report: the API answered {status}"),
             None => "no 401: no call was answered with one".to_owned(),
         };
         Some(finding(hint::ONLY_401, expected, format!("it reported a 401 on token {number}")))

@@ -13,21 +13,12 @@ const TOO_MANY_CALLS: u64 = 3_000;
 /// The number of calls at one moment after which a loop is cut off: it ignores its inbox.
 const MOST_CALLS: u64 = 10_000;
 
-/// The number of notes after which a loop is cut off that doesn't read its inbox: while something is due there,
-/// and in any case, since the notes are kept until then.
-const MOST_NOTES_WHILE_DUE: u64 = 100_000;
-const MOST_NOTES: u64 = 1_000_000;
+/// The number of notes after which a loop is cut off that doesn't read its inbox: they are kept until then. A loop
+/// that polls a thousand times a second makes fewer between two renewals.
+const MOST_NOTES: u64 = 600_000;
 
 /// The payload of the unwinding of a loop that is cut off.
 pub(super) struct CutOff;
-
-/// When and why a loop was first cut off. It may have caught that.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cut {
-    pub(super) at: u64,
-    /// The number of notes, if there were too many.
-    pub(super) unread: Option<u64>,
-}
 
 /// No time yet.
 const NEVER: u64 = u64::MAX;
@@ -43,16 +34,12 @@ pub(super) struct Clock {
     pub(super) end: u64,
     /// The number of calls since time last passed.
     calls: AtomicU64,
-    /// The number of notes since the inbox was last read, and of those while something was due in it.
+    /// The number of notes since the inbox was last read.
     unread: AtomicU64,
-    unread_while_due: AtomicU64,
-    /// When the inbox next has something, if the loop sends nothing.
-    due: AtomicU64,
     /// The number of calls beyond what is allowed.
     beyond: AtomicU64,
-    /// When the loop was first cut off, and the number of notes, if there were too many.
+    /// When the loop was first cut off.
     cut_at: AtomicU64,
-    cut_unread: AtomicU64,
 }
 
 impl Clock {
@@ -92,13 +79,10 @@ impl Clock {
     /// Calls of a loop that is being unwound return, since unwinding twice would abort. One that catches it and
     /// goes on is cut off again after as many calls.
     pub(super) fn count_call(&self) {
-        let too_many = self.calls.fetch_add(1, Relaxed) >= MOST_CALLS || self.is_unread();
+        let unread = self.unread.load(Relaxed) >= MOST_NOTES;
+        let too_many = self.calls.fetch_add(1, Relaxed) >= MOST_CALLS || unread;
         if too_many && self.beyond.fetch_add(1, Relaxed).is_multiple_of(MOST_CALLS) {
-            if self.cut_at.load(Relaxed) == NEVER {
-                let unread = if self.is_unread() { self.unread.load(Relaxed) } else { 0 };
-                self.cut_unread.store(unread, Relaxed);
-                self.cut_at.store(self.at(), Relaxed);
-            }
+            self.cut_at.fetch_min(self.at(), Relaxed);
             std::panic::resume_unwind(Box::new(CutOff));
         }
     }
@@ -106,32 +90,16 @@ impl Clock {
     /// Counts a note.
     pub(super) fn count_note(&self) {
         self.unread.fetch_add(1, Relaxed);
-        if self.at() >= self.due.load(Relaxed) {
-            self.unread_while_due.fetch_add(1, Relaxed);
-        }
     }
 
     /// The inbox was read.
     pub(super) fn read(&self) {
         self.unread.store(0, Relaxed);
-        self.unread_while_due.store(0, Relaxed);
     }
 
-    /// The inbox is empty until then.
-    pub(super) fn next_due(&self, due: u64) {
-        self.due.store(due, Relaxed);
-    }
-
-    fn is_unread(&self) -> bool {
-        self.unread_while_due.load(Relaxed) >= MOST_NOTES_WHILE_DUE
-            || self.unread.load(Relaxed) >= MOST_NOTES
-    }
-
-    /// Returns when and why the loop was cut off, if it was. It may have caught that, and gone on.
-    pub(super) fn cut(&self) -> Option<Cut> {
-        let at = Some(self.cut_at.load(Relaxed)).filter(|at| *at != NEVER)?;
-        let unread = Some(self.cut_unread.load(Relaxed)).filter(|unread| *unread > 0);
-        Some(Cut { at, unread })
+    /// Returns when the loop was cut off, if it was. It may have caught that, and gone on.
+    pub(super) fn cut_at(&self) -> Option<u64> {
+        Some(self.cut_at.load(Relaxed)).filter(|at| *at != NEVER)
     }
 
     /// Returns the number of calls at this moment, if there are too many.

@@ -62,22 +62,18 @@ impl Environment {
     }
 
     /// Makes an API call that was authorized with the token of this generation. Its status comes as
-    /// [`Input::Called`](super::Input::Called).
-    pub fn call<B: AsRef<[u8]>>(&self, request: &Request<B>, generation: Generation) {
-        self.note(Action::Called(None, Box::new(copy_request(request)), generation));
-    }
-
-    /// Makes the [call of a caller that waited](super::Input::WaitingCall), as [`call`](Self::call) does.
-    pub fn call_for<B: AsRef<[u8]>>(
+    /// [`Input::Called`](super::Input::Called). `caller` is the one that [waited](super::Input::WaitingCall), or
+    /// `None` for a [call that doesn't wait](super::Input::Call).
+    pub fn call<B: AsRef<[u8]>>(
         &self,
-        caller: CallerId,
+        caller: impl Into<Option<CallerId>>,
         request: &Request<B>,
         generation: Generation,
     ) {
-        self.note(Action::Called(Some(caller), Box::new(copy_request(request)), generation));
+        self.note(Action::Called(caller.into(), Box::new(copy_request(request)), generation));
     }
 
-    /// Tells a caller that waited why its call is not made: the error that `authorize` returned for it, or
+    /// Fails the call of a caller that waited, with the error that `authorize` returned for it, or with
     /// [`AuthorizeError::Wait`] if it has waited for too long.
     pub fn fail_call(&self, caller: CallerId, error: AuthorizeError) {
         self.note(Action::Failed(caller, error));

@@ -7,7 +7,8 @@ use std::sync::mpsc::Receiver;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::clock::{Clock, Cut};
+use super::clock::Clock;
+use super::hint::is_late;
 use super::input::Input;
 use super::monitor::Monitor;
 use super::network::{Network, Schedule, Scheduled, TIMEOUT_DELAY};
@@ -43,8 +44,8 @@ pub struct Inbox {
 pub(super) enum Ending {
     Returned,
     CutOff,
-    /// Cut off after so many notes without reading the inbox.
-    Unresponsive(u64),
+    /// Cut off with something due in the inbox.
+    Unresponsive,
     Panicked(String),
 }
 
@@ -112,7 +113,6 @@ impl Inbox {
         self.clock.count_call();
         self.receive();
         let next = if self.monitor.over { 0 } else { self.schedule.next_at().unwrap_or(0) };
-        self.clock.next_due(next);
         Duration::from_millis(next.saturating_sub(self.clock.at()))
     }
 
@@ -131,7 +131,6 @@ impl Inbox {
             let Some((due, item)) = self.schedule.take_due(self.clock.at()) else { break };
             input = self.deliver(item, due);
         }
-        self.clock.next_due(self.schedule.next_at().unwrap_or(0));
         input
     }
 
@@ -141,7 +140,7 @@ impl Inbox {
         while let Ok(note) = self.notes.try_recv() {
             self.process(note, TIMEOUT_DELAY);
         }
-        if self.clock.cut().is_some() {
+        if self.clock.cut_at().is_some() {
             // The loop caught that, and its calls are not noted any more.
             self.monitor.over = true;
             return;
@@ -203,7 +202,7 @@ impl Inbox {
         let at = self.clock.at();
         let calls = &mut self.monitor.calls;
         let (what, forwarded, input) = match action {
-            AppAction::Start { user, secret } => {
+            AppAction::Start(user, secret) => {
                 let start = login(user, secret)?;
                 ("a start", Some(DriverInput::Start(start.clone())), Input::Start(start))
             }
@@ -212,7 +211,7 @@ impl Inbox {
                 let what = if online { "the network's return" } else { "the network's loss" };
                 (what, Some(DriverInput::Online(online)), Input::Online(online))
             }
-            AppAction::Call { status, takes } => {
+            AppAction::Call(status, takes) => {
                 let expires_at =
                     calls.token().and_then(|token| self.network.gateway.expires_at(token));
                 let has_token = expires_at.is_some_and(|end| end > self.clock.true_wall(at));
@@ -228,7 +227,7 @@ impl Inbox {
             AppAction::CancelCall(caller) => {
                 ("the cancelling of a call", None, Input::CallCancelled(caller))
             }
-            AppAction::Sleep { ms } => {
+            AppAction::Sleep(ms) => {
                 self.clock.sleep(ms);
                 self.monitor.polling.is_due(Reason::Woke, at);
                 ("the device's waking up", None, Input::Woke)
@@ -251,11 +250,11 @@ impl Inbox {
     pub(super) fn close(mut self, ending: Ending) -> (Run, Vec<Violation>) {
         self.receive();
         // The loop, or its runtime, may have caught that it was cut off.
-        let (ending, at, end_taken) = match self.clock.cut() {
-            Some(Cut { at, unread }) => {
-                let end_taken = self.end_taken && at >= self.clock.end;
-                (unread.map_or(Ending::CutOff, Ending::Unresponsive), at, end_taken)
+        let (ending, at, end_taken) = match self.clock.cut_at() {
+            Some(at) if self.schedule.next_at().is_some_and(|due| is_late(due, at)) => {
+                (Ending::Unresponsive, at, false)
             }
+            Some(at) => (Ending::CutOff, at, self.end_taken && at >= self.clock.end),
             None => (ending, self.clock.at(), self.end_taken),
         };
         self.monitor.close(ending, end_taken, at);

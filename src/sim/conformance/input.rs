@@ -33,9 +33,9 @@ pub enum Input {
     ///
     /// | `authorize` returns | the loop |
     /// |---|---|
-    /// | `Ok` | makes the call: [`Environment::call_for`](super::Environment::call_for) |
+    /// | `Ok` | makes the call: [`Environment::call`](super::Environment::call) |
     /// | [`AuthorizeError::Wait`](crate::driver::AuthorizeError::Wait) | keeps the caller waiting |
-    /// | another error | tells the caller: [`Environment::fail_call`](super::Environment::fail_call) |
+    /// | another error | fails the call: [`Environment::fail_call`](super::Environment::fail_call) |
     ///
     /// A loop that limits how long a call waits fails it with `AuthorizeError::Wait` after that time, which has to
     /// be at least 10 s here. A loop in which no call waits says so: [`Environment::decline_waiting`](super::Environment::decline_waiting).

@@ -41,7 +41,7 @@
 //!         // There may be a token now, or it may be certain that none will come.
 //!         waiting.retain_mut(|(caller, call)| {
 //!             match driver.driver().authorize(call, environment.now()) {
-//!                 Ok(authorized) => environment.call_for(*caller, call, authorized.generation),
+//!                 Ok(authorized) => environment.call(*caller, call, authorized.generation),
 //!                 Err(AuthorizeError::Wait) => return true,
 //!                 Err(error) => environment.fail_call(*caller, error),
 //!             }
@@ -59,7 +59,7 @@
 //!             Input::Online(online) => driver.set_online(online, environment.now()),
 //!             Input::Call(mut call) => {
 //!                 if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
-//!                     environment.call(&call, authorized.generation);
+//!                     environment.call(None, &call, authorized.generation);
 //!                 }
 //!             }
 //!             Input::WaitingCall(caller, call) => waiting.push((caller, call)),
@@ -193,7 +193,7 @@ impl Scenario {
     /// #                   Input::Online(online) => driver.set_online(online, environment.now()),
     /// #                   Input::Call(mut call) => {
     /// #                       if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
-    /// #                           environment.call(&call, authorized.generation);
+    /// #                           environment.call(None, &call, authorized.generation);
     /// #                       }
     /// #                   }
     /// #                   Input::WaitingCall(caller, _) => environment.decline_waiting(caller),

@@ -16,6 +16,10 @@ use crate::time::millis;
 /// How long after its time-out a client reports it, in milliseconds, unless the loop blocks in it.
 pub(super) const TIMEOUT_DELAY: u64 = 1_500;
 
+/// How long a request takes, in milliseconds, unless there is a fault: long enough that whatever a loop omits
+/// before the reply is late.
+pub(super) const ROUND_TRIP: u64 = 3_000;
+
 /// How long an API call takes, in milliseconds.
 pub(super) const CALL_TIME: u64 = 200;
 
@@ -82,7 +86,6 @@ impl Schedule {
 pub(super) struct Network {
     pub(super) gateway: Gateway,
     plan: FaultPlan,
-    round_trip: u64,
 }
 
 /// The `Age` of a granting reply, as a cache sets it: the driver subtracts it from the lifetime.
@@ -91,7 +94,7 @@ const AGE_OF_GRANTS: HeaderValue = HeaderValue::from_static("2");
 impl Network {
     pub(super) fn new(script: &Script) -> Self {
         let gateway = Gateway::new("none", LIFETIME, 17);
-        Self { gateway, plan: script.plan(), round_trip: script.round_trip }
+        Self { gateway, plan: script.plan() }
     }
 
     /// Carries a request that is sent at `at`, or at `wall` by the true wall clock. Returns its outcome and
@@ -104,7 +107,7 @@ impl Network {
     ) -> Option<(u64, Outcome)> {
         let faults: Vec<Fault> = self.plan.lasting(at).collect();
         let slow = millis(delay(&faults));
-        let back = at.saturating_add(self.round_trip).saturating_add(slow);
+        let back = at.saturating_add(ROUND_TRIP).saturating_add(slow);
         let gives_up = limit.map(|limit| at.saturating_add(limit));
         let outcome = self.outcome(request, &faults, wall).map(|outcome| (back, outcome));
         match (outcome, gives_up) {
@@ -127,8 +130,7 @@ impl Network {
         if has(Fault::Offline) {
             return Some(Err(TransportFailure::Unreachable));
         }
-        let half = i64::try_from(self.round_trip / 2).unwrap_or(0);
-        let wall = wall.saturating_add(half);
+        let wall = wall.saturating_add_unsigned(ROUND_TRIP / 2);
         let mut reply = self.gateway.handle_under(faults, request, wall).response;
         if reply.status().is_success() {
             reply.headers_mut().insert(AGE, AGE_OF_GRANTS);

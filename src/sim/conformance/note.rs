@@ -76,7 +76,7 @@ impl Note {
     pub(super) fn send(notes: &Sender<Self>, clock: &Clock, action: Action) {
         clock.count_call();
         // A loop that was cut off and goes on is not watched any more: its notes would fill the memory.
-        if clock.cut().is_none() {
+        if clock.cut_at().is_none() {
             // No one receives notes after the scenario.
             let _ = notes.send(Self::new(clock, action));
         }

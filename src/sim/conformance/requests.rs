@@ -124,7 +124,9 @@ impl TokenRequests {
             // The loop waits for another outcome now.
             arrival.required = false;
             answered = true;
-            redirected |= arrival.redirects_to(request);
+            let reply = arrival.outcome.as_ref().ok();
+            let location = reply.and_then(|reply| reply.headers().get(LOCATION)?.to_str().ok());
+            redirected |= location.is_some_and(|location| request.uri() == location);
         }
         if redirected {
             let expected = format!("the redirect to be reported as the reply to {name}");
@@ -366,14 +368,5 @@ impl TokenRequest {
             let actual = "it had neither cancelled it nor given it its time-out";
             finding(hint::END_ABANDONED, expected, actual)
         })
-    }
-}
-
-impl Arrival {
-    /// Returns whether this is a redirect that the request follows.
-    fn redirects_to(&self, request: &Request<Bytes>) -> bool {
-        let Ok(reply) = &self.outcome else { return false };
-        let location = reply.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-        location.is_some_and(|location| request.uri() == location)
     }
 }

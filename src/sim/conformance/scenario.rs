@@ -1,7 +1,8 @@
 //! The scenarios that a loop is tested in.
 
 use super::input::CallerId;
-use super::script::{AppAction, Script};
+use super::network::ROUND_TRIP;
+use super::script::{AppAction, CALL, Script};
 use crate::sim::Fault;
 
 listed! {
@@ -47,10 +48,6 @@ listed! {
     }
 }
 
-/// How long a request takes, in milliseconds, unless there is a fault: long enough that whatever a loop omits
-/// before the reply is late.
-const ROUND_TRIP: u64 = 3_000;
-
 const SECOND: u64 = 1_000;
 const MINUTE: u64 = 60_000;
 
@@ -70,45 +67,45 @@ impl Scenario {
     }
 
     pub(super) fn script(self) -> Script {
-        let script = Script::new(ROUND_TRIP).at(SECOND, start(0));
+        let script = Script::default().at(SECOND, [start(0)]);
         match self {
             Self::Renewals => renewals(script),
             Self::Outage => outage(script),
             Self::Trouble => trouble(script),
             Self::Redirected => script.fault(0, MINUTE, Fault::Redirected).until(10 * MINUTE),
-            Self::Refused => refused(script).at(30 * SECOND, AppAction::call()).until(10 * MINUTE),
+            Self::Refused => refused(script).at(30 * SECOND, [CALL]).until(10 * MINUTE),
             Self::Silence => silence(script),
             Self::Stopped => script
-                .at(SECOND + 500, AppAction::Stop)
-                .at(MINUTE, start(0))
-                .at(2 * MINUTE, AppAction::Stop)
+                .at(SECOND + 500, [AppAction::Stop])
+                .at(MINUTE, [start(0)])
+                .at(2 * MINUTE, [AppAction::Stop])
                 .until(20 * MINUTE),
             Self::AnotherUser => another_user(script),
             Self::Swapped => script
                 .fault(0, SECOND + 500, Fault::Slow { ms: 5_000 })
-                .at(2 * SECOND, start(1))
-                .at(MINUTE, AppAction::call())
+                .at(2 * SECOND, [start(1)])
+                .at(MINUTE, [CALL])
                 .until(5 * MINUTE),
             Self::Burst => burst(script),
             Self::Offline => script
                 .fault(8 * MINUTE, 4 * MINUTE, Fault::Offline)
-                .at(8 * MINUTE, AppAction::Online(false))
-                .at(12 * MINUTE, AppAction::Online(true))
-                .at(13 * MINUTE, AppAction::call())
+                .at(8 * MINUTE, [AppAction::Online(false)])
+                .at(12 * MINUTE, [AppAction::Online(true)])
+                .at(13 * MINUTE, [CALL])
                 .until(20 * MINUTE),
             Self::Unauthorized => unauthorized(script),
             Self::Asleep => script
-                .at(5 * MINUTE, AppAction::Sleep { ms: 60 * MINUTE })
-                .at(10 * MINUTE, AppAction::call())
-                .at(12 * MINUTE, AppAction::Sleep { ms: 10 * SECOND })
+                .at(5 * MINUTE, [AppAction::Sleep(60 * MINUTE)])
+                .at(10 * MINUTE, [CALL])
+                .at(12 * MINUTE, [AppAction::Sleep(10 * SECOND)])
                 .until(25 * MINUTE),
             Self::CallersWait => callers_wait(script),
             Self::CallerCancels => caller_cancels(script),
             Self::RefusedWhileCallersWait => refused_while_callers_wait(script),
             Self::StoppedWhileCallersWait => script
                 .callers(1, [1_200, 1_500])
-                .at(2 * SECOND, AppAction::Stop)
-                .at(MINUTE, start(0))
+                .at(2 * SECOND, [AppAction::Stop])
+                .at(MINUTE, [start(0)])
                 .callers(3, [MINUTE + 500, MINUTE + 500])
                 .until(5 * MINUTE),
             Self::GaveUpWhileCallersWait => gave_up_while_callers_wait(script),
@@ -117,12 +114,12 @@ impl Scenario {
 }
 
 fn start(user: u8) -> AppAction {
-    AppAction::Start { user, secret: 0 }
+    AppAction::Start(user, 0)
 }
 
 fn renewals(script: Script) -> Script {
     let calls = [5 * MINUTE, 17 * MINUTE, 41 * MINUTE, 83 * MINUTE, 107 * MINUTE];
-    let script = calls.into_iter().fold(script, |script, at| script.at(at, AppAction::call()));
+    let script = calls.into_iter().fold(script, |script, at| script.at(at, [CALL]));
     script.until(120 * MINUTE)
 }
 
@@ -130,9 +127,9 @@ fn outage(script: Script) -> Script {
     script
         .fault(8 * MINUTE, 12 * MINUTE, Fault::Offline)
         .fault(20 * MINUTE, MINUTE, Fault::ResetAfter)
-        .at(7 * MINUTE, AppAction::call())
-        .at(15 * MINUTE, AppAction::call())
-        .at(25 * MINUTE, AppAction::call())
+        .at(7 * MINUTE, [CALL])
+        .at(15 * MINUTE, [CALL])
+        .at(25 * MINUTE, [CALL])
         .until(40 * MINUTE)
 }
 
@@ -149,8 +146,8 @@ fn trouble(script: Script) -> Script {
 fn refused(script: Script) -> Script {
     script
         .fault(0, MINUTE, Fault::Refused)
-        .at(2 * MINUTE, AppAction::Start { user: 0, secret: 1 })
-        .at(3 * MINUTE, AppAction::call())
+        .at(2 * MINUTE, [AppAction::Start(0, 1)])
+        .at(3 * MINUTE, [CALL])
 }
 
 fn silence(script: Script) -> Script {
@@ -160,48 +157,42 @@ fn silence(script: Script) -> Script {
     script
         .fault(0, 10 * SECOND, late)
         .fault(8 * MINUTE, 3 * MINUTE, Fault::Lost)
-        .at(5 * MINUTE, AppAction::call())
+        .at(5 * MINUTE, [CALL])
         .until(20 * MINUTE)
 }
 
 fn another_user(script: Script) -> Script {
     script
-        .at(5 * MINUTE, start(1))
-        .at(5 * MINUTE + 1_500, start(2))
-        .at(6 * MINUTE, AppAction::call())
-        .at(10 * MINUTE, start(0))
+        .at(5 * MINUTE, [start(1)])
+        .at(5 * MINUTE + 1_500, [start(2)])
+        .at(6 * MINUTE, [CALL])
+        .at(10 * MINUTE, [start(0)])
         // While that request is in flight, which it has to leave alone.
-        .at(10 * MINUTE + 1_500, AppAction::call())
-        .at(11 * MINUTE, AppAction::call())
+        .at(10 * MINUTE + 1_500, [CALL])
+        .at(11 * MINUTE, [CALL])
         .until(25 * MINUTE)
 }
 
 fn burst(script: Script) -> Script {
+    let (stop, online) = (AppAction::Stop, AppAction::Online);
     script
-        .at(SECOND, start(1))
-        .at(SECOND, AppAction::Stop)
-        .at(SECOND, start(2))
-        .at(2 * SECOND, AppAction::Online(false))
-        .at(2 * SECOND, AppAction::Stop)
-        .at(2 * SECOND, AppAction::Online(true))
-        .at(2 * SECOND, start(0))
-        .at(20 * SECOND, AppAction::call())
-        .at(20 * SECOND, start(1))
-        .at(20 * SECOND, start(2))
+        .at(SECOND, [start(1), stop, start(2)])
+        .at(2 * SECOND, [online(false), stop, online(true), start(0)])
+        .at(20 * SECOND, [CALL, start(1), start(2)])
         .until(5 * MINUTE)
 }
 
 fn unauthorized(script: Script) -> Script {
     script
-        .at(MINUTE, AppAction::call())
-        .at(MINUTE + 30 * SECOND, AppAction::Call { status: Some(403), takes: 200 })
-        .at(2 * MINUTE, AppAction::Call { status: Some(401), takes: 200 })
+        .at(MINUTE, [CALL])
+        .at(MINUTE + 30 * SECOND, [AppAction::Call(Some(403), 200)])
+        .at(2 * MINUTE, [AppAction::Call(Some(401), 200)])
         // At the moment of the reply to the request that this leads to.
-        .at(2 * MINUTE + 200 + ROUND_TRIP, AppAction::call())
+        .at(2 * MINUTE + 200 + ROUND_TRIP, [CALL])
         // So soon that age is not the cause.
-        .at(2 * MINUTE + 5 * SECOND, AppAction::Call { status: Some(401), takes: 200 })
+        .at(2 * MINUTE + 5 * SECOND, [AppAction::Call(Some(401), 200)])
         // Made before a renewal that is due by then, and answered after it.
-        .at(10 * MINUTE, AppAction::Call { status: Some(401), takes: 200 * SECOND })
+        .at(10 * MINUTE, [AppAction::Call(Some(401), 200 * SECOND)])
         .until(25 * MINUTE)
 }
 
@@ -219,7 +210,7 @@ fn caller_cancels(script: Script) -> Script {
     script
         .fault(0, 2 * SECOND, Fault::Slow { ms: 7_000 })
         .callers(1, [1_200, 1_500, 2 * SECOND])
-        .at(5 * SECOND, AppAction::CancelCall(CallerId(2)))
+        .at(5 * SECOND, [AppAction::CancelCall(CallerId(2))])
         .until(5 * MINUTE)
 }
 
@@ -234,7 +225,7 @@ fn gave_up_while_callers_wait(script: Script) -> Script {
         .attempts(2)
         .fault(0, MINUTE, Fault::Unavailable { status: 503, retry_after: None })
         .callers(1, [2 * SECOND, 3 * SECOND])
-        .at(2 * MINUTE, start(0))
+        .at(2 * MINUTE, [start(0)])
         .callers(3, [2 * MINUTE + 500, 2 * MINUTE + 500])
         .until(5 * MINUTE)
 }

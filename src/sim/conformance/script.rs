@@ -20,48 +20,38 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 /// An action of the app, or of its device.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum AppAction {
-    Start {
-        user: u8,
-        secret: u8,
-    },
+    /// A login of this user, with this secret.
+    Start(u8, u8),
     Stop,
     Online(bool),
-    /// An API call that takes so long, and is answered with this status, or else with the gateway's.
-    Call {
-        status: Option<u16>,
-        takes: u64,
-    },
+    /// An API call that is answered with this status, or else with the gateway's, after so many milliseconds.
+    Call(Option<u16>, u64),
     WaitingCall(CallerId),
     CancelCall(CallerId),
-    Sleep {
-        ms: u64,
-    },
+    /// Sleeps for so many milliseconds.
+    Sleep(u64),
 }
 
 /// Times are milliseconds since the scenario began.
+#[derive(Default)]
 pub(super) struct Script {
     pub(super) actions: Vec<(u64, AppAction)>,
     faults: Vec<Incident>,
-    pub(super) round_trip: u64,
     pub(super) end: u64,
     /// The number of failed attempts after which the driver gives up.
     attempts: Option<u32>,
 }
 
 impl Script {
-    pub(super) fn new(round_trip: u64) -> Self {
-        Self { actions: Vec::new(), faults: Vec::new(), round_trip, end: 0, attempts: None }
-    }
-
-    pub(super) fn at(mut self, at: u64, action: AppAction) -> Self {
-        self.actions.push((at, action));
+    pub(super) fn at<const N: usize>(mut self, at: u64, actions: [AppAction; N]) -> Self {
+        self.actions.extend(actions.map(|action| (at, action)));
         self
     }
 
     /// Adds callers that wait, numbered from `first`.
     pub(super) fn callers<const N: usize>(self, first: u8, times: [u64; N]) -> Self {
         (first..).zip(times).fold(self, |script, (number, at)| {
-            script.at(at, AppAction::WaitingCall(CallerId(number)))
+            script.at(at, [AppAction::WaitingCall(CallerId(number))])
         })
     }
 
@@ -85,7 +75,7 @@ impl Script {
     /// Returns the driver of the scenario; `None` if the scenario can't be set up.
     pub(super) fn driver(&self) -> Option<Driver> {
         let mut starts = self.actions.iter().filter_map(|(_, action)| match *action {
-            AppAction::Start { user, secret } => Some((user, secret)),
+            AppAction::Start(user, secret) => Some((user, secret)),
             _ => None,
         });
         starts.try_for_each(|(user, secret)| login(user, secret).map(drop))?;
@@ -96,12 +86,8 @@ impl Script {
     }
 }
 
-impl AppAction {
-    /// An API call that the gateway answers.
-    pub(super) fn call() -> Self {
-        Self::Call { status: None, takes: CALL_TIME }
-    }
-}
+/// An API call that the gateway answers.
+pub(super) const CALL: AppAction = AppAction::Call(None, CALL_TIME);
 
 /// Returns what a user logs in with.
 pub(super) fn login(user: u8, secret: u8) -> Option<Start> {

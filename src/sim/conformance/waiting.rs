@@ -20,9 +20,8 @@ const LEAST_LIMIT: u64 = 10_000;
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     callers: BTreeMap<CallerId, State>,
-    /// Why a call gets no token, if it gets none, and what it was before.
+    /// Why a call gets no token, if it gets none.
     error: Option<AuthorizeError>,
-    error_before: Option<AuthorizeError>,
     /// The first time after it changed at which a poll answered `Wait`.
     since: Option<u64>,
     /// Whether a caller was answered since it changed.
@@ -46,9 +45,8 @@ impl Waiting {
     pub(super) fn token_is(&mut self, status: &TokenStatus) {
         let error = status.as_ref().err().copied();
         if self.error != error {
-            self.error_before = core::mem::replace(&mut self.error, error);
-            (self.since, self.answers) = (None, false);
-            self.early.retain(|(_, (told, _))| Some(*told) != error);
+            (self.error, self.since, self.answers) = (error, None, false);
+            self.early.retain(|(_, (failed, _))| Some(*failed) != error);
         }
     }
 
@@ -83,7 +81,7 @@ impl Waiting {
         })
     }
 
-    /// The loop told a caller that its call is not made.
+    /// The loop failed the call of a caller.
     pub(super) fn failed(
         &mut self,
         caller: CallerId,
@@ -95,12 +93,9 @@ impl Waiting {
             _ => 0,
         };
         let found = self.answered(caller, at);
-        // An error that `authorize` returned a moment ago may have been on its way.
-        let recent = self.since.is_none_or(|since| !is_late(since, at));
-        let was = recent && Some(error) == self.error_before;
         let is_right = match error {
             AuthorizeError::Wait => waits >= LEAST_LIMIT,
-            error => was || Some(error) == self.error,
+            error => Some(error) == self.error,
         };
         if found.is_some() || is_right {
             return found;
@@ -108,13 +103,14 @@ impl Waiting {
         let expected = match self.error {
             None => format!("the call of {caller} to be made: a token is in use"),
             Some(AuthorizeError::Wait) => format!("{caller} to wait: the driver gets a token"),
-            Some(reason) => format!("{caller} to be told: {reason}"),
+            Some(reason) => format!("the call of {caller} to fail: {reason}"),
         };
-        let found = finding(hint::FAIL_ONLY_WHEN_BLOCKED, expected, format!("it told it: {error}"));
+        let actual = format!("it failed the call: {error}");
+        let found = finding(hint::FAIL_ONLY_WHEN_BLOCKED, expected, actual);
         if error == AuthorizeError::Wait {
             return Some(found);
         }
-        // A loop may tell its callers that the app stops before it stops the driver.
+        // A loop may fail the calls that wait before it forwards a stop.
         self.early.push_back((at, (error, found)));
         None
     }
@@ -152,14 +148,14 @@ impl Waiting {
             *state = State::Overdue;
             let due = seconds(due);
             let expected = match (self.error, token) {
-                (Some(error), _) => format!("{caller} to be told at {due}: {error}"),
+                (Some(error), _) => format!("the call of {caller} to fail at {due}: {error}"),
                 (_, token) => {
                     let number = token.map_or(0, Generation::number);
                     format!("the call of {caller} to be made at {due}: token {number} is in use")
                 }
             };
             let hint = if self.answers { hint::ANSWER_ALL } else { hint::ANSWER_CALLERS };
-            found.push(finding(hint, expected, format!("it still let it wait at {}", seconds(at))));
+            found.push(finding(hint, expected, format!("it still waited at {}", seconds(at))));
         }
         found
     }

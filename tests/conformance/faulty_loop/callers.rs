@@ -28,7 +28,7 @@ impl Loop<'_> {
                     Some((header, generation)) => {
                         let mut call = call;
                         call.headers_mut().insert(AUTHORIZATION, header);
-                        self.environment.call_for(caller, &call, generation);
+                        self.environment.call(caller, &call, generation);
                     }
                     None => self.waiting.push((caller, call)),
                 }
@@ -95,7 +95,7 @@ impl Loop<'_> {
                 self.token.get_or_insert(call.headers()[AUTHORIZATION].clone());
                 self.first.get_or_insert(generation);
                 let again = usize::from(self.has(M::AnswersCallersTwice));
-                (0..=again).for_each(|_| self.environment.call_for(caller, call, generation));
+                (0..=again).for_each(|_| self.environment.call(caller, call, generation));
                 return true;
             }
             Err(error) => error,

@@ -223,8 +223,8 @@ impl Loop<'_> {
             if self.has(M::MakesA401Up) {
                 self.driver.handle_unauthorized(its, now);
             }
-            self.environment
-                .call(&call, if self.has(M::NamesTheFirstGeneration) { first } else { its });
+            let named = if self.has(M::NamesTheFirstGeneration) { first } else { its };
+            self.environment.call(None, &call, named);
         }
     }
 }

@@ -37,8 +37,10 @@ pub enum Input {
     /// | [`AuthorizeError::Wait`](crate::driver::AuthorizeError::Wait) | keeps the caller waiting |
     /// | another error | fails the call: [`Environment::fail_call`](super::Environment::fail_call) |
     ///
-    /// A loop that limits how long a call waits fails it with `AuthorizeError::Wait` after that time, which has to
-    /// be at least 10 s here. A loop in which no call waits says so: [`Environment::decline_waiting`](super::Environment::decline_waiting).
+    /// A loop that limits how long a call waits fails it with `AuthorizeError::Wait` after that time. The limit has
+    /// to be at least 10 s.
+    ///
+    /// A loop in which no call waits [declines](super::Environment::decline_waiting) each.
     WaitingCall(CallerId, Request<Bytes>),
     /// This caller has stopped waiting: it timed out, or was cancelled. Drop its call. The other callers still
     /// wait.

@@ -1,12 +1,11 @@
 //! Tests a run loop on virtual time: without a network, without waiting, and the same way every time.
 //!
-//! A loop that is generic over [`Drive`](crate::driver::Drive), its clocks and its transport is given three
-//! things:
+//! The loop has to be generic over [`Drive`](crate::driver::Drive), its clocks and its transport:
 //!
-//! | the loop has | in the test that is |
+//! | in an app | in the test |
 //! |---|---|
 //! | a driver | a [`Probe`] |
-//! | clocks, an HTTP client, an app | an [`Environment`] |
+//! | clocks, an HTTP client, callers | an [`Environment`] |
 //! | a channel for replies and inputs | an [`Inbox`] |
 //!
 //! [`conformance`](conformance()) runs it in every [`Scenario`] and checks each of its calls against the

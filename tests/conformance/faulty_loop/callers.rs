@@ -1,4 +1,4 @@
-//! What it does with callers that wait for a token.
+//! The waiting callers of the faulty loop.
 
 use std::mem;
 

@@ -1,4 +1,4 @@
-//! What it does with what comes.
+//! The inputs of the faulty loop.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -34,7 +34,7 @@ impl Loop<'_> {
         self.take_one(input)
     }
 
-    /// As with a place for one message: what comes on top of another takes its place, or is not taken.
+    /// As with room for one message: a second one replaces the first, or is dropped.
     fn take_one_of_two(&mut self, mut input: Input) -> ControlFlow<()> {
         let can_wait = |one: &Input| matches!(one, Input::Reply(..) | Input::Call(_));
         if can_wait(&input)
@@ -155,7 +155,7 @@ impl Loop<'_> {
             _ => {}
         }
         let delivery = self.driver.handle_response(id, &reply, now);
-        self.look_at(delivery);
+        self.check(delivery);
     }
 
     fn failure(&mut self, mut id: RequestId, why: TransportFailure) {
@@ -183,22 +183,22 @@ impl Loop<'_> {
             _ => {}
         }
         let delivery = self.driver.handle_failure(id, why, now);
-        self.look_at(delivery);
+        self.check(delivery);
     }
 
-    fn look_at(&self, delivery: Delivery) {
+    fn check(&self, delivery: Delivery) {
         if self.has(M::InsistsOnDelivery) {
             assert!(delivery.is_accepted());
         }
     }
 
-    /// What waits for abandoned requests goes on.
+    /// A request has ended: sends what waits for abandoned ones.
     fn freed(&mut self, id: RequestId) {
         self.abandoned.retain(|abandoned| *abandoned != id);
         if self.has(M::WaitsForAbandoned) && self.abandoned.is_empty() {
             let waiting = self.unsent.pop_front();
             if let Some(outgoing) = waiting {
-                self.really_send(outgoing);
+                self.send_now(outgoing);
             }
         }
     }

@@ -16,7 +16,7 @@ use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe};
 use videokit_session::{Event, Moment, Outgoing, Output, Wake};
 
-/// What is wrong with it.
+/// The mistake of a loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
     Nothing,
@@ -245,7 +245,7 @@ impl Loop<'_> {
             self.sends_at = None;
             let late = self.unsent.pop_front();
             if let Some(outgoing) = late {
-                self.really_send(outgoing);
+                self.send_now(outgoing);
             }
         }
         input

@@ -1,4 +1,4 @@
-//! What it does with what the driver says.
+//! The outputs of the driver of the faulty loop.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
@@ -19,11 +19,11 @@ impl Loop<'_> {
             M::NeverSends => {}
             M::SendsLater => self.unsent.push_back(outgoing),
             M::WaitsForAbandoned if !self.abandoned.is_empty() => self.unsent.push_back(outgoing),
-            _ => self.really_send(outgoing),
+            _ => self.send_now(outgoing),
         }
     }
 
-    pub(super) fn really_send(&mut self, outgoing: Outgoing) {
+    pub(super) fn send_now(&mut self, outgoing: Outgoing) {
         let (id, mut request, timeout) = outgoing.into_parts();
         self.requests.push((id, request.clone(), timeout));
         match self.mistake {
@@ -71,7 +71,7 @@ impl Loop<'_> {
         }
     }
 
-    /// Sends what was handed out by a driver that is not under test.
+    /// Sends a request of a driver that is not under test.
     fn send_a_foreign_one(&mut self) {
         let mut another = Driver::new(Arc::clone(self.driver.driver().config()), 1);
         another.start(self.login.clone().unwrap(), self.environment.now());

@@ -5,8 +5,8 @@
 //! or behind none. [`Fault`]s are values that it can be put under, and a [`FaultPlan`] is a list of them
 //! that can be written down. [`Step`]s are all that can be done to one driver, and a [`Harness`] carries them
 //! out. `strategies` makes them and every input for property tests, with the feature `proptest`; `fuzzing` does
-//! for fuzzers, with `arbitrary`. [`conformance`](conformance()) takes a run loop of yours through everything that
-//! may come its way; the chapter [`testing`] is a guide to all of this.
+//! for fuzzers, with `arbitrary`. [`conformance`](conformance()) tests a run loop of yours. The chapter
+//! [`testing`] is a guide to all of this.
 
 mod ask;
 pub mod conformance;

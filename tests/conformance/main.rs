@@ -1,11 +1,14 @@
-//! Good run loops pass the conformance kit, and each way to get a loop wrong is caught, with the sentence
-//! that says how to mend it.
+//! Valid run loops pass the conformance kit, and each mistake in a loop is reported with what to change.
+//!
+//! To copy: `threads` blocks on a channel, with a thread for each request; `tokio_tasks` has a task for each
+//! request and each caller, and is tested on tokio's paused clock.
 
-mod bad;
-mod blocking;
 mod event_loop;
-mod frames;
-mod habits;
-mod planted;
+mod faulty_loop;
+mod faulty_loops;
+mod game_loop;
 mod report;
-mod tasks;
+mod threads;
+mod tokio_tasks;
+mod valid_variations;
+mod waiting;

@@ -1,4 +1,4 @@
-//! What comes to a loop, and when: everything in a scenario that is not the loop's own doing.
+//! The inbox of a loop under test: what comes, and when.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -7,42 +7,45 @@ use std::sync::mpsc::Receiver;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::clock::{Clock, Cut};
-use super::happening::Happening;
-use super::judge::Judge;
-use super::network::{Agenda, Item, Network, client_lateness};
-use super::note::{Deed, Note, copy_request};
-use super::report::{Breach, Played};
+use super::clock::Clock;
+use super::hint::is_late;
+use super::input::Input;
+use super::monitor::Monitor;
+use super::network::{Network, Schedule, Scheduled, TIMEOUT_DELAY};
+use super::note::{Action, Note, copy_request};
+use super::polling::Reason;
+use super::report::{Run, Violation};
+use super::requests::Outcome;
 use super::scenario::Scenario;
-use super::script::{Act, Script, api_call, login};
-use super::traffic::Came;
-use crate::driver::Input;
+use super::script::{AppAction, Script, api_call, login};
+use crate::driver::Input as DriverInput;
 use crate::session::{RequestId, TransportFailure};
 use crate::time::millis;
 
-/// What comes to a loop under test: replies, failures, what the app asks for, and the end.
+/// The inbox of a loop under test: replies, failures, the app's inputs, and the end.
 ///
-/// | the loop | takes what comes by |
+/// | the loop | takes inputs by |
 /// |---|---|
 /// | blocks until there is something to do | [`wait`](Self::wait), which lets the time pass |
 /// | blocks in its requests, too | [`wait`](Self::wait) and [`exchange`](Self::exchange) |
-/// | has a clock of its own, as with a paused tokio | [`next_in`](Self::next_in), then [`Stage::pass_to`](super::Stage::pass_to) and [`take_due`](Self::take_due) |
+/// | has a virtual clock, such as tokio's paused one | [`next_in`](Self::next_in), then [`Environment::advance_to`](super::Environment::advance_to) and [`take_due`](Self::take_due) |
 #[derive(Debug)]
 pub struct Inbox {
     clock: Arc<Clock>,
     notes: Receiver<Note>,
-    agenda: Agenda,
+    schedule: Schedule,
     network: Network,
-    judge: Judge,
+    monitor: Monitor,
+    /// Whether the loop took [`Input::End`].
     end_taken: bool,
 }
 
-/// How a loop came to its end.
+/// How a loop ended.
 pub(super) enum Ending {
     Returned,
     CutOff,
-    /// Cut off, since it took nothing out of its inbox, but did so many things.
-    Deaf(u64),
+    /// Cut off with something due in the inbox.
+    Unresponsive,
     Panicked(String),
 }
 
@@ -53,35 +56,35 @@ impl Inbox {
         clock: Arc<Clock>,
         notes: Receiver<Note>,
     ) -> Self {
-        let mut agenda = Agenda::default();
-        for (at, act) in &script.acts {
-            agenda.plan(*at, Item::Act(*act));
+        let mut schedule = Schedule::default();
+        for (at, action) in &script.actions {
+            schedule.add(*at, Scheduled::App(*action));
         }
-        agenda.plan(script.end, Item::End);
-        let judge = Judge::new(scenario, script.end);
-        Self { clock, notes, agenda, network: Network::new(script), judge, end_taken: false }
+        schedule.add(script.end, Scheduled::End);
+        let monitor = Monitor::new(scenario, script.end);
+        Self { clock, notes, schedule, network: Network::new(script), monitor, end_taken: false }
     }
 
-    /// Waits until something comes, but no longer than this; without a limit, until something comes. The
-    /// time passes. An end always comes.
-    pub fn wait(&mut self, longest: Option<Duration>) -> Happening {
+    /// Waits for the next input, at most this long, or without a limit. The time passes meanwhile. The end
+    /// always comes.
+    pub fn wait(&mut self, longest: Option<Duration>) -> Input {
         if let Some(due) = self.take_due() {
             return due;
         }
-        let next = self.agenda.next_at().unwrap_or(u64::MAX);
+        let next = self.schedule.next_at().unwrap_or(u64::MAX);
         let limit = longest.map_or(u64::MAX, |wait| self.clock.at().saturating_add(millis(wait)));
-        self.clock.pass_to(next.min(limit));
-        self.take_due().unwrap_or(Happening::Timer)
+        self.clock.advance_to(next.min(limit));
+        self.take_due().unwrap_or(Input::Timer)
     }
 
-    /// Sends a request and waits for what becomes of it, as a loop does that does one thing at a time.
-    /// The client is punctual: a time-out ends it after this long.
+    /// Sends a request and waits for its outcome, for loops that block in their requests. The client is
+    /// punctual: the time-out ends the request after exactly this long.
     ///
-    /// Nothing else is taken meanwhile, so that such a loop keeps its app waiting, and is told so. See
-    /// [`Scenario::play`] for how to test it without.
+    /// No other input is taken meanwhile, which is a violation where the app
+    /// [interrupts](Scenario::interrupts). [`Scenario::run`] shows how to test such a loop elsewhere.
     ///
     /// # Errors
-    /// The failure that is to be reported.
+    /// The failure to report.
     pub fn exchange<B: AsRef<[u8]>>(
         &mut self,
         id: RequestId,
@@ -89,182 +92,172 @@ impl Inbox {
         timeout: Duration,
     ) -> Result<Response<Bytes>, TransportFailure> {
         self.clock.count_call();
-        self.listen();
-        let sent = Deed::Sent(id, Box::new(copy_request(request)), Some(timeout));
-        self.fold(Note::new(&self.clock, sent), true);
-        let outcome = self.agenda.take_outcome(id);
-        let ends = outcome
-            .as_ref()
-            .map_or_else(|| self.clock.at().saturating_add(millis(timeout)), |(at, _)| *at);
-        // The driver would have given it up then, whatever the time-out that the loop chose.
-        let longest = self.judge.traffic.timeout(id).unwrap_or_default();
-        self.judge.excuse(ends.min(self.clock.at().saturating_add(millis(longest))));
-        self.clock.pass_to(ends);
-        let at = self.clock.at();
-        match outcome {
-            Some((_, Item::Reply(_, reply))) => {
-                self.came(id, Came::Reply(reply.clone()), at);
-                Ok(reply)
-            }
-            Some((_, Item::Failure(_, why))) => {
-                self.came(id, Came::Failure(why), at);
-                Err(why)
-            }
-            _ => Err(TransportFailure::TimedOut),
-        }
+        self.receive();
+        let sent = Action::Sent(id, Box::new(copy_request(request)), Some(timeout));
+        self.process(Note::new(&self.clock, sent), 0);
+        let outcome = self.schedule.take_outcome(id);
+        let timed_out = self.clock.at().saturating_add(millis(timeout));
+        let ends = outcome.as_ref().map_or(timed_out, |(at, _)| *at);
+        // The driver abandons it then, whatever time-out the loop chose.
+        let longest = self.monitor.requests.timeout(id).unwrap_or_default();
+        self.monitor.blocks_until(ends.min(self.clock.at().saturating_add(millis(longest))));
+        self.clock.advance_to(ends);
+        let (_, outcome) = outcome.ok_or(TransportFailure::TimedOut)?;
+        self.arrived(id, outcome.clone(), self.clock.at());
+        outcome
     }
 
-    /// How long until something comes, if the loop does nothing. What it sends may be answered sooner, so
-    /// ask again after it did.
+    /// Returns how long until the next input comes, if the loop sends nothing. After sending, ask again: the
+    /// reply may come sooner.
     pub fn next_in(&mut self) -> Duration {
         self.clock.count_call();
-        self.listen();
-        let next = if self.judge.is_over() { 0 } else { self.agenda.next_at().unwrap_or(0) };
-        self.clock.nothing_before(next);
+        self.receive();
+        let next = if self.monitor.over { 0 } else { self.schedule.next_at().unwrap_or(0) };
         Duration::from_millis(next.saturating_sub(self.clock.at()))
     }
 
-    /// What has come by now, if anything has; one at a time.
-    pub fn take_due(&mut self) -> Option<Happening> {
+    /// Takes the next input that has come by now, if there is one.
+    pub fn take_due(&mut self) -> Option<Input> {
         self.clock.count_call();
-        self.listen();
-        if let Some(calls) = self.clock.spins() {
-            self.judge.spun(calls, self.clock.at());
+        self.receive();
+        if let Some(calls) = self.clock.too_many_calls() {
+            self.monitor.too_many_calls(calls, self.clock.at());
         }
-        if self.judge.is_over() {
+        if self.monitor.over {
             return Some(self.end());
         }
-        let mut happening = None;
-        while happening.is_none() {
-            let Some((due, item)) = self.agenda.take_due(self.clock.at()) else { break };
-            happening = self.deliver(item, due);
+        let mut input = None;
+        while input.is_none() {
+            let Some((due, item)) = self.schedule.take_due(self.clock.at()) else { break };
+            input = self.deliver(item, due);
         }
-        self.clock.nothing_before(self.agenda.next_at().unwrap_or(0));
-        happening
+        input
     }
 
-    /// Hears what the loop did since it was listened to last.
-    fn listen(&mut self) {
+    /// Processes the notes since the last time.
+    fn receive(&mut self) {
         self.clock.read();
         while let Ok(note) = self.notes.try_recv() {
-            self.fold(note, false);
+            self.process(note, TIMEOUT_DELAY);
         }
-        if self.clock.cut().is_some() {
-            // It caught that, and what it does now is not written down: it is told to return.
-            return self.judge.end();
+        if self.clock.cut_at().is_some() {
+            // The loop caught that, and its calls are not noted any more.
+            self.monitor.over = true;
+            return;
         }
-        self.judge.pass_to(self.clock.at());
+        self.monitor.advance_to(self.clock.at());
     }
 
-    /// `blocks` says whether the loop waits for the request.
-    fn fold(&mut self, note: Note, blocks: bool) {
-        let carried = self.judge.note(&note);
-        let wall = self.clock.true_wall(note.at);
-        match note.deed {
-            Deed::Sent(id, request, timeout) if carried => {
-                let late = client_lateness(blocks);
-                let sent = (id, request.as_ref());
-                let outcome = self.network.carry(sent, (note.at, wall), timeout, late);
-                if let Some((at, item)) = outcome {
-                    self.agenda.plan(at, item);
+    fn process(&mut self, note: Note, timeout_delay: u64) {
+        let carried = self.monitor.note(&note);
+        let (at, wall) = (note.at, self.clock.true_wall(note.at));
+        match note.action {
+            Action::Sent(id, request, timeout) if carried => {
+                let limit = timeout.map(|timeout| millis(timeout).saturating_add(timeout_delay));
+                let outcome = self.network.carry(&request, (at, wall), limit);
+                if let Some((at, outcome)) = outcome {
+                    self.schedule.add(at, Scheduled::Outcome(id, outcome));
                 }
             }
-            Deed::Cancelled(id) => drop(self.agenda.take_outcome(id)),
-            Deed::Called(call, generation) => {
-                let status = self.network.call(&call, wall);
-                self.agenda.answer_call(note.at, generation, status);
+            Action::Cancelled(id) => drop(self.schedule.take_outcome(id)),
+            Action::Called(caller, call, generation) => {
+                let status = self.network.gateway.handle(&call, wall).status();
+                self.schedule.add_call(at, caller.is_some(), generation, status);
             }
             _ => {}
         }
     }
 
-    fn deliver(&mut self, item: Item, due: u64) -> Option<Happening> {
+    fn deliver(&mut self, item: Scheduled, due: u64) -> Option<Input> {
         let at = self.clock.at();
         match item {
-            Item::Act(act) => self.act(act, due),
-            Item::Reply(id, reply) => {
-                self.came(id, Came::Reply(reply.clone()), due);
-                Some(Happening::Reply(id, reply))
+            Scheduled::App(action) => self.act(action, due),
+            Scheduled::Outcome(id, outcome) => {
+                self.arrived(id, outcome.clone(), due);
+                Some(match outcome {
+                    Ok(reply) => Input::Reply(id, reply),
+                    Err(why) => Input::Failure(id, why),
+                })
             }
-            Item::Failure(id, why) => {
-                self.came(id, Came::Failure(why), due);
-                Some(Happening::Failure(id, why))
-            }
-            Item::Called(generation, status) => {
+            Scheduled::Called(generation, status) => {
                 let what = format!("the API's answer, {}", status.as_u16());
-                self.judge.taken(&what, due, at);
-                self.judge.app.answered(generation, status, at);
-                Some(Happening::Called(generation, status))
+                self.monitor.took(&what, due, at);
+                self.monitor.calls.answered(generation, status, at);
+                Some(Input::Called(generation, status))
             }
-            Item::End => Some(self.end()),
+            Scheduled::End => Some(self.end()),
         }
     }
 
-    fn came(&mut self, id: RequestId, came: Came, due: u64) {
+    fn arrived(&mut self, id: RequestId, outcome: Outcome, due: u64) {
         let at = self.clock.at();
-        let kind = match &came {
-            Came::Reply(_) => "reply to",
-            Came::Failure(_) => "failure of",
-        };
-        let what = format!("the {kind} {}", self.judge.traffic.name(id));
-        self.judge.taken(&what, due, at);
-        self.judge.traffic.came(id, came, at);
+        let kind = if outcome.is_ok() { "reply to" } else { "failure of" };
+        let what = format!("the {kind} {}", self.monitor.requests.name(id));
+        self.monitor.took(&what, due, at);
+        self.monitor.requests.arrived(id, outcome, at);
     }
 
-    fn act(&mut self, act: Act, due: u64) -> Option<Happening> {
+    /// Delivers an action of the app.
+    fn act(&mut self, action: AppAction, due: u64) -> Option<Input> {
         let at = self.clock.at();
-        let (what, input, happening) = match act {
-            Act::Start { user, secret } => {
+        let calls = &mut self.monitor.calls;
+        let (what, forwarded, input) = match action {
+            AppAction::Start(user, secret) => {
                 let start = login(user, secret)?;
-                ("a start", Some(Input::Start(start.clone())), Happening::Start(start))
+                ("a start", Some(DriverInput::Start(start.clone())), Input::Start(start))
             }
-            Act::Stop => ("a stop", Some(Input::Stop), Happening::Stop),
-            Act::Online(online) => {
+            AppAction::Stop => ("a stop", Some(DriverInput::Stop), Input::Stop),
+            AppAction::Online(online) => {
                 let what = if online { "the network's return" } else { "the network's loss" };
-                (what, Some(Input::Online(online)), Happening::Online(online))
+                (what, Some(DriverInput::Online(online)), Input::Online(online))
             }
-            Act::Call { status, takes } => {
-                let token = self.judge.app.token();
-                let expires_at = token.and_then(|token| self.network.expires_at(token));
-                let serves = expires_at.is_some_and(|end| end > self.clock.true_wall(at));
-                self.judge.app.wants_call(serves, at);
-                self.agenda.expect_call(status, takes);
-                ("an API call", None, Happening::Call(api_call()))
+            AppAction::Call(status, takes) => {
+                let expires_at =
+                    calls.token().and_then(|token| self.network.gateway.expires_at(token));
+                let has_token = expires_at.is_some_and(|end| end > self.clock.true_wall(at));
+                calls.took(has_token, at);
+                self.schedule.expect_call(status, takes);
+                ("an API call", None, Input::Call(api_call(None)))
             }
-            Act::Sleep { ms } => {
+            AppAction::WaitingCall(caller) => {
+                calls.waiting.took(caller, at);
+                ("a call that waits", None, Input::WaitingCall(caller, api_call(Some(caller))))
+            }
+            AppAction::CancelCall(caller) if !calls.waiting.cancel(caller, at) => return None,
+            AppAction::CancelCall(caller) => {
+                ("the cancelling of a call", None, Input::CallCancelled(caller))
+            }
+            AppAction::Sleep(ms) => {
                 self.clock.sleep(ms);
-                self.judge.woke(at);
-                ("the device's waking up", None, Happening::Woke)
+                self.monitor.polling.is_due(Reason::Woke, at);
+                ("the device's waking up", None, Input::Woke)
             }
         };
-        self.judge.taken(what, due, at);
-        if let Some(input) = input {
-            self.judge.app.asks(input, at);
+        self.monitor.took(what, due, at);
+        if let Some(forwarded) = forwarded {
+            self.monitor.app.took(forwarded, at);
         }
-        Some(happening)
+        Some(input)
     }
 
-    fn end(&mut self) -> Happening {
+    fn end(&mut self) -> Input {
         self.end_taken = true;
-        self.judge.end();
-        Happening::End
+        self.monitor.over = true;
+        Input::End
     }
-}
 
-impl Inbox {
-    /// The loop is no more.
-    pub(super) fn close(mut self, ending: Ending) -> (Played, Vec<Breach>) {
-        self.listen();
-        let at = self.clock.at();
-        // Somebody may have caught that the loop was cut off: a runtime, or the loop itself.
-        let (ending, at, told) = match self.clock.cut() {
-            Some(Cut { at, unread }) => {
-                let told = self.end_taken && at >= self.clock.end();
-                (unread.map_or(Ending::CutOff, Ending::Deaf), at, told)
+    /// The loop has ended. Returns what it did, and its violations.
+    pub(super) fn close(mut self, ending: Ending) -> (Run, Vec<Violation>) {
+        self.receive();
+        // The loop, or its runtime, may have caught that it was cut off.
+        let (ending, at, end_taken) = match self.clock.cut_at() {
+            Some(at) if self.schedule.next_at().is_some_and(|due| is_late(due, at)) => {
+                (Ending::Unresponsive, at, false)
             }
-            None => (ending, at, self.end_taken),
+            Some(at) => (Ending::CutOff, at, self.end_taken && at >= self.clock.end),
+            None => (ending, self.clock.at(), self.end_taken),
         };
-        self.judge.close(ending, told, at);
-        self.judge.into_result()
+        self.monitor.close(ending, end_taken, at);
+        self.monitor.into_result()
     }
 }

@@ -1,56 +1,73 @@
-//! Proves that a run loop drives a driver right: on virtual time, in no time, the same every time.
+//! Tests a run loop on virtual time: without a network, without waiting, and the same way every time.
 //!
-//! A loop that is generic over [`Drive`](crate::driver::Drive), its clocks and its transport is given a
-//! [`Probe`] for a driver, a [`Stage`] in place of clocks, network and app, and an [`Inbox`] that replies
-//! and inputs come by. [`conformance`](conformance()) takes it through every [`Scenario`] and holds what
-//! it does against its [`Duty`]s. The chapter [`testing`](crate::sim::testing) goes through it step by
-//! step.
+//! The loop has to be generic over [`Drive`](crate::driver::Drive), its clocks and its transport:
+//!
+//! | in an app | in the test |
+//! |---|---|
+//! | a driver | a [`Probe`] |
+//! | clocks, an HTTP client, callers | an [`Environment`] |
+//! | a channel for replies and inputs | an [`Inbox`] |
+//!
+//! [`conformance`](conformance()) runs it in every [`Scenario`] and checks each of its calls against the
+//! [`Requirement`]s. The chapter [`testing`](crate::sim::testing) is a guide.
 //!
 //! ```
-//! use videokit_session::driver::Drive;
-//! use videokit_session::sim::conformance::{Happening, Inbox, Probe, Stage, conformance};
+//! use videokit_session::driver::{AuthorizeError, Drive};
+//! use videokit_session::sim::conformance::{Environment, Inbox, Input, Probe, conformance};
 //! use videokit_session::{Output, Wake};
 //!
-//! /// Written for the stage itself; yours goes through traits of yours.
-//! fn run(mut driver: Probe, stage: Stage, inbox: &mut Inbox) {
+//! /// Written for the test's own types. Yours goes through traits of yours.
+//! fn run(mut driver: Probe, environment: Environment, inbox: &mut Inbox) {
+//!     let mut waiting = Vec::new();
 //!     loop {
-//!         let longest = match driver.poll(stage.now()) {
+//!         let longest = match driver.poll(environment.now()) {
 //!             Output::Send(outgoing) => {
 //!                 let (id, request, timeout) = outgoing.into_parts();
-//!                 stage.send(id, &request, timeout);
+//!                 environment.send(id, &request, timeout);
 //!                 continue;
 //!             }
 //!             Output::Abandon(id) => {
-//!                 stage.abandon(id);
+//!                 environment.abandon(id);
 //!                 continue;
 //!             }
 //!             Output::Event(event) => {
-//!                 stage.event(&event);
+//!                 environment.event(&event);
 //!                 continue;
 //!             }
 //!             Output::Wait(Wake::In(time, _)) => Some(time),
 //!             Output::Wait(Wake::OnInput) => None,
 //!         };
+//!         // There may be a token now, or it may be certain that none will come.
+//!         waiting.retain_mut(|(caller, call)| {
+//!             match driver.driver().authorize(call, environment.now()) {
+//!                 Ok(authorized) => environment.call(*caller, call, authorized.generation),
+//!                 Err(AuthorizeError::Wait) => return true,
+//!                 Err(error) => environment.fail_call(*caller, error),
+//!             }
+//!             false
+//!         });
 //!         match inbox.wait(longest) {
-//!             Happening::Reply(id, reply) => {
-//!                 driver.handle_response(id, &reply, stage.now());
+//!             Input::Reply(id, reply) => {
+//!                 driver.handle_response(id, &reply, environment.now());
 //!             }
-//!             Happening::Failure(id, why) => {
-//!                 driver.handle_failure(id, why, stage.now());
+//!             Input::Failure(id, why) => {
+//!                 driver.handle_failure(id, why, environment.now());
 //!             }
-//!             Happening::Start(start) => driver.start(start, stage.now()),
-//!             Happening::Stop => driver.stop(stage.now()),
-//!             Happening::Online(online) => driver.set_online(online, stage.now()),
-//!             Happening::Call(mut call) => {
-//!                 if let Ok(authorized) = driver.driver().authorize(&mut call, stage.now()) {
-//!                     stage.call(&call, authorized.generation);
+//!             Input::Start(start) => driver.start(start, environment.now()),
+//!             Input::Stop => driver.stop(environment.now()),
+//!             Input::Online(online) => driver.set_online(online, environment.now()),
+//!             Input::Call(mut call) => {
+//!                 if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
+//!                     environment.call(None, &call, authorized.generation);
 //!                 }
 //!             }
-//!             Happening::Called(generation, status) if status == 401 => {
-//!                 driver.handle_unauthorized(generation, stage.now());
+//!             Input::WaitingCall(caller, call) => waiting.push((caller, call)),
+//!             Input::CallCancelled(caller) => waiting.retain(|(waits, _)| *waits != caller),
+//!             Input::Called(generation, status) if status == 401 => {
+//!                 driver.handle_unauthorized(generation, environment.now());
 //!             }
-//!             Happening::Called(..) | Happening::Woke | Happening::Timer => {}
-//!             Happening::End => return,
+//!             Input::Called(..) | Input::Woke | Input::Timer => {}
+//!             Input::End => return,
 //!         }
 //!     }
 //! }
@@ -59,39 +76,66 @@
 //! # Ok::<(), Box<videokit_session::sim::conformance::Failed>>(())
 //! ```
 //!
-//! # What a loop has to put up with
+//! # Limits
 //!
-//! * It returns when [`Happening::End`] comes. One that goes on, or that calls probe, stage or inbox ten
-//!   thousand times without letting time pass, is cut off: it is unwound, as by a panic, but without its
-//!   message. Where panics abort, this does too.
-//!   One that catches this is told to return when it looks into its inbox next, and what it does until
-//!   then is not watched.
-//! * A loop that calls nothing of them, and doesn't return, can't be stopped; nor can one that catches for
-//!   ever that it is cut off.
-//! * Everything stays on one thread. Probe, stage and inbox can be sent to another nevertheless, so that
-//!   loops compile that demand it.
-//!
-//! What isn't seen is what the stage takes the place of: the HTTP client, the threads, the real clocks; and
-//! a panic that somebody catches, as a runtime does with a task's.
+//! * A loop returns when it takes [`Input::End`]. One that goes on, or that calls probe, environment or inbox
+//!   ten thousand times without letting time pass, is cut off: it is unwound as by a panic, without a message.
+//!   Where panics abort, this aborts. A loop that catches it is given `Input::End` when it next reads its inbox,
+//!   and its calls until then are not checked.
+//! * A loop that makes no such call, and doesn't return, can't be stopped. The same holds for one that catches
+//!   every unwinding.
+//! * Everything stays on one thread. Probe, environment and inbox are `Send` so that loops compile that ask for
+//!   it.
+//! * The HTTP client, threads and real clocks are replaced, so they are not tested. Neither is a panic that is
+//!   caught, as a runtime catches a task's.
+
+/// Defines an enum with a list of its variants and a text for each.
+macro_rules! listed {
+    ($(#[$attribute:meta])* $name:ident {
+        $($(#[$doc:meta])* $variant:ident = $text:literal,)*
+    }) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+        }
+
+        impl core::fmt::Display for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(match self {
+                    $(Self::$variant => $text,)*
+                })
+            }
+        }
+    };
+}
 
 mod app;
+mod calls;
 mod clock;
 mod compare;
-mod duty;
-mod finding;
-mod happening;
+mod environment;
+mod hint;
 mod inbox;
-mod judge;
+mod input;
+mod monitor;
 mod network;
 mod note;
-mod pacing;
+mod polling;
 mod probe;
+mod recent;
 mod report;
+mod requests;
+mod requirement;
 mod scenario;
 mod script;
-mod stage;
-mod traffic;
-mod trail;
+mod waiting;
 
 use core::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -101,60 +145,61 @@ use std::sync::mpsc;
 use clock::{Clock, CutOff};
 use inbox::Ending;
 
-pub use duty::Duty;
-pub use happening::Happening;
+pub use environment::Environment;
 pub use inbox::Inbox;
+pub use input::{CallerId, Input};
 pub use probe::Probe;
-pub use report::{Breach, Failed, Passed, Played};
+pub use report::{Failed, Passed, Run, Violation};
+pub use requirement::Requirement;
 pub use scenario::Scenario;
-pub use stage::Stage;
 
-/// Takes a loop through every [`Scenario`]. It is run once for each, with a driver that nobody has started.
+/// Runs a loop in every [`Scenario`]: once in each, with a driver that was not started.
 ///
 /// # Errors
-/// Every [`Duty`] that it broke, and how to mend it.
-pub fn conformance(run: impl FnMut(Probe, Stage, &mut Inbox)) -> Result<Passed, Box<Failed>> {
-    play(Scenario::ALL, run)
+/// The violations of [`Requirement`]s, and what to change.
+pub fn conformance(run: impl FnMut(Probe, Environment, &mut Inbox)) -> Result<Passed, Box<Failed>> {
+    run_in(Scenario::ALL, run)
 }
 
 impl Scenario {
-    /// Takes a loop through this scenario alone.
+    /// Runs a loop in this scenario alone.
     ///
-    /// A loop that does one thing at a time keeps its app waiting while it is in a request, and so can't
-    /// pass where the app [interrupts](Self::interrupts) it. Where no app ever does, it may do without:
+    /// A loop that blocks in its requests takes inputs late, and so fails where the app
+    /// [interrupts](Self::interrupts). If your app never does, leave those scenarios out:
     ///
     /// ```
-    /// # use videokit_session::sim::conformance::{Happening, Inbox, Probe, Scenario, Stage};
+    /// # use videokit_session::sim::conformance::{Environment, Inbox, Input, Probe, Scenario};
     /// # use videokit_session::driver::Drive;
     /// # use videokit_session::{Output, Wake};
-    /// fn run(mut driver: Probe, stage: Stage, inbox: &mut Inbox) {
+    /// fn run(mut driver: Probe, environment: Environment, inbox: &mut Inbox) {
     ///     loop {
-    ///         match driver.poll(stage.now()) {
+    ///         match driver.poll(environment.now()) {
     ///             Output::Send(outgoing) => {
     ///                 let (id, request, timeout) = outgoing.into_parts();
     ///                 match inbox.exchange(id, &request, timeout) {
-    ///                     Ok(reply) => driver.handle_response(id, &reply, stage.now()),
-    ///                     Err(why) => driver.handle_failure(id, why, stage.now()),
+    ///                     Ok(reply) => driver.handle_response(id, &reply, environment.now()),
+    ///                     Err(why) => driver.handle_failure(id, why, environment.now()),
     ///                 };
     ///             }
     ///             // as in any other loop
-    /// #           Output::Abandon(id) => stage.abandon(id),
-    /// #           Output::Event(event) => stage.event(&event),
+    /// #           Output::Abandon(id) => environment.abandon(id),
+    /// #           Output::Event(event) => environment.event(&event),
     /// #           Output::Wait(wake) => {
     /// #               let longest = match wake { Wake::In(time, _) => Some(time), Wake::OnInput => None };
     /// #               match inbox.wait(longest) {
-    /// #                   Happening::Start(start) => driver.start(start, stage.now()),
-    /// #                   Happening::Stop => driver.stop(stage.now()),
-    /// #                   Happening::Online(online) => driver.set_online(online, stage.now()),
-    /// #                   Happening::Call(mut call) => {
-    /// #                       if let Ok(authorized) = driver.driver().authorize(&mut call, stage.now()) {
-    /// #                           stage.call(&call, authorized.generation);
+    /// #                   Input::Start(start) => driver.start(start, environment.now()),
+    /// #                   Input::Stop => driver.stop(environment.now()),
+    /// #                   Input::Online(online) => driver.set_online(online, environment.now()),
+    /// #                   Input::Call(mut call) => {
+    /// #                       if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
+    /// #                           environment.call(None, &call, authorized.generation);
     /// #                       }
     /// #                   }
-    /// #                   Happening::Called(generation, status) => if status == 401 {
-    /// #                       driver.handle_unauthorized(generation, stage.now());
+    /// #                   Input::WaitingCall(caller, _) => environment.decline_waiting(caller),
+    /// #                   Input::Called(generation, status) => if status == 401 {
+    /// #                       driver.handle_unauthorized(generation, environment.now());
     /// #                   },
-    /// #                   Happening::End => return,
+    /// #                   Input::End => return,
     /// #                   _ => {}
     /// #               }
     /// #           }
@@ -163,50 +208,53 @@ impl Scenario {
     /// }
     ///
     /// for scenario in Scenario::ALL.iter().filter(|scenario| !scenario.interrupts()) {
-    ///     scenario.play(run)?;
+    ///     scenario.run(run)?;
     /// }
-    /// assert!(Scenario::Stopped.play(run).is_err());
+    /// assert!(Scenario::Stopped.run(run).is_err());
     /// # Ok::<(), Box<videokit_session::sim::conformance::Failed>>(())
     /// ```
     ///
     /// # Errors
-    /// Every [`Duty`] that the loop broke in it, and how to mend it.
-    pub fn play(self, run: impl FnMut(Probe, Stage, &mut Inbox)) -> Result<Passed, Box<Failed>> {
-        play(&[self], run)
+    /// The violations of [`Requirement`]s, and what to change.
+    pub fn run(
+        self,
+        run: impl FnMut(Probe, Environment, &mut Inbox),
+    ) -> Result<Passed, Box<Failed>> {
+        run_in(&[self], run)
     }
 }
 
-fn play(
+fn run_in(
     scenarios: &[Scenario],
-    mut run: impl FnMut(Probe, Stage, &mut Inbox),
+    mut run: impl FnMut(Probe, Environment, &mut Inbox),
 ) -> Result<Passed, Box<Failed>> {
-    let (mut breaches, mut passed) = (Vec::new(), Vec::new());
+    let (mut violations, mut runs) = (Vec::new(), Vec::new());
     for scenario in scenarios {
         let script = scenario.script();
-        let Some(driver) = script::driver(&script) else {
+        let Some(driver) = script.driver() else {
             // Nothing was tested, so nothing passes.
-            return Err(Box::new(Failed { breaches, not_played: Some(*scenario) }));
+            return Err(Box::new(Failed { violations, not_set_up: Some(*scenario) }));
         };
         let clock = Arc::new(Clock::new(script.end));
-        let (notes, heard) = mpsc::channel();
-        let probe = Probe::new(driver, Arc::clone(&clock), notes.clone());
-        let stage = Stage::new(Arc::clone(&clock), notes);
-        let mut inbox = Inbox::new(*scenario, &script, clock, heard);
-        let ran = catch_unwind(AssertUnwindSafe(|| run(probe, stage, &mut inbox)));
-        let (played, found) = inbox.close(ran.map_or_else(ending, |()| Ending::Returned));
-        for breach in found {
-            Failed::add(&mut breaches, breach);
+        let (notes, received) = mpsc::channel();
+        let probe = Probe { driver, clock: Arc::clone(&clock), notes: notes.clone() };
+        let environment = Environment { clock: Arc::clone(&clock), notes };
+        let mut inbox = Inbox::new(*scenario, &script, clock, received);
+        let ended = catch_unwind(AssertUnwindSafe(|| run(probe, environment, &mut inbox)));
+        let (run, found) = inbox.close(ended.map_or_else(ending, |()| Ending::Returned));
+        for violation in found {
+            Failed::add(&mut violations, violation);
         }
-        passed.push(played);
+        runs.push(run);
     }
-    if breaches.is_empty() {
-        Ok(Passed { played: passed })
+    if violations.is_empty() {
+        Ok(Passed { runs })
     } else {
-        Err(Box::new(Failed { breaches, not_played: None }))
+        Err(Box::new(Failed { violations, not_set_up: None }))
     }
 }
 
-/// Why a loop was unwound.
+/// Returns why a loop was unwound.
 #[expect(clippy::needless_pass_by_value, reason = "it is what `catch_unwind` gives")]
 fn ending(payload: Box<dyn Any + Send>) -> Ending {
     if payload.is::<CutOff>() {

@@ -1,157 +1,141 @@
-//! What becomes of a request: the network and the gateway of a scenario, and what is due when.
+//! The network, the gateway behind it, and the schedule of everything that will come.
 
-use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use http::header::{AGE, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 
-use super::script::{Act, LIFETIME, Script};
+use super::requests::Outcome;
+use super::script::{AppAction, LIFETIME, Script};
 use crate::session::{Generation, RequestId, TransportFailure};
 use crate::sim::faulty::delay;
 use crate::sim::{Fault, FaultPlan, Gateway};
 use crate::time::millis;
 
-/// How long after its time-out a client reports it, in milliseconds.
-pub(super) const LATE: u64 = 1_500;
+/// How long after its time-out a client reports it, in milliseconds, unless the loop blocks in it.
+pub(super) const TIMEOUT_DELAY: u64 = 1_500;
 
-/// What is due.
+/// How long a request takes, in milliseconds, unless there is a fault: long enough that whatever a loop omits
+/// before the reply is late.
+pub(super) const ROUND_TRIP: u64 = 3_000;
+
+/// How long an API call takes, in milliseconds.
+pub(super) const CALL_TIME: u64 = 200;
+
 #[derive(Debug)]
-pub(super) enum Item {
-    Act(Act),
-    Reply(RequestId, Response<Bytes>),
-    Failure(RequestId, TransportFailure),
+pub(super) enum Scheduled {
+    App(AppAction),
+    Outcome(RequestId, Outcome),
     Called(Generation, StatusCode),
     End,
 }
 
-/// What is due, in the order of time, and of planning.
+/// What will come, in the order of time, and then of scheduling.
 #[derive(Debug, Default)]
-pub(super) struct Agenda {
-    items: BTreeMap<(u64, u64), Item>,
-    planned: u64,
-    /// How the next API calls are answered, and after how long.
+pub(super) struct Schedule {
+    items: BTreeMap<(u64, u64), Scheduled>,
+    count: u64,
+    /// The status of the next API calls, unless it is the gateway's, and how long they take.
     calls: VecDeque<(Option<u16>, u64)>,
 }
 
-impl Agenda {
-    pub(super) fn plan(&mut self, at: u64, item: Item) {
-        self.planned = self.planned.saturating_add(1);
-        self.items.insert((at, self.planned), item);
+impl Schedule {
+    pub(super) fn add(&mut self, at: u64, item: Scheduled) {
+        self.count = self.count.saturating_add(1);
+        self.items.insert((at, self.count), item);
     }
 
-    /// The next API call is answered so.
+    /// Sets how the next API call is answered.
     pub(super) fn expect_call(&mut self, status: Option<u16>, takes: u64) {
         self.calls.push_back((status, takes));
     }
 
-    /// An API call is made at `at`; the gateway would answer it with `status`.
-    pub(super) fn answer_call(&mut self, at: u64, generation: Generation, status: StatusCode) {
-        let (other, takes) = self.calls.pop_front().unwrap_or((None, 0));
+    /// Adds the reply to an API call. Those of waiting callers are all answered by the gateway.
+    pub(super) fn add_call(&mut self, at: u64, waited: bool, of: Generation, status: StatusCode) {
+        let expected = if waited { None } else { self.calls.pop_front() };
+        let (other, takes) = expected.unwrap_or((None, CALL_TIME));
         let other = other.and_then(|status| StatusCode::from_u16(status).ok());
-        let answer = Item::Called(generation, other.unwrap_or(status));
-        self.plan(at.saturating_add(takes), answer);
+        self.add(at.saturating_add(takes), Scheduled::Called(of, other.unwrap_or(status)));
     }
 
     pub(super) fn next_at(&self) -> Option<u64> {
         self.items.keys().next().map(|(at, _)| *at)
     }
 
-    /// What is due by then, with the time at which it was.
-    pub(super) fn take_due(&mut self, by: u64) -> Option<(u64, Item)> {
+    /// Takes the first item that is due by then, with its time.
+    pub(super) fn take_due(&mut self, by: u64) -> Option<(u64, Scheduled)> {
         let first = self.items.first_entry().filter(|first| first.key().0 <= by)?;
         let ((at, _), item) = first.remove_entry();
         Some((at, item))
     }
 
-    /// What was to come of a request, and when.
-    pub(super) fn take_outcome(&mut self, of: RequestId) -> Option<(u64, Item)> {
-        let is_its =
-            |item: &Item| matches!(item, Item::Reply(id, _) | Item::Failure(id, _) if *id == of);
+    /// Takes the outcome of a request, with its time.
+    pub(super) fn take_outcome(&mut self, of: RequestId) -> Option<(u64, Outcome)> {
+        let is_its = |item: &Scheduled| matches!(item, Scheduled::Outcome(id, _) if *id == of);
         let key = *self.items.iter().find(|(_, item)| is_its(item))?.0;
-        Some((key.0, self.items.remove(&key)?))
+        match self.items.remove(&key)? {
+            Scheduled::Outcome(_, outcome) => Some((key.0, outcome)),
+            _ => None,
+        }
     }
 }
 
 /// The network, and the gateway behind it.
 #[derive(Debug)]
 pub(super) struct Network {
-    gateway: Gateway,
+    pub(super) gateway: Gateway,
     plan: FaultPlan,
-    round_trip: u64,
 }
 
-/// What a cache on the way says about a granting reply, in seconds: the driver takes it off the lifetime.
+/// The `Age` of a granting reply, as a cache sets it: the driver subtracts it from the lifetime.
 const AGE_OF_GRANTS: HeaderValue = HeaderValue::from_static("2");
 
 impl Network {
     pub(super) fn new(script: &Script) -> Self {
         let gateway = Gateway::new("none", LIFETIME, 17);
-        Self { gateway, plan: script.plan(), round_trip: script.round_trip }
+        Self { gateway, plan: script.plan() }
     }
 
-    /// Carries a request that is sent at `at`, and says what comes of it, and when. `wall` is the true
-    /// time then. `late` is how much longer the client waits than it was told.
+    /// Carries a request that is sent at `at`, or at `wall` by the true wall clock. Returns its outcome and
+    /// when that comes. `limit` is how long the client waits.
     pub(super) fn carry(
         &mut self,
-        (id, request): (RequestId, &Request<Bytes>),
+        request: &Request<Bytes>,
         (at, wall): (u64, i64),
-        timeout: Option<Duration>,
-        late: u64,
-    ) -> Option<(u64, Item)> {
+        limit: Option<u64>,
+    ) -> Option<(u64, Outcome)> {
         let faults: Vec<Fault> = self.plan.lasting(at).collect();
         let slow = millis(delay(&faults));
-        let back = at.saturating_add(self.round_trip).saturating_add(slow);
-        let gives_up =
-            timeout.map(|timeout| at.saturating_add(millis(timeout)).saturating_add(late));
-        let outcome = self.outcome(id, request, &faults, wall).map(|item| (back, item));
+        let back = at.saturating_add(ROUND_TRIP).saturating_add(slow);
+        let gives_up = limit.map(|limit| at.saturating_add(limit));
+        let outcome = self.outcome(request, &faults, wall).map(|outcome| (back, outcome));
         match (outcome, gives_up) {
-            (Some((back, item)), Some(gives_up)) if back <= gives_up => Some((back, item)),
-            (_, Some(gives_up)) => Some((gives_up, Item::Failure(id, TransportFailure::TimedOut))),
+            (Some((back, outcome)), Some(gives_up)) if back <= gives_up => Some((back, outcome)),
+            (_, Some(gives_up)) => Some((gives_up, Err(TransportFailure::TimedOut))),
             (outcome, None) => outcome,
         }
     }
 
     fn outcome(
         &mut self,
-        id: RequestId,
         request: &Request<Bytes>,
         faults: &[Fault],
         wall: i64,
-    ) -> Option<Item> {
-        let failed = |why| Some(Item::Failure(id, why));
+    ) -> Option<Outcome> {
         let has = |fault| faults.contains(&fault);
         if has(Fault::Lost) {
             return None;
         }
         if has(Fault::Offline) {
-            return failed(TransportFailure::Unreachable);
+            return Some(Err(TransportFailure::Unreachable));
         }
-        let half = i64::try_from(self.round_trip / 2).unwrap_or(0);
-        let wall = wall.saturating_add(half);
+        let wall = wall.saturating_add_unsigned(ROUND_TRIP / 2);
         let mut reply = self.gateway.handle_under(faults, request, wall).response;
         if reply.status().is_success() {
             reply.headers_mut().insert(AGE, AGE_OF_GRANTS);
         }
-        if has(Fault::ResetAfter) {
-            return failed(TransportFailure::Interrupted);
-        }
-        Some(Item::Reply(id, reply))
+        let reset = has(Fault::ResetAfter);
+        Some(if reset { Err(TransportFailure::Interrupted) } else { Ok(reply) })
     }
-
-    /// When a token expires, by the true wall clock.
-    pub(super) fn expires_at(&self, token: &str) -> Option<i64> {
-        self.gateway.expires_at(token)
-    }
-
-    /// The status that the API answers a call with, at the true time `wall`.
-    pub(super) fn call(&mut self, request: &Request<Bytes>, wall: i64) -> StatusCode {
-        self.gateway.handle(request, wall).status()
-    }
-}
-
-/// How late a client is with its time-out that a loop doesn't wait for.
-pub(super) const fn client_lateness(waits: bool) -> u64 {
-    if waits { 0 } else { LATE }
 }

@@ -1,66 +1,70 @@
-//! What probe and stage write down for the judge.
+//! The notes that probe and environment send to the monitor: one for each call of the loop.
 
 use core::time::Duration;
+use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use http::Request;
 use http::header::HeaderValue;
 
 use super::clock::Clock;
-use crate::driver::{Delivery, Event, Input, Output, Wake};
+use super::input::CallerId;
+use crate::driver::{AuthorizeError, Delivery, Event, Input as DriverInput, Output, Wake};
 use crate::session::{Generation, RequestId};
 use crate::time::Moment;
 
-/// One call that the loop made, and when.
+/// One call of the loop, and its time.
 #[derive(Debug)]
 pub(super) struct Note {
     pub(super) at: u64,
-    pub(super) deed: Deed,
+    pub(super) action: Action,
 }
 
+/// One call of the loop.
 #[derive(Debug)]
-pub(super) enum Deed {
-    /// A call to the driver.
-    Drive(Box<Drove>),
-    /// A request was sent.
+pub(super) enum Action {
+    Drove(Box<DriverCall>),
     Sent(RequestId, Box<Request<Bytes>>, Option<Duration>),
-    /// A request was cancelled.
     Cancelled(RequestId),
-    /// An event was handed on.
-    HandedOn(Event),
-    /// An API call was made.
-    Called(Box<Request<Bytes>>, Generation),
+    Forwarded(Event),
+    /// An API call, for a caller that waited or for none.
+    Called(Option<CallerId>, Box<Request<Bytes>>, Generation),
+    Failed(CallerId, AuthorizeError),
+    Declined(CallerId),
 }
 
 /// A call to the driver.
 #[derive(Debug)]
-pub(super) struct Drove {
+pub(super) struct DriverCall {
     /// The moment that was passed.
-    pub(super) now: Moment,
-    /// What the clocks showed.
+    pub(super) passed: Moment,
+    /// The time that the clocks showed.
     pub(super) shown: Moment,
-    pub(super) call: Call,
-    /// The token that serves afterwards.
-    pub(super) holds: Option<Held>,
+    pub(super) method: Method,
+    /// The token in use afterwards.
+    pub(super) token: TokenStatus,
 }
 
-/// A token that serves.
+/// The token that an API call gets, or why it gets none.
+pub(super) type TokenStatus = Result<ActiveToken, AuthorizeError>;
+
+/// A token in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct ActiveToken {
     pub(super) generation: Generation,
-    /// What an API call has for it.
+    /// The header of an API call.
     pub(super) header: HeaderValue,
 }
 
 #[derive(Debug)]
-pub(super) enum Call {
-    Poll(Said),
-    Handle(Input, Delivery),
+pub(super) enum Method {
+    Poll(PollResult),
+    Handle(DriverInput, Delivery),
 }
 
-/// What a poll answered.
+/// A copy of an [`Output`].
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum PollResult {
     Send(RequestId, Box<Request<Bytes>>, Duration),
     Abandon(RequestId),
     Event(Event),
@@ -68,38 +72,38 @@ pub(super) enum Said {
 }
 
 impl Note {
-    pub(super) fn new(clock: &Clock, deed: Deed) -> Self {
-        clock.count_note();
-        Self { at: clock.at(), deed }
-    }
-}
-
-impl Call {
-    /// The method's name.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Poll(_) => "poll",
-            Self::Handle(input, _) => method(input),
+    /// Sends a note of an action.
+    pub(super) fn send(notes: &Sender<Self>, clock: &Clock, action: Action) {
+        clock.count_call();
+        // A loop that was cut off and goes on is not watched any more: its notes would fill the memory.
+        if clock.cut_at().is_none() {
+            // No one receives notes after the scenario.
+            let _ = notes.send(Self::new(clock, action));
         }
+    }
+
+    pub(super) fn new(clock: &Clock, action: Action) -> Self {
+        clock.count_note();
+        Self { at: clock.at(), action }
     }
 }
 
 /// Returns the name of the driver's method for an input.
-pub(super) fn method(input: &Input) -> &'static str {
+pub(super) fn method_name(input: &DriverInput) -> &'static str {
     match input {
-        Input::Start(_) => "start",
-        Input::SetCredentials(_) => "set_credentials",
-        Input::Response(..) => "handle_response",
-        Input::Failure(..) => "handle_failure",
-        Input::Unauthorized(_) => "handle_unauthorized",
-        Input::Online(_) => "set_online",
-        Input::Stop => "stop",
-        Input::Observe => "observe",
+        DriverInput::Start(_) => "start",
+        DriverInput::SetCredentials(_) => "set_credentials",
+        DriverInput::Response(..) => "handle_response",
+        DriverInput::Failure(..) => "handle_failure",
+        DriverInput::Unauthorized(_) => "handle_unauthorized",
+        DriverInput::Online(_) => "set_online",
+        DriverInput::Stop => "stop",
+        DriverInput::Observe => "observe",
     }
 }
 
-impl Said {
-    pub(super) fn of(output: &Output) -> Self {
+impl From<&Output> for PollResult {
+    fn from(output: &Output) -> Self {
         match output {
             Output::Send(outgoing) => {
                 let request = Box::new(outgoing.request().clone());
@@ -110,19 +114,9 @@ impl Said {
             Output::Wait(wake) => Self::Wait(*wake),
         }
     }
-
-    /// The variant's name.
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Send(..) => "Send",
-            Self::Abandon(_) => "Abandon",
-            Self::Event(_) => "Event",
-            Self::Wait(_) => "Wait",
-        }
-    }
 }
 
-/// The same request with a body of its own.
+/// Copies a request, with a body of its own.
 pub(super) fn copy_request<B: AsRef<[u8]>>(request: &Request<B>) -> Request<Bytes> {
     let mut copy = Request::new(Bytes::copy_from_slice(request.body().as_ref()));
     *copy.method_mut() = request.method().clone();

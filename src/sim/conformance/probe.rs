@@ -1,55 +1,46 @@
-//! The driver that a loop under test is given: a real one, and every call is written down.
+//! The driver of a loop under test.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use super::clock::Clock;
-use super::note::{Call, Deed, Drove, Held, Note, Said};
-use crate::driver::{Delivery, Drive, Driver, Input, Output};
+use super::note::{Action, ActiveToken, DriverCall, Method, Note, PollResult, TokenStatus};
+use crate::driver::{AuthorizeError, Delivery, Drive, Driver, Input as DriverInput, Output};
 use crate::time::Moment;
 
-/// The driver that a loop under test drives. Inside is a real [`Driver`]; each call goes to it, and is
-/// written down with its moment.
+/// The driver of a loop under test: a real [`Driver`], of which each call is noted.
 #[derive(Debug)]
 pub struct Probe {
-    driver: Driver,
-    clock: Arc<Clock>,
-    notes: Sender<Note>,
+    pub(super) driver: Driver,
+    pub(super) clock: Arc<Clock>,
+    pub(super) notes: Sender<Note>,
 }
 
 impl Probe {
-    pub(super) fn new(driver: Driver, clock: Arc<Clock>, notes: Sender<Note>) -> Self {
-        Self { driver, clock, notes }
+    fn note(&self, passed: Moment, method: Method) {
+        let (shown, token) = (self.clock.now(), self.token(passed));
+        let call = DriverCall { passed, shown, method, token };
+        Note::send(&self.notes, &self.clock, Action::Drove(Box::new(call)));
     }
 
-    fn note(&self, now: Moment, call: Call) {
-        self.clock.count_call();
-        // As in `Stage::note`.
-        if self.clock.cut().is_some() {
-            return;
-        }
-        let origin = self.driver.config().origins().first();
-        let authorization = origin.and_then(|origin| self.driver.authorization(origin, now).ok());
-        let holds = authorization.map(|authorization| Held {
-            generation: authorization.authorized().generation,
-            header: authorization.value().clone(),
-        });
-        let drove = Drove { now, shown: self.clock.now(), call, holds };
-        // Nobody reads notes after the scenario.
-        let _ = self.notes.send(Note::new(&self.clock, Deed::Drive(Box::new(drove))));
+    fn token(&self, now: Moment) -> TokenStatus {
+        let origin = self.driver.config().origins().first().ok_or(AuthorizeError::OtherOrigin)?;
+        let authorization = self.driver.authorization(origin, now)?;
+        let generation = authorization.authorized().generation;
+        Ok(ActiveToken { generation, header: authorization.value().clone() })
     }
 }
 
 impl Drive for Probe {
-    fn handle(&mut self, input: Input, now: Moment) -> Delivery {
+    fn handle(&mut self, input: DriverInput, now: Moment) -> Delivery {
         let delivery = self.driver.handle(input.clone(), now);
-        self.note(now, Call::Handle(input, delivery));
+        self.note(now, Method::Handle(input, delivery));
         delivery
     }
 
     fn poll(&mut self, now: Moment) -> Output {
         let output = self.driver.poll(now);
-        self.note(now, Call::Poll(Said::of(&output)));
+        self.note(now, Method::Poll(PollResult::from(&output)));
         output
     }
 

@@ -1,98 +1,107 @@
-//! What came of a test: passed, or which duties were broken, and how to mend it.
+//! The report of a test.
 
 use core::fmt;
 use core::time::Duration;
 
-use super::duty::Duty;
+use super::requirement::Requirement;
 use super::scenario::Scenario;
 
-/// A duty that a loop broke: where, how, and what to change.
+/// A violation of a requirement: where, how, and what to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Breach {
-    /// The duty.
-    pub duty: Duty,
-    /// The scenario in which it was broken first.
+pub struct Violation {
+    /// The requirement.
+    pub requirement: Requirement,
+    /// The scenario in which it was first violated.
     pub scenario: Scenario,
     /// When, since that scenario began.
     pub at: Duration,
-    /// What was expected.
+    /// The behaviour that was expected.
     pub expected: String,
-    /// What the loop did.
-    pub did: String,
+    /// The loop's behaviour.
+    pub actual: String,
     /// What to change.
-    pub cure: &'static str,
-    /// What the loop did just before, with the time.
+    pub hint: &'static str,
+    /// The loop's last calls before, with their times.
     pub before: Vec<String>,
-    /// How often it was broken in this way, in all scenarios.
+    /// How often it was violated in this way, in all scenarios.
     pub times: usize,
 }
 
-/// The duties that a loop broke. `Debug` reads like `Display`, so that `unwrap` shows the report.
+/// The violations of a loop. `Debug` shows the same report as `Display`, so that `unwrap` prints it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failed {
-    pub(super) breaches: Vec<Breach>,
+    pub(super) violations: Vec<Violation>,
     /// A scenario that this crate couldn't set up.
-    pub(super) not_played: Option<Scenario>,
+    pub(super) not_set_up: Option<Scenario>,
 }
 
-/// What a loop was taken through, without a fault.
+/// The runs of a loop that violated nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
-    pub(super) played: Vec<Played>,
+    pub(super) runs: Vec<Run>,
 }
 
-/// What was seen of a loop in one scenario.
+/// What a loop did in one scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Played {
+pub struct Run {
     /// The scenario.
     pub scenario: Scenario,
     /// How long it lasted.
-    pub lasted: Duration,
-    /// How often the driver was polled.
+    pub duration: Duration,
+    /// The number of polls.
     pub polls: u64,
-    /// How many requests were sent.
+    /// The number of requests for a token that were sent.
     pub requests: u64,
-    /// How many replies and failures were reported.
+    /// The number of replies and failures that were reported.
     pub reports: u64,
-    /// How many events were handed on.
+    /// The number of events that were forwarded.
     pub events: u64,
-    /// How many API calls were made.
+    /// The number of API calls that were made.
     pub calls: u64,
+    /// The number of waiting callers that the loop [declined](super::Environment::decline_waiting).
+    pub declined: u64,
+}
+
+impl Run {
+    pub(super) fn new(scenario: Scenario, duration: Duration) -> Self {
+        let [polls, requests, reports, events, calls, declined] = [0; 6];
+        Self { scenario, duration, polls, requests, reports, events, calls, declined }
+    }
 }
 
 impl Failed {
-    /// What was broken, in the order in which it first was: each way to break a duty comes once. The first
-    /// may be the cause of the others.
+    /// Returns the violations, in the order in which they first happened; each way to violate a requirement
+    /// comes once. The first may have caused the others.
     #[must_use]
-    pub fn breaches(&self) -> &[Breach] {
-        &self.breaches
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
     }
 
-    /// Adds one, or counts it if the same was broken before.
-    pub(super) fn add(breaches: &mut Vec<Breach>, breach: Breach) {
-        let same = |known: &&mut Breach| known.duty == breach.duty && known.cure == breach.cure;
-        if let Some(known) = breaches.iter_mut().find(same) {
-            known.times = known.times.saturating_add(breach.times);
+    /// Adds a violation, or counts it if there is one of its kind.
+    pub(super) fn add(violations: &mut Vec<Violation>, violation: Violation) {
+        let key = |one: &Violation| (one.requirement, one.hint);
+        if let Some(known) = violations.iter_mut().find(|known| key(known) == key(&violation)) {
+            known.times = known.times.saturating_add(violation.times);
         } else {
-            breaches.push(breach);
+            violations.push(violation);
         }
     }
 }
 
 impl Passed {
-    /// What was seen in each scenario.
+    /// Returns what the loop did in each scenario.
     #[must_use]
-    pub fn played(&self) -> &[Played] {
-        &self.played
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
     }
 }
 
-impl fmt::Display for Breach {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { duty, scenario, at, expected, did, cure, before, times } = self;
-        writeln!(f, "{duty}")?;
+        let Self { requirement, scenario, at, expected, actual, hint, before, times } = self;
+        writeln!(f, "{requirement}")?;
         let at = seconds(crate::time::millis(*at));
         write!(f, "  where     {scenario}, at {at}")?;
         match times {
@@ -100,8 +109,8 @@ impl fmt::Display for Breach {
             times => writeln!(f, "; {times} times in all")?,
         }
         writeln!(f, "  expected  {expected}")?;
-        writeln!(f, "  instead   {did}")?;
-        write!(f, "  change    {cure}")?;
+        writeln!(f, "  instead   {actual}")?;
+        write!(f, "  change    {hint}")?;
         for (index, line) in before.iter().enumerate() {
             let label = if index == 0 { "before" } else { "" };
             write!(f, "\n  {label:<8}  {line}")?;
@@ -112,18 +121,16 @@ impl fmt::Display for Breach {
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(scenario) = self.not_played {
-            write!(f, "the crate can't set up \"{scenario}\", which is a fault of its own: ")?;
+        if let Some(scenario) = self.not_set_up {
+            write!(f, "this crate can't set up \"{scenario}\", which is a bug in it: ")?;
         }
-        match self.breaches.len() {
-            0 => f.write_str("no duty is known to be broken")?,
-            1 => f.write_str("the loop breaks a duty")?,
-            many => {
-                write!(f, "the loop breaks {many} duties; the first may be why it breaks others")?;
-            }
+        match self.violations.len() {
+            0 => f.write_str("no violation was found")?,
+            1 => f.write_str("the loop violates a requirement")?,
+            many => write!(f, "{many} violations; the first may have caused the others")?,
         }
-        for (number, breach) in (1_usize..).zip(&self.breaches) {
-            write!(f, "\n\n{number}. {breach}")?;
+        for (number, violation) in (1_usize..).zip(&self.violations) {
+            write!(f, "\n\n{number}. {violation}")?;
         }
         Ok(())
     }
@@ -139,23 +146,26 @@ impl core::error::Error for Failed {}
 
 impl fmt::Display for Passed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.played.len() {
+        match self.runs.len() {
             1 => f.write_str("the loop passes a scenario")?,
             many => write!(f, "the loop passes {many} scenarios")?,
         }
-        for played in &self.played {
-            let Played { scenario, lasted, polls, requests, events, .. } = played;
-            let minutes = lasted.as_secs() / 60;
+        for Run { scenario, duration, polls, requests, events, .. } in &self.runs {
+            let minutes = duration.as_secs() / 60;
             write!(
                 f,
                 "\n  {scenario}: {requests} requests, {events} events, {polls} polls in {minutes} min"
             )?;
         }
+        let declined: u64 = self.runs.iter().map(|run| run.declined).sum();
+        if declined > 0 {
+            write!(f, "\n  not tested: calls that wait for a token; the loop declined {declined}")?;
+        }
         Ok(())
     }
 }
 
-/// A time of a scenario, or a length of it, to be read.
+/// Formats a time of a scenario, or a length of it.
 pub(super) fn seconds(millis: u64) -> String {
     let (whole, rest) = (millis / 1_000, millis % 1_000);
     let exact = format!("{whole}.{rest:03}");

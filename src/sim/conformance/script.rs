@@ -7,54 +7,61 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, HeaderValue};
 use http::{Method, Request, Uri};
 
-use crate::driver::{Driver, Start};
+use super::input::CallerId;
+use super::network::CALL_TIME;
+use crate::driver::{Driver, Policy, PolicyBuilder, Start};
 use crate::exchange::{AllowedOrigin, Backend, Credentials, Endpoint, Identity};
 use crate::session::Config;
 use crate::sim::{Fault, FaultPlan, Incident};
 
-/// How long tokens live.
+/// The lifetime of tokens.
 pub(super) const LIFETIME: Duration = Duration::from_secs(600);
 
-/// What the app, or its device, does.
+/// An action of the app, or of its device.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Act {
-    Start {
-        user: u8,
-        secret: u8,
-    },
+pub(super) enum AppAction {
+    /// A login of this user, with this secret.
+    Start(u8, u8),
     Stop,
     Online(bool),
-    /// An API call that takes so long, and is answered with this status, or as the gateway does.
-    Call {
-        status: Option<u16>,
-        takes: u64,
-    },
-    Sleep {
-        ms: u64,
-    },
+    /// An API call that is answered with this status, or else with the gateway's, after so many milliseconds.
+    Call(Option<u16>, u64),
+    WaitingCall(CallerId),
+    CancelCall(CallerId),
+    /// Sleeps for so many milliseconds.
+    Sleep(u64),
 }
 
 /// Times are milliseconds since the scenario began.
+#[derive(Default)]
 pub(super) struct Script {
-    pub(super) acts: Vec<(u64, Act)>,
-    pub(super) faults: Vec<Incident>,
-    pub(super) round_trip: u64,
+    pub(super) actions: Vec<(u64, AppAction)>,
+    faults: Vec<Incident>,
     pub(super) end: u64,
+    /// The number of failed attempts after which the driver gives up.
+    attempts: Option<u32>,
 }
 
 impl Script {
-    pub(super) fn new(round_trip: u64) -> Self {
-        Self { acts: Vec::new(), faults: Vec::new(), round_trip, end: 0 }
+    pub(super) fn at<const N: usize>(mut self, at: u64, actions: [AppAction; N]) -> Self {
+        self.actions.extend(actions.map(|action| (at, action)));
+        self
     }
 
-    pub(super) fn at(mut self, at: u64, act: Act) -> Self {
-        self.acts.push((at, act));
-        self
+    /// Adds callers that wait, numbered from `first`.
+    pub(super) fn callers<const N: usize>(self, first: u8, times: [u64; N]) -> Self {
+        (first..).zip(times).fold(self, |script, (number, at)| {
+            script.at(at, [AppAction::WaitingCall(CallerId(number))])
+        })
     }
 
     pub(super) fn fault(mut self, at_ms: u64, lasts_ms: u64, fault: Fault) -> Self {
         self.faults.push(Incident { at_ms, lasts_ms, fault });
         self
+    }
+
+    pub(super) fn attempts(self, attempts: u32) -> Self {
+        Self { attempts: Some(attempts), ..self }
     }
 
     pub(super) fn until(self, end: u64) -> Self {
@@ -64,33 +71,32 @@ impl Script {
     pub(super) fn plan(&self) -> FaultPlan {
         FaultPlan::cut(self.faults.iter().copied())
     }
-}
 
-impl Act {
-    /// An API call that the gateway answers at once.
-    pub(super) fn call() -> Self {
-        Self::Call { status: None, takes: 200 }
+    /// Returns the driver of the scenario; `None` if the scenario can't be set up.
+    pub(super) fn driver(&self) -> Option<Driver> {
+        let mut starts = self.actions.iter().filter_map(|(_, action)| match *action {
+            AppAction::Start(user, secret) => Some((user, secret)),
+            _ => None,
+        });
+        starts.try_for_each(|(user, secret)| login(user, secret).map(drop))?;
+        let origin = AllowedOrigin::https("https://api.example").ok()?;
+        let config = Arc::new(Config::builder(origin).build().ok()?);
+        let policy = self.attempts.into_iter().fold(Policy::builder(), PolicyBuilder::attempts);
+        Some(Driver::with_policy(config, policy.build().ok()?, 17))
     }
 }
 
-/// The driver of a scenario, if that can be played: the settings of all are the same every time.
-pub(super) fn driver(script: &Script) -> Option<Driver> {
-    script.acts.iter().try_for_each(|(_, act)| match *act {
-        Act::Start { user, secret } => login(user, secret).map(drop),
-        _ => Some(()),
-    })?;
-    let origin = AllowedOrigin::https("https://api.example").ok()?;
-    Some(Driver::new(Arc::new(Config::builder(origin).build().ok()?), 17))
-}
+/// An API call that the gateway answers.
+pub(super) const CALL: AppAction = AppAction::Call(None, CALL_TIME);
 
-/// What a user logs in with.
+/// Returns what a user logs in with.
 pub(super) fn login(user: u8, secret: u8) -> Option<Start> {
     let identity = format!("user-{user}");
     let endpoint = Endpoint::https(format!("https://backend.example/token/{identity}")).ok()?;
     let cookie = HeaderValue::try_from(format!("login={user}-{secret}")).ok()?;
     let mut backend = Backend::new(endpoint).header(COOKIE, cookie);
     if user == 0 {
-        // One posts what the others have in their cookies alone: method and body have to get through.
+        // One user posts, so that a loop has to send method and body.
         let json = HeaderValue::from_static("application/json");
         backend =
             backend.method(Method::POST).header(CONTENT_TYPE, json).body(r#"{"device":"tv"}"#);
@@ -98,9 +104,12 @@ pub(super) fn login(user: u8, secret: u8) -> Option<Start> {
     Some(Credentials::backend(backend.identity(Identity::new(identity).ok()?)).into())
 }
 
-/// An API call, not yet authorized.
-pub(super) fn api_call() -> Request<Bytes> {
+/// Returns an API call, not yet authorized. Those of callers that wait differ in their query.
+pub(super) fn api_call(caller: Option<CallerId>) -> Request<Bytes> {
+    let query = caller.map(|CallerId(number)| format!("?caller={number}")).unwrap_or_default();
     let mut request = Request::new(Bytes::new());
-    *request.uri_mut() = Uri::from_static("https://api.example/v1/videos");
+    if let Ok(uri) = Uri::try_from(format!("https://api.example/v1/videos{query}")) {
+        *request.uri_mut() = uri;
+    }
     request
 }

@@ -1,6 +1,7 @@
 //! A loop with one mistake in it.
 
-mod happenings;
+mod callers;
+mod inputs;
 mod outputs;
 
 use std::collections::VecDeque;
@@ -12,43 +13,43 @@ use http::Request;
 use http::header::HeaderValue;
 use videokit_session::driver::{Drive, Start};
 use videokit_session::session::{Generation, RequestId};
-use videokit_session::sim::conformance::{Happening, Inbox, Probe, Stage};
+use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe};
 use videokit_session::{Event, Moment, Outgoing, Output, Wake};
 
-/// What is wrong with it.
+/// The mistake of a loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mistake {
     Nothing,
-    IgnoresWakes,
-    SleepsOnAfterSleep,
+    IgnoresTheWake,
+    SleepsOnAfterWaking,
     PollsOncePerTurn,
     WaitsOnAfterInput,
     PollsOn,
-    PollsOnAndListensToNobody,
+    PollsOnAndReadsNoInbox,
     NeverSends,
     SendsTwice,
     RetriesByItself,
-    LosesTheCookie,
+    DropsTheCookie,
     CutsTimeShort,
     SendsLater,
     FollowsRedirects,
     WaitsForAbandoned,
     NeverEndsAbandoned,
-    IgnoresRefusals,
+    DropsRefusals,
     MakesErrorsOfStatuses,
-    SwallowsFailures,
+    DropsFailures,
     FailsEarly,
     MakesRepliesOfFailures,
     ReportsTwice,
     ReportsUnderTheLastId,
-    LosesTheDate,
-    SwallowsStops,
+    DropsTheDate,
+    DropsStops,
     StartsAgainByItself,
-    Swallows401,
+    Drops401,
     NamesTheGenerationOfNow,
     Takes403For401,
-    SwallowsEvents,
-    TellsTwice,
+    DropsEvents,
+    ForwardsEventsTwice,
     GoesBack,
     ReadsTheClockOnce,
     SleepsThroughInputs,
@@ -59,8 +60,8 @@ pub(crate) enum Mistake {
     LeavesWhenRefused,
     IgnoresTheEnd,
     MakesRepliesUp,
-    TellsInReverse,
-    PassesInReverse,
+    ForwardsEventsInReverse,
+    ForwardsInputsInReverse,
     StartsWithAnother,
     NamesTheFirstGeneration,
     SendsWhatIsNotItsDrivers,
@@ -72,19 +73,36 @@ pub(crate) enum Mistake {
     CancelsWhenTheAppCalls,
     BlocksForTooLong,
     AlwaysGets,
-    LosesTheBody,
-    LosesTheAge,
+    DropsTheBody,
+    DropsTheAge,
     GivesTooMuchTime,
-    LosesTheFirstOfTwo,
-    LosesTheSecondOfTwo,
-    SwallowsTheNetwork,
+    DropsTheFirstOfTwo,
+    DropsTheSecondOfTwo,
+    DropsTheNetwork,
     GoesOfflineByItself,
-    PassesTheNetworkInReverse,
+    ForwardsTheNetworkInReverse,
     SendsElsewhere,
     SendsWhatWasAbandoned,
     ChangesTheStatus,
     ReportsFailuresTwice,
     MakesA401Up,
+    PollsLate,
+    DropsInputsWhileSending,
+    CorrectsTheWallClock,
+    DropsWaitingCalls,
+    NeverWakesCallers,
+    WakesOneCaller,
+    SwapsCallers,
+    FailsAllWhenOneCancels,
+    CallsForCancelledCallers,
+    AnswersCallersTwice,
+    CallsWithTheTokenBefore,
+    FailsInsteadOfWaiting,
+    TellsAnotherReason,
+    ForgetsCallersOnStop,
+    ForgetsCallersOnRefusal,
+    ForgetsCallersOnGivingUp,
+    FailsAllWhenARequestFails,
 }
 
 use Mistake as M;
@@ -92,40 +110,46 @@ use Mistake as M;
 struct Loop<'a> {
     mistake: Mistake,
     driver: Probe,
-    stage: Stage,
+    environment: Environment,
     inbox: &'a mut Inbox,
     requests: Vec<(RequestId, Request<Bytes>, Duration)>,
     unsent: VecDeque<Outgoing>,
+    sends_at: Option<Duration>,
     abandoned: Vec<RequestId>,
     login: Option<Start>,
     refused: bool,
     token: Option<HeaderValue>,
     read: Option<Moment>,
     reads: u64,
-    untold: Vec<Event>,
+    held_back: Vec<Event>,
     first: Option<Generation>,
+    waiting: Vec<(CallerId, Request<Bytes>)>,
+    new_events: bool,
 }
 
 /// The loop with this mistake.
-pub(crate) fn with(mistake: Mistake) -> impl FnMut(Probe, Stage, &mut Inbox) {
-    move |driver, stage, inbox| {
-        let mut planted = Loop {
+pub(crate) fn with(mistake: Mistake) -> impl FnMut(Probe, Environment, &mut Inbox) {
+    move |driver, environment, inbox| {
+        let mut faulty = Loop {
             mistake,
             driver,
-            stage,
+            environment,
             inbox,
             requests: Vec::new(),
             unsent: VecDeque::new(),
+            sends_at: None,
             abandoned: Vec::new(),
             login: None,
             refused: false,
             token: None,
             read: None,
             reads: 0,
-            untold: Vec::new(),
+            held_back: Vec::new(),
             first: None,
+            waiting: Vec::new(),
+            new_events: false,
         };
-        while planted.turn().is_continue() {}
+        while faulty.turn().is_continue() {}
     }
 }
 
@@ -135,11 +159,16 @@ impl Loop<'_> {
     }
 
     fn now(&mut self) -> Moment {
-        let now = self.stage.now();
+        let now = self.environment.now();
         self.reads += 1;
         match self.mistake {
             M::GoesBack if self.reads.is_multiple_of(7) => {
                 Moment::from_millis(millis(now).saturating_sub(5_000), now.wall_millis())
+            }
+            M::CorrectsTheWallClock => {
+                let first = *self.read.get_or_insert(now);
+                let passed = now.since_start().saturating_sub(first.since_start());
+                Moment::from_millis(millis(now), first.after(passed).wall_millis())
             }
             M::ReadsOneClock => Moment::from_millis(millis(now), 0),
             M::ReadsTheClockOnce => *self.read.get_or_insert(now),
@@ -155,66 +184,75 @@ impl Loop<'_> {
                 Output::Send(outgoing) => self.send(outgoing),
                 Output::Abandon(id) => self.abandon(id),
                 Output::Event(event) => self.event(&event)?,
-                Output::Wait(Wake::In(time, _)) if !self.has(M::IgnoresWakes) => {
-                    longest = Some(time);
+                Output::Wait(Wake::In(time, _)) if !self.has(M::IgnoresTheWake) => {
+                    let late = if self.has(M::PollsLate) { 1_500 } else { 0 };
+                    longest = Some(time + Duration::from_millis(late));
                     break;
                 }
-                Output::Wait(_) if self.has(M::PollsOnAndListensToNobody) => continue,
+                Output::Wait(_) if self.has(M::PollsOnAndReadsNoInbox) => continue,
                 Output::Wait(_) => break,
             }
             if self.has(M::PollsOncePerTurn) {
                 break;
             }
         }
-        while let Some(event) = self.untold.pop() {
-            self.stage.event(&event);
+        while let Some(event) = self.held_back.pop() {
+            self.environment.event(&event);
         }
+        self.wake_callers();
         self.wait(longest)
     }
 
     fn wait(&mut self, longest: Option<Duration>) -> ControlFlow<()> {
         if self.has(M::PollsOn) {
-            let happening = self.inbox.wait(Some(Duration::ZERO));
-            return self.take(happening);
+            let input = self.inbox.wait(Some(Duration::ZERO));
+            return self.take(input);
         }
         if let Some(time) = longest.filter(|_| self.has(M::SleepsThroughInputs)) {
             self.read_on(time);
             return match self.inbox.take_due() {
-                Some(happening) => self.take(happening),
+                Some(input) => self.take(input),
                 None => Continue(()),
             };
         }
         loop {
-            let happening = if self.has(M::SendsLater) && !self.unsent.is_empty() {
+            let input = if self.has(M::SendsLater) && !self.unsent.is_empty() {
                 self.send_later()
             } else {
                 self.inbox.wait(longest)
             };
-            let woke = matches!(happening, Happening::Woke) && self.has(M::SleepsOnAfterSleep);
-            let reply = matches!(happening, Happening::Reply(..)) && self.has(M::WaitsOnAfterInput);
+            let woke = matches!(input, Input::Woke) && self.has(M::SleepsOnAfterWaking);
+            let reply = matches!(input, Input::Reply(..)) && self.has(M::WaitsOnAfterInput);
             // Its reading of the clock is from before it slept.
-            self.read = self.read.filter(|_| !matches!(happening, Happening::Timer));
-            self.take(happening)?;
+            if self.has(M::ReadsTheClockOnce) && matches!(input, Input::Timer) {
+                self.read = None;
+            }
+            self.take(input)?;
             if !woke && !reply {
                 return Continue(());
             }
         }
     }
 
-    /// Gives a request some time before it is sent, in which it may be abandoned.
-    fn send_later(&mut self) -> Happening {
-        let happening = self.inbox.wait(Some(Duration::from_millis(800)));
-        if matches!(happening, Happening::Timer) {
+    /// Sends a request late: it may be abandoned meanwhile.
+    fn send_later(&mut self) -> Input {
+        let at = *self.sends_at.get_or_insert_with(|| {
+            self.environment.now().since_start() + Duration::from_millis(800)
+        });
+        let rest = at.saturating_sub(self.environment.now().since_start());
+        let input = self.inbox.wait(Some(rest));
+        if matches!(input, Input::Timer) {
+            self.sends_at = None;
             let late = self.unsent.pop_front();
             if let Some(outgoing) = late {
-                self.really_send(outgoing);
+                self.send_now(outgoing);
             }
         }
-        happening
+        input
     }
 
     fn read_on(&mut self, time: Duration) {
-        self.stage.pass_to(self.stage.now().since_start() + time);
+        self.environment.advance_to(self.environment.now().since_start() + time);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What it does with what the driver says.
+//! The outputs of the driver of the faulty loop.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use http::header::COOKIE;
 use http::{Method, Response, Uri};
 use videokit_session::driver::Drive;
 use videokit_session::session::RequestId;
-use videokit_session::sim::conformance::Happening;
+use videokit_session::sim::conformance::Input;
 use videokit_session::{Driver, Event, Outgoing, Output, TransportFailure};
 
 use super::{Loop, M};
@@ -19,11 +19,11 @@ impl Loop<'_> {
             M::NeverSends => {}
             M::SendsLater => self.unsent.push_back(outgoing),
             M::WaitsForAbandoned if !self.abandoned.is_empty() => self.unsent.push_back(outgoing),
-            _ => self.really_send(outgoing),
+            _ => self.send_now(outgoing),
         }
     }
 
-    pub(super) fn really_send(&mut self, outgoing: Outgoing) {
+    pub(super) fn send_now(&mut self, outgoing: Outgoing) {
         let (id, mut request, timeout) = outgoing.into_parts();
         self.requests.push((id, request.clone(), timeout));
         match self.mistake {
@@ -36,29 +36,29 @@ impl Loop<'_> {
             }
             M::BlocksInRequests | M::BlocksForTooLong => {
                 let timeout = if self.has(M::BlocksForTooLong) { timeout * 240 } else { timeout };
-                let happening = match self.inbox.exchange(id, &request, timeout) {
-                    Ok(reply) => Happening::Reply(id, reply),
-                    Err(why) => Happening::Failure(id, why),
+                let input = match self.inbox.exchange(id, &request, timeout) {
+                    Ok(reply) => Input::Reply(id, reply),
+                    Err(why) => Input::Failure(id, why),
                 };
-                assert!(self.take(happening).is_continue());
+                assert!(self.take(input).is_continue());
                 return;
             }
-            M::NeverEndsAbandoned => return self.stage.send(id, &request, None),
-            M::GivesTooMuchTime => return self.stage.send(id, &request, Duration::MAX),
+            M::NeverEndsAbandoned => return self.environment.send(id, &request, None),
+            M::GivesTooMuchTime => return self.environment.send(id, &request, Duration::MAX),
             M::SendsElsewhere => {
                 *request.uri_mut() = Uri::from_static("https://elsewhere.example/");
             }
             M::AlwaysGets => *request.method_mut() = Method::GET,
-            M::LosesTheBody => request.body_mut().clear(),
-            M::LosesTheCookie => drop(request.headers_mut().remove(COOKIE)),
-            M::SendsTwice => self.stage.send(id, &request, timeout),
-            M::CutsTimeShort => return self.stage.send(id, &request, timeout / 1_000),
+            M::DropsTheBody => request.body_mut().clear(),
+            M::DropsTheCookie => drop(request.headers_mut().remove(COOKIE)),
+            M::SendsTwice => self.environment.send(id, &request, timeout),
+            M::CutsTimeShort => return self.environment.send(id, &request, timeout / 1_000),
             M::SendsWhatIsNotItsDrivers => self.send_a_foreign_one(),
             _ => {}
         }
-        self.stage.send(id, &request, timeout);
+        self.environment.send(id, &request, timeout);
         if self.has(M::CancelsAtOnce) {
-            self.stage.abandon(id);
+            self.environment.abandon(id);
         }
         if self.has(M::MakesRepliesUp) {
             let reply = Response::builder().status(503).body("").unwrap();
@@ -71,15 +71,15 @@ impl Loop<'_> {
         }
     }
 
-    /// Sends what was handed out by a driver that is not under test.
+    /// Sends a request of a driver that is not under test.
     fn send_a_foreign_one(&mut self) {
         let mut another = Driver::new(Arc::clone(self.driver.driver().config()), 1);
-        another.start(self.login.clone().unwrap(), self.stage.now());
-        let now = self.stage.now();
+        another.start(self.login.clone().unwrap(), self.environment.now());
+        let now = self.environment.now();
         assert!(matches!(another.poll(now), Output::Event(_)), "it says what it does");
         let Output::Send(outgoing) = another.poll(now) else { panic!("it asks") };
         let (id, request, timeout) = outgoing.into_parts();
-        self.stage.send(id, &request, timeout);
+        self.environment.send(id, &request, timeout);
     }
 
     pub(super) fn abandon(&mut self, id: RequestId) {
@@ -98,30 +98,31 @@ impl Loop<'_> {
             M::SendsWhatWasAbandoned => {
                 let sent = self.requests.iter().find(|sent| sent.0 == id);
                 let (_, request, timeout) = sent.unwrap();
-                self.stage.send(id, request, *timeout);
-                self.stage.abandon(id);
+                self.environment.send(id, request, *timeout);
+                self.environment.abandon(id);
             }
-            _ => self.stage.abandon(id),
+            _ => self.environment.abandon(id),
         }
     }
 
     pub(super) fn event(&mut self, event: &Event) -> ControlFlow<()> {
+        self.new_events = true;
         let denied = matches!(event, Event::Denied(_, denial) if denial.is_permanent());
         match self.mistake {
-            M::SwallowsEvents if event.transition().is_none() => return Continue(()),
-            M::TellsInReverse => {
-                self.untold.push(event.clone());
+            M::DropsEvents if event.transition().is_none() => return Continue(()),
+            M::ForwardsEventsInReverse => {
+                self.held_back.push(event.clone());
                 return Continue(());
             }
-            M::TellsTwice => self.stage.event(event),
+            M::ForwardsEventsTwice => self.environment.event(event),
             M::LeavesWhenRefused if denied => return Break(()),
             M::StartsAgainByItself if denied && !self.refused => self.refused = true,
             _ => {}
         }
-        self.stage.event(event);
+        self.environment.event(event);
         if let Some(start) = self.login.take_if(|_| self.refused) {
-            self.driver.stop(self.stage.now());
-            self.driver.start(start, self.stage.now());
+            self.driver.stop(self.environment.now());
+            self.driver.start(start, self.environment.now());
         }
         Continue(())
     }

@@ -1,74 +1,89 @@
-//! What it does with what comes.
+//! The inputs of the faulty loop.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use bytes::Bytes;
 use http::header::{AGE, AUTHORIZATION, DATE, LOCATION};
 use http::{Request, Response, StatusCode};
-use videokit_session::driver::{Delivery, Drive};
-use videokit_session::session::RequestId;
-use videokit_session::sim::conformance::Happening;
+use videokit_session::driver::{AuthorizeError, Delivery, Drive};
+use videokit_session::session::{Generation, RequestId};
+use videokit_session::sim::conformance::Input;
 use videokit_session::{SessionToken, TransportFailure};
 
 use super::{Loop, M};
 
 impl Loop<'_> {
-    pub(super) fn take(&mut self, happening: Happening) -> ControlFlow<()> {
-        if self.has(M::PassesInReverse) {
-            let mut all = vec![happening];
+    pub(super) fn take(&mut self, input: Input) -> ControlFlow<()> {
+        if self.has(M::ForwardsInputsInReverse) {
+            let mut all = vec![input];
             while let Some(more) = self.inbox.take_due() {
-                let ends = matches!(more, Happening::End);
+                let ends = matches!(more, Input::End);
                 all.push(more);
                 if ends {
                     break;
                 }
             }
-            return all.into_iter().rev().try_for_each(|happening| self.take_one(happening));
+            return all.into_iter().rev().try_for_each(|input| self.take_one(input));
         }
-        if matches!(self.mistake, M::LosesTheFirstOfTwo | M::LosesTheSecondOfTwo) {
-            return self.take_one_of_two(happening);
+        if matches!(self.mistake, M::DropsTheFirstOfTwo | M::DropsTheSecondOfTwo) {
+            return self.take_one_of_two(input);
         }
-        if self.has(M::PassesTheNetworkInReverse) {
-            return self.take_the_network_last(happening);
+        if self.has(M::ForwardsTheNetworkInReverse) {
+            return self.take_the_network_last(input);
         }
-        self.take_one(happening)
+        self.take_one(input)
     }
 
-    /// As with a place for one message: what comes on top of another takes its place, or is not taken.
-    fn take_one_of_two(&mut self, mut happening: Happening) -> ControlFlow<()> {
-        let can_wait = |one: &Happening| matches!(one, Happening::Reply(..) | Happening::Call(_));
-        if can_wait(&happening)
+    /// As with room for one message: a second one replaces the first, or is dropped.
+    fn take_one_of_two(&mut self, mut input: Input) -> ControlFlow<()> {
+        let can_wait = |one: &Input| matches!(one, Input::Reply(..) | Input::Call(_));
+        if can_wait(&input)
             && let Some(second) = self.inbox.take_due()
         {
             if !can_wait(&second) {
-                self.take_one(happening)?;
-                happening = second;
-            } else if self.has(M::LosesTheFirstOfTwo) {
-                happening = second;
+                self.take_one(input)?;
+                input = second;
+            } else if self.has(M::DropsTheFirstOfTwo) {
+                input = second;
             }
         }
-        self.take_one(happening)
+        self.take_one(input)
     }
 
-    fn take_the_network_last(&mut self, happening: Happening) -> ControlFlow<()> {
-        let mut next = Some(happening);
+    fn take_the_network_last(&mut self, input: Input) -> ControlFlow<()> {
+        let mut next = Some(input);
         let mut network = Vec::new();
-        while let Some(happening) = next {
-            if let Happening::Online(_) = happening {
-                network.push(happening);
+        while let Some(input) = next {
+            if let Input::Online(_) = input {
+                network.push(input);
             } else {
-                self.take_one(happening)?;
+                self.take_one(input)?;
             }
             next = self.inbox.take_due();
         }
-        network.into_iter().rev().try_for_each(|happening| self.take_one(happening))
+        network.into_iter().rev().try_for_each(|input| self.take_one(input))
     }
 
-    fn take_one(&mut self, happening: Happening) -> ControlFlow<()> {
-        match happening {
-            Happening::Reply(id, reply) => self.reply(id, reply),
-            Happening::Failure(id, why) => self.failure(id, why),
-            Happening::Start(mut start) => {
+    fn take_one(&mut self, input: Input) -> ControlFlow<()> {
+        let from_app = matches!(input, Input::Start(_) | Input::Stop | Input::Online(_));
+        let sending = self.driver.driver().in_flight().is_some();
+        if from_app && sending && self.has(M::DropsInputsWhileSending) {
+            return Continue(());
+        }
+        match input {
+            Input::WaitingCall(caller, call) => self.waiting_call(caller, call),
+            Input::CallCancelled(caller) => self.call_cancelled(caller),
+            Input::Reply(id, reply) => {
+                let fails = !reply.status().is_success();
+                self.reply(id, reply);
+                if fails && self.has(M::FailsAllWhenARequestFails) {
+                    for (caller, _) in self.waiting.drain(..) {
+                        self.environment.fail_call(caller, AuthorizeError::Wait);
+                    }
+                }
+            }
+            Input::Failure(id, why) => self.failure(id, why),
+            Input::Start(mut start) => {
                 self.login = Some(start.clone());
                 if self.has(M::StartsWithAnother) {
                     start = SessionToken::new("found-elsewhere").unwrap().into();
@@ -76,36 +91,37 @@ impl Loop<'_> {
                 let now = self.now();
                 self.driver.start(start, now);
             }
-            Happening::Stop if self.has(M::SwallowsStops) => {}
-            Happening::Stop => {
+            Input::Stop if self.has(M::DropsStops) => {}
+            Input::Stop => {
                 let now = self.now();
                 self.driver.stop(now);
             }
-            Happening::Online(true) if self.has(M::SwallowsTheNetwork) => {}
-            Happening::Online(online) => {
+            Input::Online(true) if self.has(M::DropsTheNetwork) => {}
+            Input::Online(online) => {
                 let now = self.now();
                 self.driver.set_online(online, now);
             }
-            Happening::Call(call) => self.call(call),
-            Happening::Called(generation, status) => {
-                let heeded = match self.mistake {
-                    M::Swallows401 => false,
-                    M::Takes403For401 => matches!(status.as_u16(), 401 | 403),
-                    _ => status == 401,
-                };
-                let of_now = self.driver.driver().generation();
-                let of_now = of_now.filter(|_| self.has(M::NamesTheGenerationOfNow));
-                let generation = of_now.unwrap_or(generation);
-                if heeded {
-                    let now = self.now();
-                    self.driver.handle_unauthorized(generation, now);
-                }
-            }
-            Happening::Woke | Happening::Timer => {}
-            Happening::End if self.has(M::IgnoresTheEnd) => {}
-            Happening::End => return Break(()),
+            Input::Call(call) => self.call(call),
+            Input::Called(generation, status) => self.called(generation, status),
+            Input::Woke | Input::Timer => {}
+            Input::End if self.has(M::IgnoresTheEnd) => {}
+            Input::End => return Break(()),
         }
         Continue(())
+    }
+
+    fn called(&mut self, generation: Generation, status: StatusCode) {
+        let reports = match self.mistake {
+            M::Drops401 => false,
+            M::Takes403For401 => matches!(status.as_u16(), 401 | 403),
+            _ => status == 401,
+        };
+        let of_now = self.driver.driver().generation();
+        let of_now = of_now.filter(|_| self.has(M::NamesTheGenerationOfNow));
+        if reports {
+            let now = self.now();
+            self.driver.handle_unauthorized(of_now.unwrap_or(generation), now);
+        }
     }
 
     fn reply(&mut self, mut id: RequestId, mut reply: Response<Bytes>) {
@@ -118,10 +134,10 @@ impl Loop<'_> {
                     let (_, request, _) = self.requests.iter().find(|sent| sent.0 == id).unwrap();
                     let mut request = request.clone();
                     *request.uri_mut() = location.to_str().unwrap().parse().unwrap();
-                    return self.stage.send(id, &request, None);
+                    return self.environment.send(id, &request, None);
                 }
             }
-            M::IgnoresRefusals if refuses => return,
+            M::DropsRefusals if refuses => return,
             M::MakesErrorsOfStatuses if !reply.status().is_success() => {
                 self.driver.handle_failure(id, TransportFailure::Other, now);
                 return;
@@ -134,19 +150,19 @@ impl Loop<'_> {
             M::ChangesTheStatus if reply.status().is_server_error() => {
                 *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             }
-            M::LosesTheAge => drop(reply.headers_mut().remove(AGE)),
-            M::LosesTheDate => drop(reply.headers_mut().remove(DATE)),
+            M::DropsTheAge => drop(reply.headers_mut().remove(AGE)),
+            M::DropsTheDate => drop(reply.headers_mut().remove(DATE)),
             _ => {}
         }
         let delivery = self.driver.handle_response(id, &reply, now);
-        self.look_at(delivery);
+        self.check(delivery);
     }
 
     fn failure(&mut self, mut id: RequestId, why: TransportFailure) {
         self.freed(id);
         let now = self.now();
         match self.mistake {
-            M::SwallowsFailures => return,
+            M::DropsFailures => return,
             M::ReportsFailuresTwice => {
                 self.driver.handle_failure(id, why, now);
             }
@@ -155,7 +171,7 @@ impl Loop<'_> {
                 let first = self.requests.iter().position(|sent| sent.0 == id);
                 if let Some(first) = first {
                     let (_, request, timeout) = self.requests.swap_remove(first);
-                    return self.stage.send(id, &request, timeout);
+                    return self.environment.send(id, &request, timeout);
                 }
             }
             M::MakesRepliesOfFailures => {
@@ -167,22 +183,22 @@ impl Loop<'_> {
             _ => {}
         }
         let delivery = self.driver.handle_failure(id, why, now);
-        self.look_at(delivery);
+        self.check(delivery);
     }
 
-    fn look_at(&self, delivery: Delivery) {
+    fn check(&self, delivery: Delivery) {
         if self.has(M::InsistsOnDelivery) {
             assert!(delivery.is_accepted());
         }
     }
 
-    /// What waits for abandoned requests goes on.
+    /// A request has ended: sends what waits for abandoned ones.
     fn freed(&mut self, id: RequestId) {
         self.abandoned.retain(|abandoned| *abandoned != id);
         if self.has(M::WaitsForAbandoned) && self.abandoned.is_empty() {
             let waiting = self.unsent.pop_front();
             if let Some(outgoing) = waiting {
-                self.really_send(outgoing);
+                self.send_now(outgoing);
             }
         }
     }
@@ -193,7 +209,7 @@ impl Loop<'_> {
         }
         if let Some((id, ..)) = self.requests.last().filter(|_| self.has(M::CancelsWhenTheAppCalls))
         {
-            self.stage.abandon(*id);
+            self.environment.abandon(*id);
         }
         let now = self.now();
         if let Ok(authorized) = self.driver.driver().authorize(&mut call, now) {
@@ -207,7 +223,8 @@ impl Loop<'_> {
             if self.has(M::MakesA401Up) {
                 self.driver.handle_unauthorized(its, now);
             }
-            self.stage.call(&call, if self.has(M::NamesTheFirstGeneration) { first } else { its });
+            let named = if self.has(M::NamesTheFirstGeneration) { first } else { its };
+            self.environment.call(None, &call, named);
         }
     }
 }

@@ -1,0 +1,220 @@
+//! A loop of tokio tasks: the driver behind a lock, a task for the loop, and one for each request and each API
+//! call. Calls wait for a token. It is tested on tokio's paused clock.
+//!
+//! [`Session`] is the loop. [`Paused`] is its world in the conformance test; in an app, that is an HTTP client
+//! and two clocks.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+use videokit_session::driver::{AuthorizeError, Drive};
+use videokit_session::session::{Generation, RequestId};
+use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe, conformance};
+use videokit_session::{Event, Moment, Outgoing, Output, TransportFailure, Wake};
+
+type Outcome = Result<Response<Bytes>, TransportFailure>;
+
+/// Everything that the loop needs.
+trait World: Send + Sync + 'static {
+    fn now(&self) -> Moment;
+    fn send(&self, outgoing: Outgoing) -> impl Future<Output = Outcome> + Send;
+    fn event(&self, event: &Event);
+}
+
+struct Session<D, W> {
+    driver: Mutex<D>,
+    /// Wakes the loop: the driver was given an input.
+    changed: Notify,
+    /// Wakes all callers that wait: there may be a token.
+    settled: Notify,
+    world: W,
+}
+
+impl<D: Drive + Send + 'static, W: World> Session<D, W> {
+    async fn run(self: Arc<Self>) {
+        let mut tasks: BTreeMap<RequestId, AbortHandle> = BTreeMap::new();
+        loop {
+            let output = self.lock().poll(self.world.now());
+            match output {
+                Output::Send(outgoing) => {
+                    let id = outgoing.id();
+                    let task = tokio::spawn(Arc::clone(&self).exchange(outgoing));
+                    tasks.insert(id, task.abort_handle());
+                }
+                Output::Abandon(id) => {
+                    tasks.remove(&id).inspect(AbortHandle::abort);
+                }
+                Output::Event(event) => self.world.event(&event),
+                Output::Wait(wake) => {
+                    self.settled.notify_waiters();
+                    let changed = self.changed.notified();
+                    match wake {
+                        Wake::In(time, _) => drop(timeout(time, changed).await),
+                        Wake::OnInput => changed.await,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn exchange(self: Arc<Self>, outgoing: Outgoing) {
+        let id = outgoing.id();
+        let outcome = self.world.send(outgoing).await;
+        let _stale = self.input(|driver, now| match &outcome {
+            Ok(reply) => driver.handle_response(id, reply, now),
+            Err(why) => driver.handle_failure(id, *why, now),
+        });
+    }
+
+    fn input<T>(&self, input: impl FnOnce(&mut D, Moment) -> T) -> T {
+        let result = input(&mut self.lock(), self.world.now());
+        self.changed.notify_one();
+        result
+    }
+
+    /// Authorizes an API call with the token of this moment.
+    fn authorize(&self, call: &mut Request<Bytes>) -> Result<Generation, AuthorizeError> {
+        let authorized = self.lock().driver().authorize(call, self.world.now());
+        authorized.map(|authorized| authorized.generation)
+    }
+
+    /// Authorizes an API call once there is a token. To cancel, drop the future.
+    async fn wait_for_token(
+        &self,
+        call: &mut Request<Bytes>,
+    ) -> Result<Generation, AuthorizeError> {
+        loop {
+            // Made before the look, so that no wake-up between them is lost.
+            let settled = self.settled.notified();
+            match self.authorize(call) {
+                Err(AuthorizeError::Wait) => settled.await,
+                authorized => return authorized,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, D> {
+        self.driver.lock().unwrap()
+    }
+}
+
+/// The world in a conformance test. Its time is tokio's.
+#[derive(Clone)]
+struct Paused {
+    environment: Environment,
+    began: Instant,
+    replies: Arc<Mutex<BTreeMap<RequestId, oneshot::Sender<Outcome>>>>,
+    /// Something was sent, so that a reply may come sooner than expected.
+    sent: Arc<Notify>,
+}
+
+/// Cancels a request whose task is aborted.
+struct CancelOnDrop(Environment, RequestId);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.abandon(self.1);
+    }
+}
+
+impl World for Paused {
+    fn now(&self) -> Moment {
+        self.environment.advance_to(self.began.elapsed());
+        self.environment.now()
+    }
+
+    async fn send(&self, outgoing: Outgoing) -> Outcome {
+        let (id, request, timeout) = outgoing.into_parts();
+        let (reply, replied) = oneshot::channel();
+        self.replies.lock().unwrap().insert(id, reply);
+        let _in_flight = CancelOnDrop(self.environment.clone(), id);
+        self.environment.send(id, &request, timeout);
+        self.sent.notify_one();
+        replied.await.unwrap_or(Err(TransportFailure::Other))
+    }
+
+    fn event(&self, event: &Event) {
+        self.environment.event(event);
+    }
+}
+
+impl Paused {
+    fn replied(&self, id: RequestId, outcome: Outcome) {
+        if let Some(reply) = self.replies.lock().unwrap().remove(&id) {
+            let _aborted = reply.send(outcome);
+        }
+    }
+}
+
+type Test = Arc<Session<Probe, Paused>>;
+
+/// A caller: a task that waits for a token, and makes its call.
+async fn caller(session: Test, caller: CallerId, mut call: Request<Bytes>) {
+    let environment = &session.world.environment;
+    match session.wait_for_token(&mut call).await {
+        Ok(generation) => environment.call(caller, &call, generation),
+        Err(error) => environment.fail_call(caller, error),
+    }
+    session.world.sent.notify_one();
+}
+
+async fn test(driver: Probe, environment: Environment, inbox: &mut Inbox) {
+    let world = Paused {
+        environment,
+        began: Instant::now(),
+        replies: Arc::default(),
+        sent: Arc::default(),
+    };
+    let (driver, changed, settled) = (Mutex::new(driver), Notify::new(), Notify::new());
+    let session = Arc::new(Session { driver, changed, settled, world: world.clone() });
+    tokio::spawn(Arc::clone(&session).run());
+    let mut callers = BTreeMap::new();
+    loop {
+        let next: Duration = inbox.next_in();
+        let _sooner = timeout(next, world.sent.notified()).await;
+        world.environment.advance_to(world.began.elapsed());
+        let Some(input) = inbox.take_due() else { continue };
+        match input {
+            Input::Reply(id, reply) => world.replied(id, Ok(reply)),
+            Input::Failure(id, why) => world.replied(id, Err(why)),
+            Input::Start(start) => session.input(|driver, now| driver.start(start, now)),
+            Input::Stop => session.input(Drive::stop),
+            Input::Online(online) => session.input(|driver, now| driver.set_online(online, now)),
+            Input::Call(mut call) => {
+                if let Ok(generation) = session.authorize(&mut call) {
+                    world.environment.call(None, &call, generation);
+                }
+            }
+            Input::WaitingCall(id, call) => {
+                let task = tokio::spawn(caller(Arc::clone(&session), id, call));
+                callers.insert(id, task);
+            }
+            Input::CallCancelled(id) => callers[&id].abort(),
+            Input::Called(generation, StatusCode::UNAUTHORIZED) => {
+                session.input(|driver, now| driver.handle_unauthorized(generation, now));
+            }
+            Input::Woke => session.changed.notify_one(),
+            Input::Called(..) | Input::Timer => {}
+            Input::End => return,
+        }
+    }
+}
+
+#[test]
+fn a_loop_of_tokio_tasks_passes() {
+    let run = |driver: Probe, environment: Environment, inbox: &mut Inbox| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(test(driver, environment, inbox));
+    };
+    let passed = conformance(run).unwrap();
+    assert!(passed.runs().iter().all(|run| run.declined == 0));
+    println!("{passed}");
+}

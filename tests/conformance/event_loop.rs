@@ -1,4 +1,4 @@
-//! An event loop written by hand, as one around poll(2) is: it has a clock and timers of its own, sleeps
+//! An event loop written by hand, as one around poll(2) is: it has its own clock and timers, sleeps
 //! until the next of them or the next descriptor, and calls handlers.
 
 use std::time::Duration;

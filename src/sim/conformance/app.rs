@@ -51,9 +51,9 @@ impl App {
             if index == 0 {
                 return None;
             }
-            let (_, older) = self.inputs.pop_front()?;
-            let expected = format!("`{}` first, as the app called it", method_name(&older));
-            self.late_inputs.push(older);
+            let (_, earlier) = self.inputs.pop_front()?;
+            let expected = format!("`{}` first, as the app called it", method_name(&earlier));
+            self.late_inputs.push(earlier);
             let actual = format!("it called `{}`", method_name(input));
             return Some(finding(hint::FORWARD_INPUTS, expected, actual));
         }
@@ -115,8 +115,8 @@ impl App {
             return Some(finding(hint::FORWARD_EVENTS_ONCE, expected, actual));
         };
         self.events.remove(index);
-        let (_, older) = self.events.front().filter(|_| index > 0)?;
-        let expected = format!("an older event first: {older}");
+        let (_, earlier) = self.events.front().filter(|_| index > 0)?;
+        let expected = format!("an older event first: {earlier}");
         Some(finding(hint::FORWARD_EVENTS, expected, format!("it forwarded another: {event}")))
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Note {
 /// One call of the loop.
 #[derive(Debug)]
 pub(super) enum Action {
-    Drove(Box<DriverCall>),
+    CalledDriver(Box<DriverCall>),
     Sent(RequestId, Box<Request<Bytes>>, Option<Duration>),
     Cancelled(RequestId),
     Forwarded(Event),
@@ -116,7 +116,7 @@ impl From<&Output> for PollResult {
     }
 }
 
-/// Copies a request, with a body of its own.
+/// Copies a request, with its own body.
 pub(super) fn copy_request<B: AsRef<[u8]>>(request: &Request<B>) -> Request<Bytes> {
     let mut copy = Request::new(Bytes::copy_from_slice(request.body().as_ref()));
     *copy.method_mut() = request.method().clone();

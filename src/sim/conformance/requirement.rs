@@ -37,7 +37,7 @@ listed! {
         ReportFailures = "report each failure",
         /// Report each reply or failure once.
         ReportOnce = "report each reply once",
-        /// Report each reply or failure under the id of its own request.
+        /// Report each reply or failure under the id of its request.
         ReportUnderItsId = "report each reply under its id",
         /// Report a reply unchanged: status, body, and the headers that the driver reads.
         ReportAsReceived = "report each reply unchanged",

@@ -160,7 +160,7 @@ fn the_axis_says_no_time_twice() {
         hours.pass(if n % 8 == 7 { 5_000_000 } else { 700 });
     }
     for (name, stage, written) in
-        [("days", days, " h"), ("weeks", weeks, ""), ("hours", hours, ":")]
+        [("days", days, "h"), ("weeks", weeks, "0d"), ("hours", hours, "m")]
     {
         let ticks = ticks(&shown(name, stage));
         let once: BTreeSet<&String> = ticks.iter().collect();
@@ -196,7 +196,7 @@ fn every_late_reply_is_drawn() {
         assert!(stage.answer_to(stage.latest(), &grant).is_stale());
     }
     let svg = shown("late", stage);
-    assert_eq!(shapes(&svg, "late"), 3, "{svg}");
+    assert_eq!(shapes(&svg, "late"), 3 + 1, "and one in the legend: {svg}");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn only_a_current_token_has_an_outlook() {
         }
         stage
     };
-    let end = "<path class=\"end\"";
+    let end = "<polyline class=\"end\"";
     assert!(shown("held", held(false)).contains(end));
     assert!(!shown("stopped", held(true)).contains(end));
     let mut stage = Stage::new(1);

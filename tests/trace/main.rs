@@ -10,6 +10,7 @@ mod oauth;
 mod picture;
 mod plays;
 mod properties;
+mod readable;
 mod secrets;
 mod sessions;
 mod stage;

@@ -1,8 +1,6 @@
 //! Sessions of every length, to be drawn.
 
-use std::time::Duration;
-
-use videokit_session::{Grant, Moment, TransportFailure};
+use videokit_session::{Grant, TransportFailure};
 
 use crate::stage::{Stage, app, denying, portal, timestamp, token};
 
@@ -95,13 +93,7 @@ pub(crate) fn hours() -> Stage {
     }
     let grant = stage.granting("anna", 600);
     stage.answer_in(150, &grant);
-    // The device sleeps, and its monotonic clock with it.
-    let asleep = Duration::from_secs(7 * 3_600);
-    stage.now = Moment::from_millis(
-        u64::try_from(stage.now.since_start().as_millis()).unwrap(),
-        stage.now.after(asleep).wall_millis(),
-    );
-    stage.settle();
+    stage.sleep(7 * 3_600);
     while stage.hours() < 24.0 {
         let grant = stage.granting("anna", 600);
         stage.answer_in(150, &grant);
@@ -153,4 +145,52 @@ pub(crate) fn adopted() -> Stage {
     stage.unauthorized();
     stage.pass(10_000);
     stage
+}
+
+/// A working day on a laptop: hundreds of renewals, an outage, an hour of sleep, 401s, another user.
+pub(crate) fn workday() -> Stage {
+    let mut stage = Stage::new(11);
+    stage.start(app("anna", 1));
+    renew(&mut stage, "anna", 1.9);
+    for pause in [20_000, 500, 41_000] {
+        stage.unauthorized();
+        let soon = stage.hours() + 0.01;
+        renew(&mut stage, "anna", soon);
+        stage.pass(pause);
+    }
+    renew(&mut stage, "anna", 3.0);
+    // Nobody answers, and then the gateway is busy.
+    while stage.hours() < 3.3 {
+        stage.until_asked();
+        stage.pass(15_000);
+    }
+    for _ in 0..9 {
+        stage.answer_in(300, &denying(503, Some(60)));
+    }
+    renew(&mut stage, "anna", 4.2);
+    stage.sleep(3_600);
+    renew(&mut stage, "anna", 5.2);
+    stage.stop();
+    stage.pass(40_000);
+    stage.start(app("bert", 1));
+    renew(&mut stage, "bert", 6.4);
+    stage.online(false);
+    for _ in 0..20 {
+        stage.pass(60_000);
+    }
+    stage.online(true);
+    stage.answer_in(900, &portal());
+    renew(&mut stage, "bert", 8.0);
+    stage
+}
+
+/// Renews tokens that live for three minutes.
+fn renew(stage: &mut Stage, user: &str, until_hour: f64) {
+    loop {
+        let grant = stage.granting(user, 180);
+        stage.answer_in(150, &grant);
+        if stage.hours() >= until_hour {
+            return;
+        }
+    }
 }

@@ -101,6 +101,14 @@ impl Stage {
         self.settle();
     }
 
+    /// The device sleeps, and its monotonic clock with it.
+    pub(crate) fn sleep(&mut self, seconds: u64) {
+        let mono = u64::try_from(self.now.since_start().as_millis()).unwrap();
+        let wall = self.now.after(Duration::from_secs(seconds)).wall_millis();
+        self.now = Moment::from_millis(mono, wall);
+        self.settle();
+    }
+
     /// Lets time pass as the driver wants to wait, until a request is in flight.
     pub(crate) fn until_asked(&mut self) {
         for _ in 0..20 {

@@ -18,7 +18,7 @@ pub(crate) struct Label {
     pub(crate) text: String,
     pub(crate) row: usize,
     pub(crate) left: f64,
-    right: f64,
+    pub(crate) right: f64,
 }
 
 impl Label {
@@ -28,9 +28,8 @@ impl Label {
 
     /// Of two that have no room together, the heavier one stays.
     fn weight(&self) -> usize {
-        let classes =
-            ["granted", "app", "event", "abandoned", "clock", "denied", "failed", "fault"];
-        classes.iter().position(|class| *class == self.class).unwrap_or(classes.len())
+        let all = ["granted", "app", "event", "abandoned", "clock", "denied", "failed", "fault"];
+        all.iter().position(|class| *class == self.class).unwrap_or(0)
     }
 
     /// Reports whether this text and its line stay clear of another and its line.

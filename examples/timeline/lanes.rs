@@ -34,7 +34,7 @@ impl Picture<'_> {
         self.messages();
         self.tokens();
         for (class, span) in spans.into_iter().filter(|(class, _)| *class != "asleep") {
-            self.name("on-span", class, self.place(*span), y(class));
+            self.name(class, self.place(*span), y(class));
         }
         if self.scale.end() > session.length {
             let x = self.scale.x(session.length);
@@ -55,10 +55,10 @@ impl Picture<'_> {
     }
 
     /// Writes a name where it has room.
-    fn name(&mut self, class: &'static str, name: &str, x: [f64; 2], y: [f64; 2]) {
+    fn name(&mut self, name: &str, x: [f64; 2], y: [f64; 2]) {
         if width(name, self.em) * 1.1 + 0.6 * self.em < x[1] - x[0] {
             let y = f64::midpoint(y[0], y[1]) + 0.35 * self.em;
-            self.svg.text(class, (f64::midpoint(x[0], x[1]), y), name);
+            self.svg.text("on-span", (f64::midpoint(x[0], x[1]), y), name);
         }
     }
 
@@ -99,13 +99,11 @@ impl Picture<'_> {
             if right - left >= 2.0 || self.svg.is_first(["row-0", "row-1"][n % 2], left / 2.0) {
                 self.svg.open("token", &title);
                 for (class, x) in &parts {
-                    self.svg.rect(class, *x, y);
+                    self.svg.rect(class, [x[0], x[1].max(x[0] + 1.5)], y);
                 }
                 self.svg.close();
             }
-            if parts[0].0 == "serves" {
-                self.name("on-span", &name, parts[0].1, y);
-            }
+            self.name(&name, parts[0].1, y);
         }
     }
 
@@ -123,10 +121,8 @@ impl Picture<'_> {
             ("unsure", [valid.max(token.from), expired]),
         ];
         let place = |[from, to]: [u64; 2]| self.place([from, to.max(from)]).map(|x| x.min(limit));
-        let placed = parts.map(|(class, span)| (class, place(span))).into_iter();
-        let parts: Vec<_> = placed.filter(|(_, [left, right])| right - left > 1.0).collect();
-        let left = self.scale.x(token.from);
-        if parts.is_empty() { vec![("serves", [left, left + 1.5])] } else { parts }
+        let parts = parts.map(|(class, span)| (class, place(span))).into_iter();
+        parts.filter(|(class, [left, right])| *class == "serves" || right - left > 1.0).collect()
     }
 
     fn messages(&mut self) {
@@ -137,13 +133,14 @@ impl Picture<'_> {
             if let [request] = run {
                 self.message(request, [sent, end.max(sent + 0.4 * em)]);
             } else {
-                let (mut free, [top, bottom]) = (0.0, [server + 0.25 * em, server + 0.5 * em]);
+                let [top, bottom] = [server + 0.25 * em, server + 0.5 * em];
+                let (mut free, mut before) = (0.0, "");
                 for request in run {
                     let x = self.scale.x(request.sent);
                     let class = request.outcome.as_ref().map_or("request", |outcome| outcome.class);
-                    if x >= free {
+                    if (x >= free || class != before) && self.svg.is_first(class, x) {
                         self.svg.line(class, &[(x, client), (x, server)]);
-                        free = x + 0.25 * em;
+                        (free, before) = (x + 0.25 * em, class);
                     }
                 }
                 self.svg.line("leader", &[(sent, top), (sent, bottom), (end, bottom), (end, top)]);

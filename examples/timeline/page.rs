@@ -15,9 +15,6 @@ const PATTERNS: &str = include_str!("patterns.svg");
 /// All that may be drawn, a line each: its shape, its class, and what it is.
 const LEGEND: &str = include_str!("legend.txt");
 
-/// The most runs of requests. If there are more, requests that aren't alike are drawn together.
-const MOST: usize = 40;
-
 /// A picture that is being drawn, and where its lanes are.
 pub(crate) struct Picture<'a> {
     pub(crate) session: &'a Session,
@@ -40,8 +37,9 @@ pub(crate) fn draw(session: &Session, large: bool) -> String {
     let mut requests = runs(&session.requests, |a, b| {
         a.outcome.is_some() && key(a) == key(b) && session.is_quiet(a.sent, b.sent)
     });
-    if requests.len() > MOST {
-        requests = session.requests.chunks(session.requests.len().div_ceil(MOST)).collect();
+    // More are too many to be read: then requests that aren't alike are drawn together.
+    if requests.len() > 40 {
+        requests = session.requests.chunks(session.requests.len().div_ceil(40)).collect();
     }
     let ends = [6.2 * em, width - 2.0 * em];
     let scale = Scale::new(&events(session, &requests), [ends[0], ends[1] - em], em);
@@ -133,11 +131,12 @@ impl Picture<'_> {
     /// Writes labels, row 0 at `y`, each with a line to its lane.
     fn write_labels(&mut self, labels: &[Label], y: f64, row_height: f64) {
         let (up, lane) = (row_height < 0.0, if row_height < 0.0 { self.band } else { self.server });
-        for Label { x, class, text, row, left, .. } in labels {
+        for Label { x, class, text, row, left, right } in labels {
             let y = y + row_height * float(*row as u64);
             let ends = if up { [y - 0.8 * self.em, lane] } else { [lane + 0.5 * self.em, y] };
             self.svg.line("leader", &ends.map(|y| (*x, y)));
-            self.svg.text(class, (*left, y), text);
+            let (side, at) = if left < x { (" left", right) } else { ("", left) };
+            self.svg.text(&format!("{class}{side}"), (*at, y), text);
         }
     }
 

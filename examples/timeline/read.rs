@@ -27,9 +27,8 @@ pub(crate) fn read(trace: &str) -> Session {
             Some(out) => output(out, &mut session),
         }
         let states = ["Unauthenticated", "Authenticating", "Active", "Expired"];
-        if let Some(state) = states.into_iter().find(|state| line["state"] == *state) {
-            session.enter(state);
-        }
+        let state = states.into_iter().filter(|state| line["state"] == **state);
+        state.for_each(|state| session.enter(state));
         if let Some(token) = line.get("token") {
             hold(token, &mut session);
         }
@@ -108,8 +107,8 @@ fn denied(denial: &Value, status: &Value) -> Outcome {
 fn hold(token: &Value, session: &mut Session) {
     let Some(held) = token.get("held") else { return session.drop_token() };
     let (at_least, at_most) = (held["lo_ms"].as_i64().unwrap_or(0), held["hi_ms"].as_i64());
-    let expired = held["validity"] == "Expired";
-    session.hold(number(&held["generation"]), expired, at_least, at_most);
+    let (generation, expired) = (number(&held["generation"]), held["validity"] == "Expired");
+    session.hold(generation, expired, at_least, at_most);
 }
 
 /// Returns a token's stand-in: of a JWT, its signature.

@@ -15,9 +15,6 @@ const PER_DOUBLING: f64 = 0.9;
 const COMFORT: f64 = 6.0;
 const COST: f64 = 6.0;
 
-/// With more events, no cheaper axis is looked for.
-const MANY: usize = 3_000;
-
 #[derive(Debug)]
 pub(crate) struct Scale {
     pub(crate) pieces: Vec<Piece>,
@@ -50,7 +47,8 @@ impl Scale {
         };
         let cost = |scale: &Self| scale.pieces.iter().map(cost).sum::<f64>();
         let knees = std::iter::successors(Some(longest), |knee| Some(knee * 0.75));
-        let knees = knees.take(if events.len() < MANY { 64 } else { 1 });
+        // With many events, no cheaper axis is looked for.
+        let knees = knees.take(if events.len() < 3_000 { 64 } else { 1 });
         let scales = knees.map(|knee| Self::with_knee(events, knee, x, em));
         scales.min_by(|a, b| cost(a).total_cmp(&cost(b))).expect("at least one")
     }

@@ -43,7 +43,7 @@ impl Svg {
         let _ = writeln!(self.markup, "<rect class=\"{class}\" {place} {size}/>");
     }
 
-    pub(crate) fn text(&mut self, class: &'static str, (x, y): (f64, f64), text: &str) {
+    pub(crate) fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
         let (place, text) = (format!("x=\"{x:.1}\" y=\"{y:.1}\""), escape(text));
         let _ = writeln!(self.markup, "<text class=\"{class}\" {place}>{text}</text>");
     }

@@ -108,10 +108,12 @@ pub(crate) fn texts(svg: &str) -> Vec<Text> {
         let left = match class {
             "tick" | "on-span" => x - width / 2.0,
             "lane" => x - width,
+            _ if class.ends_with(" left") => x - width,
             _ => x,
         };
+        let class = class.trim_end_matches(" left").to_owned();
         let (right, top, bottom) = (left + width, y - size * 0.75, y + size * 0.2);
-        texts.push(Text { class: class.to_owned(), left, right, top, bottom, x, said });
+        texts.push(Text { class, left, right, top, bottom, x, said });
     }
     texts
 }

@@ -68,7 +68,9 @@ fn ticks_go_across_the_whole_axis() {
         let places: Vec<f64> = places.collect();
         for pair in places.windows(2) {
             let part = (pair[1] - pair[0]) / (right - left);
-            assert!(part < 0.25, "{name}: nothing over {part} of the axis: {ticks:?}");
+            // A text of what lasts for millions of years is wide.
+            let most = if name.starts_with("session") { 0.3 } else { 0.2 };
+            assert!(part < most, "{name}: nothing over {part} of the axis: {ticks:?}");
         }
     }
 }
@@ -103,7 +105,7 @@ fn what_repeats_is_one_mark() {
 
 /// What alternates leaves no runs of what is alike.
 #[test]
-fn a_run_of_a_thousand_different_replies_has_few_labels() {
+fn replies_that_alternate_have_few_labels() {
     let mut stage = Stage::new(1);
     stage.start(app("anna", 1));
     for n in 0..400 {

@@ -43,7 +43,7 @@ impl Label {
     }
 }
 
-/// Places as many as there is room for. Those that say the same within a short way are one, with a count.
+/// Places as many labels as there is room for. Equal ones side by side become one, with a count.
 pub(crate) fn place(mut labels: Vec<Label>, limits: [f64; 2], em: f64) -> Vec<Label> {
     labels.sort_by(|a, b| a.x.total_cmp(&b.x));
     let runs = labels.chunk_by(|a, b| a.text == b.text && b.x - a.x < 1.5 * em);
@@ -58,18 +58,18 @@ pub(crate) fn place(mut labels: Vec<Label>, limits: [f64; 2], em: f64) -> Vec<La
     loop {
         match place_all(&labels, limits, em) {
             Ok(placed) => return placed,
-            Err(victim) => drop(labels.remove(victim)),
+            Err(lightest) => drop(labels.remove(lightest)),
         }
     }
 }
 
-/// Places all labels from right to left, or returns which one has to go: the lightest one nearby.
+/// Places all labels from right to left, or returns the index of one to leave out: the lightest nearby.
 fn place_all(labels: &[Label], limits: [f64; 2], em: f64) -> Result<Vec<Label>, usize> {
     let mut placed: Vec<Label> = Vec::new();
     for (n, label) in labels.iter().enumerate().rev() {
         let (length, line) = (width(&label.text, em), 0.3 * em);
         let (right, left) = (label.x + line, label.x - line - length);
-        // A text to the left is over no other label's line, so that it is in nobody's way.
+        // A text goes to the left of its line only if it hides no other label's line.
         let alone = n == 0 || labels[n - 1].x < left - em;
         let sides = if alone { [right, left] } else { [right, right] };
         let rows = [0, 2].into_iter().flat_map(|row| sides.map(|x| [(row, x), (row + 1, x)]));

@@ -24,7 +24,7 @@ impl Picture<'_> {
         for y in [client, server] {
             self.svg.line("rail", &self.ends.map(|x| (x, y)));
         }
-        // What is short is drawn over what is long, so that it is seen at all.
+        // Short spans are drawn over long ones, so that they are seen.
         let mut spans: Vec<_> = session.spans.iter().filter(|(_, [from, to])| from < to).collect();
         spans.sort_by_key(|(class, [from, to])| (*class != "asleep", std::cmp::Reverse(to - from)));
         for (class, span) in &spans {
@@ -46,7 +46,7 @@ impl Picture<'_> {
         span.map(|time| self.scale.x(time))
     }
 
-    /// Draws what lasts. Of what is narrower than a pixel, one in a column is enough.
+    /// Draws a span of time. Spans narrower than a pixel are drawn once a column.
     fn zone(&mut self, class: &'static str, span: [u64; 2], y: [f64; 2]) {
         let [left, right] = self.place(span);
         if right - left >= 1.0 || self.svg.is_first(class, left) {
@@ -181,7 +181,7 @@ impl Picture<'_> {
     }
 }
 
-/// Returns what became of a request or a run of them, and its class.
+/// Returns the outcome of a request, or the outcomes of a run of them, in words, and the class.
 pub(crate) fn outcome(run: &[Request]) -> (String, &'static str) {
     let outcomes: Vec<_> = run.iter().filter_map(|request| request.outcome.as_ref()).collect();
     let class = outcomes.first().map_or("event", |first| first.class);

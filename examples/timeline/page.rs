@@ -12,7 +12,7 @@ use crate::words::{count, duration};
 const STYLE: &str = include_str!("style.css");
 const PATTERNS: &str = include_str!("patterns.svg");
 
-/// All that may be drawn, a line each: its shape, its class, and what it is.
+/// A line for each kind of mark: shape, class and words.
 const LEGEND: &str = include_str!("legend.txt");
 
 /// A picture that is being drawn, and where its lanes are.
@@ -78,7 +78,7 @@ pub(crate) fn draw(session: &Session, large: bool) -> String {
     )
 }
 
-/// Returns the times at which something is drawn that needs room, in order.
+/// Returns the times of all marks that need room, in order.
 fn events(session: &Session, requests: &[&[Request]]) -> Vec<u64> {
     // Even a moment has a width.
     let mut events = vec![0, session.length.max(1)];
@@ -98,7 +98,7 @@ fn events(session: &Session, requests: &[&[Request]]) -> Vec<u64> {
     events
 }
 
-/// Returns the labels of what became of requests.
+/// Returns the labels of the requests' outcomes.
 fn outcomes(requests: &[&[Request]], scale: &Scale) -> Vec<Label> {
     let mut labels = Vec::new();
     for run in requests {
@@ -165,7 +165,7 @@ impl Picture<'_> {
         }
     }
 
-    /// Explains what was drawn, and returns where that ends.
+    /// Explains every kind of mark that was drawn. Returns the bottom of the legend.
     fn write_legend(&mut self) -> f64 {
         let em = self.em;
         let (mut x, mut y) = (self.ends[0], self.axis + 3.6 * em);

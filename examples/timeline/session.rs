@@ -19,15 +19,15 @@ pub(crate) struct Session {
     pub(crate) began: Option<i64>,
     /// The time of the last call.
     pub(crate) length: u64,
-    /// What lasted: states, and times `offline` and `asleep`, from when to when.
+    /// States, and times `offline` and `asleep`: class, begin and end.
     pub(crate) spans: Vec<(&'static str, [u64; 2])>,
     pub(crate) tokens: Vec<Token>,
     pub(crate) requests: Vec<Request>,
-    /// What happened in a moment: when, its class, and its words.
+    /// Calls of the app, events, 401s and steps of a clock: time, class and words.
     pub(crate) marks: Vec<(u64, &'static str, String)>,
     /// The name of the token that was granted last.
     pub(crate) granted: String,
-    /// How much of a `Retry-After` counts at most, in milliseconds.
+    /// The longest `Retry-After` that counts, in milliseconds.
     pub(crate) retry_after_cap: u64,
     /// The indices of the spans that go on: of the state, and of a time offline.
     state: Option<usize>,
@@ -62,7 +62,7 @@ pub(crate) struct Request {
 }
 
 impl Session {
-    /// Passes time as the driver counts it, and as the wall clock shows it where that is ahead.
+    /// Advances the time: by the monotonic clock, or by the wall clock where that is ahead.
     pub(crate) fn pass(&mut self, mono: u64, wall: i64) {
         let Some((last_mono, last_wall)) = self.clocks.replace((mono, wall)) else {
             self.began = Some(wall);
@@ -176,7 +176,7 @@ impl Session {
         self.end(self.offline);
     }
 
-    /// Reports whether the app called nothing, and nobody slept, after one time up to another.
+    /// Reports whether neither a call of the app nor a step of a clock comes between two times.
     pub(crate) fn is_quiet(&self, from: u64, to: u64) -> bool {
         let after = |time: u64| self.marks.partition_point(|(at, ..)| *at <= time);
         let mut between = self.marks[after(from)..after(to)].iter();

@@ -1,4 +1,4 @@
-//! The words for times, for what became of requests, and for events.
+//! The words for times, outcomes of requests, and events.
 
 use crate::scale::float;
 
@@ -49,9 +49,9 @@ pub(crate) fn count(number: usize, name: &str) -> String {
 /// The outcome of a request.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// What it is drawn as: `granted`, `denied`, `failed` or `abandoned`.
+    /// The class it is drawn with: `granted`, `denied`, `failed` or `abandoned`.
     pub(crate) class: &'static str,
-    /// What requests that repeat have in common.
+    /// The part of the text that repetitions have in common.
     pub(crate) brief: String,
     pub(crate) text: String,
     /// The `Retry-After`, in milliseconds.

@@ -32,12 +32,10 @@ fn ticks(svg: &str) -> Vec<Text> {
 
 /// Where the time axis begins and ends.
 fn axis(svg: &str) -> [f64; 2] {
-    let rail = *shapes(svg, "rail").last().unwrap();
-    let tick = ticks(svg);
-    let rail = shapes(svg, "rail").into_iter().find(|it| it.len() > rail.len()).unwrap_or(rail);
-    let xs = attribute(rail, "points").split([',', ' ']).step_by(2);
-    let xs: Vec<f64> = xs.map(|x| x.parse().unwrap()).collect();
-    [tick[0].x, *xs.last().unwrap()]
+    // The client's line is as long, and is drawn first.
+    let points = attribute(shapes(svg, "rail")[0], "points");
+    let xs: Vec<f64> = points.split([',', ' ']).step_by(2).map(|x| x.parse().unwrap()).collect();
+    [xs[0], xs[1]]
 }
 
 /// The milliseconds of a tick such as `9h 30m`, each of whose numbers has its unit.
@@ -64,8 +62,8 @@ fn millis(tick: &str) -> f64 {
 fn ticks_go_across_the_whole_axis() {
     for (name, svg) in PICTURES.iter() {
         let ([left, right], ticks) = (axis(svg), ticks(svg));
-        let places = ticks.iter().map(|tick| tick.x).chain([right]);
-        let places: Vec<f64> = places.collect();
+        let places = ticks.iter().map(|tick| tick.x);
+        let places: Vec<f64> = [left].into_iter().chain(places).chain([right]).collect();
         for pair in places.windows(2) {
             let part = (pair[1] - pair[0]) / (right - left);
             // A text of what lasts for millions of years is wide.
@@ -92,6 +90,19 @@ fn what_repeats_is_one_mark() {
         for wanted in
             ["24 \u{d7} no reply", "9 \u{d7} 503", "92 tokens", "401 from the API \u{d7}3"]
         {
+            assert_eq!(said(wanted), 1, "{name}: {wanted}: {texts:?}");
+        }
+        // What doesn't repeat is told besides.
+        for wanted in [
+            "start identity-1",
+            "401 reported, no renewal",
+            "asleep, or clock set: 1 h",
+            "stop",
+            "start identity-2",
+            "offline",
+            "online",
+            "200 a web page",
+        ] {
             assert_eq!(said(wanted), 1, "{name}: {wanted}: {texts:?}");
         }
         for single in ["no reply in time", "503, wait 1 min", "200 token-1", "token-1"] {

@@ -60,8 +60,8 @@ pub(crate) fn width(text: &str, em: f64) -> f64 {
     let of = |character: char| match character {
         'i' | 'j' | 'l' | '.' | ',' | ':' | '|' | '!' | ' ' | '(' | ')' | '\'' | '-' => 0.40,
         'f' | 'r' | 't' | 'I' | 's' => 0.53,
-        'm' | 'w' | 'M' | 'W' | '\u{2026}' => 1.0,
-        'A'..='Z' => 0.76,
+        'm' | 'w' | 'M' | 'W' | '#' | '%' | '&' | '+' | '<' | '=' | '>' | '@' | '^' | '~' => 1.0,
+        'A'..='Z' => 0.79,
         ' '..='~' => 0.64,
         // Anything else may be as wide as it is high.
         _ => 1.0,

@@ -5,76 +5,59 @@
 //! ```
 //!
 //! The picture is one SVG without scripts or fonts, light or dark as the viewer prefers. Where nothing
-//! happens for long, its time axis is broken.
+//! happens for long, its time axis is shortened; what repeats is drawn together. `--large` makes a slide.
 
-mod bands;
-mod frame;
 mod labels;
-mod messages;
-mod picture;
+mod lanes;
+mod page;
+mod read;
 mod scale;
-mod story;
+mod session;
 mod svg;
-mod teller;
 mod words;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::{env, fs};
 
-use videokit_session::trace::{Replayed, replay};
+use videokit_session::trace::replay;
 
 const USAGE: &str = "\
-Usage: timeline TRACE PICTURE
-Draws a trace, as a videokit_session::trace::Recorder writes it, to an SVG.";
-
-/// What went wrong, and with which file.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error("{USAGE}")]
-    Usage,
-    #[error("{}: {error}", path.display())]
-    File { path: PathBuf, error: std::io::Error },
-    #[error("{}: {error}", path.display())]
-    Trace { path: PathBuf, error: videokit_session::trace::TraceError },
-}
+Usage: timeline [--large] TRACE PICTURE
+Draws a trace, as a videokit_session::trace::Recorder writes it, to an SVG.
+With --large it is a slide: 1920 by 1080 pixels, with large text.";
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
+    let arguments = env::args_os().skip(1);
+    let is_flag = |it: &OsString| it == "--large" || it == "--help" || it == "-h";
+    let (flags, files): (Vec<_>, Vec<_>) = arguments.partition(is_flag);
+    if flags.iter().any(|flag| flag != "--large") {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    match run(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage) => {
-            eprintln!("{USAGE}");
-            ExitCode::from(2)
-        }
-        Err(failure) => {
-            eprintln!("timeline: {failure}");
-            ExitCode::FAILURE
-        }
+    let [trace, picture] = files.as_slice() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    if let Err(error) = draw(trace, picture, !flags.is_empty()) {
+        eprintln!("timeline: {error}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
-fn run(arguments: Vec<OsString>) -> Result<(), Failure> {
-    let [trace, picture]: [OsString; 2] = arguments.try_into().map_err(|_| Failure::Usage)?;
-    let (trace, picture) = (PathBuf::from(trace), PathBuf::from(picture));
-    let lines = match fs::read(&trace) {
-        Ok(lines) => lines,
-        Err(error) => return Err(Failure::File { path: trace, error }),
-    };
+fn draw(trace: &OsString, picture: &OsString, large: bool) -> Result<(), String> {
+    let fail = |file: &OsString, error: &dyn Display| format!("{}: {error}", file.display());
+    let lines = fs::read(trace).map_err(|error| fail(trace, &error))?;
     // A replay reads all lines, and says which one is wrong.
-    let replayed = replay(&lines);
-    if let Ok(Some(difference)) = replayed.as_ref().map(Replayed::difference) {
-        eprintln!("timeline: this release acts otherwise than the trace: {difference}");
+    let replayed = replay(&lines).map_err(|error| fail(trace, &error))?;
+    if let Some(difference) = replayed.difference() {
+        eprintln!("timeline: the driver acts otherwise than in the trace: {difference}");
     }
-    if let Err(error) = replayed {
-        return Err(Failure::Trace { path: trace, error });
+    if let Some(line) = replayed.cut_off() {
+        eprintln!("timeline: line {line} was cut off, and is left out");
     }
-    let story = teller::tell(&String::from_utf8_lossy(&lines));
-    let svg = picture::draw(&story);
-    fs::write(&picture, svg).map_err(|error| Failure::File { path: picture, error })
+    let svg = page::draw(&read::read(&String::from_utf8_lossy(&lines)), large);
+    fs::write(picture, svg).map_err(|error| fail(picture, &error))
 }

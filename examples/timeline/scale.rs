@@ -1,208 +1,135 @@
-//! Where a time is on the page: in proportion, but for what happens in close succession, which is
-//! stretched until it can be read, and for long times in which nothing happens, which are broken.
+//! The time axis: in proportion, but for what happens in close succession, which is stretched until it
+//! can be read, and for long times in which nothing happens, which are shortened.
 
-use crate::words::{Format, STEPS};
+use std::cmp::Ordering;
 
-/// How wide the middle of a break is.
-pub(crate) const GAP: f64 = 14.0;
+use crate::svg::width;
+use crate::words::{DAY, SECOND, YEAR, tick};
 
-/// How much wider a break is for each time that what it leaves out doubles.
-const PER_DOUBLING: f64 = 12.0;
+/// In ems: the room of an event, and on each side of a tick; and for each doubling of a shortened time.
+const ROOM: f64 = 1.4;
+const TICK: f64 = 2.8;
+const PER_DOUBLING: f64 = 0.9;
 
-/// What two events have to be apart, to be told from each other, as long as most of the axis remains.
-const ROOM: f64 = 28.0;
-const MOST_STRETCHED: f64 = 0.6;
+/// What each time costs that is narrower than is comfortable, by halving; and each one that is shortened.
+const COMFORT: f64 = 6.0;
+const COST: f64 = 6.0;
 
-/// What one more break is worth, in pairs of events that need not be stretched.
-const BREAK_COST: f64 = 3.0;
-
-/// The least distance of two ticks.
-const TICK_ROOM: f64 = 76.0;
-
-/// With more events than these, no breaks are looked for.
-const MANY: usize = 3_000;
-
-/// A time axis.
 #[derive(Debug)]
 pub(crate) struct Scale {
-    pieces: Vec<Piece>,
-    pub(crate) breaks: Vec<Break>,
-    per_milli: f64,
+    pub(crate) pieces: Vec<Piece>,
+    em: f64,
 }
 
-/// The time between two events.
-#[derive(Debug, Clone, Copy)]
-struct Piece {
+/// The time between two events, and its place.
+#[derive(Debug)]
+pub(crate) struct Piece {
     from: u64,
     to: u64,
-    left: f64,
-    right: f64,
-    kind: Kind,
+    pub(crate) x: [f64; 2],
+    /// How its width compares to the proportional one.
+    pub(crate) width: Ordering,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Even,
-    Stretched,
-    Broken,
-}
-
-/// A long time in which nothing happens.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Break {
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-    /// Its middle.
-    pub(crate) x: f64,
-}
-
-/// Milliseconds as a number to reckon with: no picture shows the difference.
+/// Returns a number to compute places with: no picture shows the difference.
 #[expect(clippy::cast_precision_loss, reason = "a page has a few thousand pixels")]
 pub(crate) fn float(number: u64) -> f64 {
     number as f64
 }
 
 impl Scale {
-    /// The axis from `left` for `width`. `events` are the times at which something happens that needs
-    /// room, in order, with the first and the last time of all; `times` are all times.
-    pub(crate) fn new(events: &[u64], times: &[u64], left: f64, width: f64) -> Self {
+    /// Fits all times into a width. Room is needed at the `events`, in order.
+    pub(crate) fn new(events: &[u64], x: [f64; 2], em: f64) -> Self {
         let longest = events.windows(2).map(|pair| float(pair[1] - pair[0])).fold(1.0, f64::max);
-        let mut best = Self::with_knee(events, longest, left, width);
-        let mut least = best.cost();
-        let mut knee = longest * 0.75;
-        while knee > 200.0 && events.len() < MANY {
-            let scale = Self::with_knee(events, knee, left, width);
-            let cost = scale.cost();
-            if cost < least {
-                (best, least) = (scale, cost);
-            }
-            knee *= 0.75;
-        }
-        best.breaks = best.find_breaks(times);
-        best
+        let cost = |piece: &Piece| match piece.width {
+            Ordering::Less => COST,
+            _ => (COMFORT * em / (piece.x[1] - piece.x[0])).log2().max(0.0),
+        };
+        let cost = |scale: &Self| scale.pieces.iter().map(cost).sum::<f64>();
+        let knees = std::iter::successors(Some(longest), |knee| Some(knee * 0.75));
+        // With many events, no cheaper axis is looked for.
+        let knees = knees.take(if events.len() < 3_000 { 64 } else { 1 });
+        let scales = knees.map(|knee| Self::with_knee(events, knee, x, em));
+        scales.min_by(|a, b| cost(a).total_cmp(&cost(b))).expect("at least one")
     }
 
-    /// The axis on which times up to `knee` are in proportion, and longer ones grow with their logarithm.
-    fn with_knee(events: &[u64], knee: f64, left: f64, width: f64) -> Self {
-        let count = float(events.len() as u64).max(1.0);
-        let room = ROOM.min(width * MOST_STRETCHED / count);
+    /// Puts times up to `knee` in proportion; longer ones grow with their logarithm.
+    fn with_knee(events: &[u64], knee: f64, [left, right]: [f64; 2], em: f64) -> Self {
+        // However many events there are, most of the axis is in proportion.
+        let room = (ROOM * em).min((right - left) * 0.6 / float(events.len() as u64));
         let wide = |gap: f64, per_milli: f64| {
-            let even = gap.min(knee) * per_milli;
-            (even + (gap / knee).log2().max(0.0) * PER_DOUBLING).max(room)
+            let beyond = (gap / knee).log2().max(0.0) * PER_DOUBLING * em;
+            (gap.min(knee) * per_milli + beyond).max(room)
         };
         let gaps = || events.windows(2).map(|pair| (pair[0], pair[1], float(pair[1] - pair[0])));
-        // The scale for which all of it is as wide as the page: it grows with the scale, and is no
-        // larger than one that has no room for anything else.
         let even: f64 = gaps().map(|(_, _, gap)| gap.min(knee)).sum();
-        let (mut low, mut high) = (0.0, width / even.max(1.0));
+        let (mut low, mut high) = (0.0, (right - left) / even.max(1.0));
         for _ in 0..60 {
             let middle = f64::midpoint(low, high);
             let sum: f64 = gaps().map(|(_, _, gap)| wide(gap, middle)).sum();
-            if sum < width { low = middle } else { high = middle }
+            if sum < right - left { low = middle } else { high = middle }
         }
-        let mut x = left;
-        let mut pieces = Vec::new();
-        for (from, to, gap) in gaps() {
-            let (even, right) = (gap * low, x + wide(gap, low));
-            let kind = if gap > knee * 1.01 {
-                Kind::Broken
-            } else if right - x > even + 1.0 {
-                Kind::Stretched
-            } else {
-                Kind::Even
-            };
-            pieces.push(Piece { from, to, left: x, right, kind });
-            x = right;
-        }
-        Self { pieces, breaks: Vec::new(), per_milli: low }
-    }
-
-    fn cost(&self) -> f64 {
-        let costs = self.pieces.iter().map(|piece| match piece.kind {
-            Kind::Even => 0.0,
-            Kind::Stretched => 1.0,
-            Kind::Broken => BREAK_COST,
+        let pieces = gaps().scan(left, |x, (from, to, gap)| {
+            let left = std::mem::replace(x, *x + wide(gap, low));
+            let stretched = *x - left > gap * low + 1.0;
+            let width = if stretched { Ordering::Greater } else { Ordering::Equal };
+            let width = if gap > knee * 1.01 { Ordering::Less } else { width };
+            Some(Piece { from, to, x: [left, *x], width })
         });
-        costs.sum()
+        Self { pieces: pieces.collect(), em }
     }
 
-    /// Puts each break where nothing at all happens for the longest time.
-    fn find_breaks(&self, times: &[u64]) -> Vec<Break> {
-        let broken = self.pieces.iter().filter(|piece| piece.kind == Kind::Broken);
-        let placed = broken.filter_map(|piece| {
-            let first = times.partition_point(|at| *at < piece.from);
-            let within = times[first..].windows(2).take_while(|pair| pair[1] <= piece.to);
-            let longest = within.max_by_key(|pair| pair[1] - pair[0])?;
-            let x = f64::midpoint(self.x(longest[0]), self.x(longest[1]));
-            Some(Break { from: piece.from, to: piece.to, x })
-        });
-        placed.collect()
-    }
-
-    /// Where a time is.
+    /// Returns where a time is.
     pub(crate) fn x(&self, time: u64) -> f64 {
         let at = self.pieces.partition_point(|piece| piece.to < time);
-        match self.pieces.get(at).or(self.pieces.last()) {
-            Some(Piece { from, to, left, right, .. }) => {
-                let part = float(time.saturating_sub(*from)) / float(to - from).max(1.0);
-                left + (right - left) * part.min(1.0)
-            }
-            None => 0.0,
-        }
+        let Some(piece) = self.pieces.get(at).or(self.pieces.last()) else { return 0.0 };
+        let part = float(time.saturating_sub(piece.from)) / float(piece.to - piece.from).max(1.0);
+        piece.x[0] + (piece.x[1] - piece.x[0]) * part.min(1.0)
     }
 
-    /// The pieces between two places that have no break in them.
-    pub(crate) fn unbroken(&self, left: f64, right: f64) -> Vec<(f64, f64)> {
-        let mut pieces = Vec::new();
-        let mut from = left;
-        for gap in self.breaks.iter().filter(|gap| left < gap.x + GAP && gap.x - GAP < right) {
-            pieces.push((from, gap.x - GAP / 2.0));
-            from = gap.x + GAP / 2.0;
-        }
-        pieces.push((from, right));
-        pieces
+    /// Returns which time is at a place.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within range")]
+    fn time(&self, x: f64) -> u64 {
+        let at = self.pieces.partition_point(|piece| piece.x[1] < x);
+        let Some(piece) = self.pieces.get(at) else { return self.end() };
+        let part = ((x - piece.x[0]) / (piece.x[1] - piece.x[0])).clamp(0.0, 1.0);
+        piece.from + (part * float(piece.to - piece.from)) as u64
     }
 
-    /// Where time is stretched, from and to.
-    pub(crate) fn stretched(&self) -> Vec<(f64, f64)> {
-        let mut zones: Vec<(f64, f64)> = Vec::new();
-        for piece in self.pieces.iter().filter(|piece| piece.kind == Kind::Stretched) {
-            match zones.last_mut().filter(|zone| piece.left - zone.1 < 1.0) {
-                Some(zone) => zone.1 = piece.right,
-                None => zones.push((piece.left, piece.right)),
-            }
-        }
-        zones
-    }
-
-    /// The last time on it.
+    /// Returns the last time on the axis.
     pub(crate) fn end(&self) -> u64 {
         self.pieces.last().map_or(0, |piece| piece.to)
     }
 
-    /// How its times are written, and where; the more important ones first.
-    pub(crate) fn ticks(&self) -> (Format, Vec<(f64, String)>) {
-        let fits = |step: &&u64| float(**step) * self.per_milli >= TICK_ROOM;
-        let step = STEPS.iter().find(fits).copied().unwrap_or(u64::MAX);
-        let format = Format::new(step, self.end());
-        let tick = |at: u64| (self.x(at), format.write(at));
-        let odd_tick = |at: u64| (self.x(at), format.finer().write(at));
-        let mut ticks = vec![tick(0)];
-        // Where it goes on behind a break, and where it begins to stretch.
-        let mut even = true;
-        for piece in &self.pieces {
-            if even && piece.kind == Kind::Stretched {
-                ticks.push(odd_tick(piece.from));
+    /// Returns ticks across the whole axis: the roundest time, wherever there is room.
+    pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
+        let (first, room) = (self.x(0), TICK * self.em);
+        let mut ticks = vec![(first, tick(0))];
+        let mut free = vec![[first + room / 2.0, self.x(self.end())]];
+        while let Some([left, right]) = free.pop() {
+            let within = (right - left > 4.0 * room).then_some([left + room, right - room]);
+            let time = within.and_then(|[left, right]| roundest(self.time(left), self.time(right)));
+            let Some(time) = time else { continue };
+            let (x, text) = (self.x(time), tick(time));
+            let half = f64::midpoint(width(&text, self.em), self.em);
+            if left <= x - half && x + half <= right {
+                ticks.push((x, text));
+                free.extend([[left, x - half], [x + half, right]]);
+            } else {
+                free.push([left + room, right - room]);
             }
-            if piece.kind == Kind::Broken {
-                ticks.push(odd_tick(piece.to));
-            }
-            even = piece.kind == Kind::Even;
         }
-        for piece in self.pieces.iter().filter(|piece| piece.kind == Kind::Even) {
-            let times = (piece.from.div_ceil(step)..).map_while(|n| n.checked_mul(step));
-            ticks.extend(times.take_while(|at| *at < piece.to).take(1_000).map(tick));
-        }
-        (format, ticks)
+        ticks
     }
+}
+
+/// Returns the multiple of the largest step between two times: of several, the one in the middle.
+fn roundest(from: u64, to: u64) -> Option<u64> {
+    let years = (0..9).rev().flat_map(|power| [5, 1].map(|n| n * 10_u64.pow(power) * YEAR));
+    let days = years.chain([100, 50, 10, 5, 1].map(|days| days * DAY));
+    let seconds = [43_200, 21_600, 10_800, 3_600, 1_800, 600, 300, 60, 30, 10, 5, 1];
+    let steps = days.chain(seconds.map(|seconds| seconds * SECOND)).chain([500, 100]);
+    let mut multiples = steps.map(|step| (from.div_ceil(step), to / step, step));
+    let (first, last, step) = multiples.find(|(first, last, _)| first <= last)?;
+    Some(u64::midpoint(first, last) * step)
 }

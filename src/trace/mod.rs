@@ -49,7 +49,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The example `timeline` draws a trace: `cargo run --example timeline -- trace.jsonl trace.svg`.
+//! The example `timeline` draws a trace: `cargo run --example timeline -- trace.jsonl trace.svg`. With
+//! `--large` it draws a slide.
 //!
 //! # What is in a trace
 //!

@@ -5,17 +5,17 @@ use std::sync::LazyLock;
 
 use videokit_session::trace::{LONGEST_LINE, MOST_LINES, TraceError, VERSION, replay};
 
+use crate::recording::{Recording, app};
 use crate::sessions;
-use crate::stage::{Stage, app};
 
 /// A trace of a few lines.
 static SHORT: LazyLock<String> = LazyLock::new(|| {
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant);
-    stage.stop();
-    stage.trace()
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant);
+    recording.stop();
+    recording.trace()
 });
 
 fn line_of(trace: &[u8], position: usize) -> usize {
@@ -101,14 +101,14 @@ fn a_trace_that_was_shortened_by_hand_plays() {
 
 #[test]
 fn lines_that_changed_nothing_can_be_removed() {
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant);
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant);
     for _ in 0..5 {
-        stage.pass(1_000);
+        recording.pass(1_000);
     }
-    let trace = stage.trace();
+    let trace = recording.trace();
     let removable = |line: &str| line.contains("\"out\":{\"wait\"") && !line.contains("\"token\":");
     let shortened: Vec<&str> = trace.lines().filter(|line| !removable(line)).collect();
     assert!(shortened.len() < trace.lines().count(), "{trace}");

@@ -9,12 +9,12 @@ use videokit_session::{Credentials, Moment};
 
 use crate::picture::{assert_well_formed, crowded, drawn, file, stderr, texts, timeline};
 use crate::plays::minutes;
+use crate::recording::{Recording, SECRET, app, backend, dated, denying, granting, token, with};
 use crate::sessions;
-use crate::stage::{SECRET, Stage, app, backend, dated, denying, granting, token, with};
 
-/// The picture of what happened on a stage.
-fn shown(name: &str, mut stage: Stage) -> String {
-    let svg = drawn(name, &stage.trace());
+/// The picture of what happened on a recording.
+fn shown(name: &str, mut recording: Recording) -> String {
+    let svg = drawn(name, &recording.trace());
     assert_well_formed(&svg);
     assert_eq!(crowded(&svg), None, "{name}");
     svg
@@ -43,7 +43,7 @@ fn strings(value: &Value, place: &str, found: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Nobody has to trust a trace: it may be made by hand, with checksums that fit. Whatever string of it
+/// Nobody has to trust a trace: it may be made by hand. Whatever string of it
 /// is markup, it is text in the picture, or the trace is refused.
 #[test]
 fn markup_in_a_trace_is_text() {
@@ -51,14 +51,14 @@ fn markup_in_a_trace_is_text() {
     let json = serde_json::to_string(evil).unwrap();
     let (lines, picture) = (file("evil.jsonl"), file("evil.svg"));
     let mut tried = BTreeSet::new();
-    let mut all: Vec<Stage> = sessions::all().into();
+    let mut all: Vec<Recording> = sessions::all().into();
     all.push(minutes());
-    for trace in all.iter_mut().map(Stage::trace) {
+    for trace in all.iter_mut().map(Recording::trace) {
         let mut found = BTreeMap::new();
         for line in trace.lines() {
             strings(&serde_json::from_str(line).unwrap(), "", &mut found);
         }
-        found.retain(|place, _| !tried.contains(place) && place != ".sum");
+        found.retain(|place, _| !tried.contains(place));
         for (place, text) in found {
             let text = serde_json::to_string(&text).unwrap();
             // As a value: before a comma, or the end of an object or a list.
@@ -80,17 +80,17 @@ fn markup_in_a_trace_is_text() {
     }
     for place in [
         ".state",
-        ".token.held.validity",
-        ".out.event.Moved.transition.cause",
-        ".out.event.Moved.transition.from",
-        ".out.event.Moved.transition.to",
+        ".token.validity",
+        ".out.event.Moved.cause",
+        ".out.event.Moved.from",
+        ".out.event.Moved.to",
         ".in.failure.why",
-        ".out.wait.In.why",
+        ".out.wait.why",
         ".in.start.credentials.identity",
         ".in.start.credentials.name",
         ".out.send.endpoint",
-        ".in.response.reply.means.grant.token",
-        ".in.response.reply.means.denial.kind.Malformed.Custom",
+        ".in.response.reply.body.grant.token",
+        ".in.response.reply.body.denial.kind.Malformed.Custom",
     ] {
         assert!(tried.contains(place), "{place}: {tried:?}");
     }
@@ -103,26 +103,26 @@ fn markup_in_a_trace_is_text() {
 /// The exchange takes these for grants, and the session doesn't.
 #[test]
 fn what_the_session_refuses_is_a_denial() {
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
     let dead =
         granting(&format!("{SECRET}-dead"), "anna", r#","expiresAt":"2020-01-01T00:00:00Z""#);
-    stage.answer(&with(dated(stage.now, dead), http::header::RETRY_AFTER, "30"));
-    stage.pass(60_000);
-    let svg = shown("dead", stage);
+    recording.answer(&with(dated(recording.now, dead), http::header::RETRY_AFTER, "30"));
+    recording.pass(60_000);
+    let svg = shown("dead", recording);
     assert!(says(&svg, "200 dead on arrival, wait 30 s"), "{:?}", texts(&svg));
     assert!(svg.contains("<title>Retry-After: 30 s</title>"), "{svg}");
     assert!(svg.contains("1 denied"), "{svg}");
     assert!(shapes(&svg, "denied") > 1 && shapes(&svg, "granted") == 0, "{svg}");
 
-    let mut stage = Stage::new(1);
-    stage.start(Credentials::backend(backend(1)));
+    let mut recording = Recording::new(1);
+    recording.start(Credentials::backend(backend(1)));
     for name in ["anna", "bert"] {
-        let grant = stage.granting(name, 60);
-        stage.answer(&grant);
+        let grant = recording.granting(name, 60);
+        recording.answer(&grant);
     }
-    stage.pass(2_000);
-    let svg = shown("pinned", stage);
+    recording.pass(2_000);
+    let svg = shown("pinned", recording);
     assert!(says(&svg, "200 another identity"), "{:?}", texts(&svg));
     assert!(says(&svg, "200 token-1") && !says(&svg, "200 token-2"), "{:?}", texts(&svg));
 }
@@ -136,7 +136,7 @@ fn ticks(svg: &str) -> Vec<String> {
 
 #[test]
 fn the_axis_says_no_time_twice() {
-    let mut days = Stage::new(1);
+    let mut days = Recording::new(1);
     for day in 0..6 {
         for n in 0..7 {
             days.online(n % 2 == 0);
@@ -144,7 +144,7 @@ fn the_axis_says_no_time_twice() {
         }
         days.pass(86_400_000 + 40_000_000 * (day % 2));
     }
-    let mut weeks = Stage::new(1);
+    let mut weeks = Recording::new(1);
     for day in 0..40_u64 {
         weeks.online(day % 2 == 0);
         weeks.pass(86_400_000);
@@ -153,15 +153,15 @@ fn the_axis_says_no_time_twice() {
             weeks.pass(20_000_000);
         }
     }
-    let mut hours = Stage::new(1);
+    let mut hours = Recording::new(1);
     for n in 0..40 {
         hours.online(n % 2 == 0);
         hours.pass(if n % 8 == 7 { 5_000_000 } else { 700 });
     }
-    for (name, stage, written) in
-        [("days", days, " h"), ("weeks", weeks, ""), ("hours", hours, ":")]
+    for (name, recording, written) in
+        [("days", days, "h"), ("weeks", weeks, "0d"), ("hours", hours, "m")]
     {
-        let ticks = ticks(&shown(name, stage));
+        let ticks = ticks(&shown(name, recording));
         let once: BTreeSet<&String> = ticks.iter().collect();
         assert_eq!(once.len(), ticks.len(), "{name}: {ticks:?}");
         assert!(ticks.iter().any(|tick| tick.contains(written)), "{ticks:?}");
@@ -170,13 +170,13 @@ fn the_axis_says_no_time_twice() {
 
 #[test]
 fn a_wait_is_as_long_as_the_policy_lets_it_be() {
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
-    stage.answer(&denying(429, Some(5_000_000)));
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
+    recording.answer(&denying(429, Some(5_000_000)));
     for _ in 0..20 {
-        stage.pass(360_000);
+        recording.pass(360_000);
     }
-    let svg = shown("capped", stage);
+    let svg = shown("capped", recording);
     assert!(svg.contains("<title>Retry-After: 57 d 20 h, of which 1 h count</title>"), "{svg}");
     let bar = svg.split("<rect class=\"wait\"").nth(1).unwrap();
     let width: f64 =
@@ -186,37 +186,37 @@ fn a_wait_is_as_long_as_the_policy_lets_it_be() {
 
 #[test]
 fn every_late_reply_is_drawn() {
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant);
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant);
     for _ in 0..3 {
-        stage.pass(20_000);
-        assert!(stage.answer_to(stage.latest(), &grant).is_stale());
+        recording.pass(20_000);
+        assert!(recording.answer_to(recording.latest(), &grant).is_stale());
     }
-    let svg = shown("late", stage);
-    assert_eq!(shapes(&svg, "late"), 3, "{svg}");
+    let svg = shown("late", recording);
+    assert_eq!(shapes(&svg, "late"), 3 + 1, "and one in the legend: {svg}");
 }
 
 #[test]
 fn what_the_api_refused_does_not_live_on() {
     let refused = |refused: bool| {
-        let mut stage = Stage::new(1);
-        stage.start(app("anna", 1));
-        let grant = stage.granting("anna", 600);
-        stage.answer(&grant);
-        stage.pass(60_000);
+        let mut recording = Recording::new(1);
+        recording.start(app("anna", 1));
+        let grant = recording.granting("anna", 600);
+        recording.answer(&grant);
+        recording.pass(60_000);
         if refused {
-            stage.unauthorized();
+            recording.unauthorized();
         } else {
-            stage.start(app("bert", 1));
+            recording.start(app("bert", 1));
         }
-        let grant = stage.granting(if refused { "anna" } else { "bert" }, 600);
-        stage.answer(&grant);
-        stage.pass(60_000);
-        stage.stop();
-        stage.pass(900_000);
-        stage
+        let grant = recording.granting(if refused { "anna" } else { "bert" }, 600);
+        recording.answer(&grant);
+        recording.pass(60_000);
+        recording.stop();
+        recording.pass(900_000);
+        recording
     };
     let svg = shown("refused", refused(true));
     assert!(svg.contains("; refused by the API after 1 min"), "{svg}");
@@ -234,23 +234,23 @@ fn what_the_api_refused_does_not_live_on() {
 #[test]
 fn only_a_current_token_has_an_outlook() {
     let held = |stop: bool| {
-        let mut stage = Stage::new(1);
-        stage.start(app("anna", 1));
-        let grant = stage.granting("anna", 600);
-        stage.answer(&grant);
-        stage.pass(60_000);
+        let mut recording = Recording::new(1);
+        recording.start(app("anna", 1));
+        let grant = recording.granting("anna", 600);
+        recording.answer(&grant);
+        recording.pass(60_000);
         if stop {
-            stage.stop();
+            recording.stop();
         }
-        stage
+        recording
     };
-    let end = "<path class=\"end\"";
+    let end = "<polyline class=\"end\"";
     assert!(shown("held", held(false)).contains(end));
     assert!(!shown("stopped", held(true)).contains(end));
-    let mut stage = Stage::new(1);
-    stage.start(token("unknown"));
-    stage.pass(60_000);
-    let svg = shown("no-end", stage);
+    let mut recording = Recording::new(1);
+    recording.start(token("unknown"));
+    recording.pass(60_000);
+    let svg = shown("no-end", recording);
     assert!(
         svg.contains(end) && shapes(&svg, "rest") == 2,
         "what is assumed, and the legend: {svg}"
@@ -259,28 +259,28 @@ fn only_a_current_token_has_an_outlook() {
 
 #[test]
 fn an_empty_trace_has_no_date() {
-    let svg = shown("empty", Stage::new(1));
+    let svg = shown("empty", Recording::new(1));
     assert!(says(&svg, "an empty trace") && !svg.contains("1970"), "{svg}");
 }
 
 /// The size of a picture is bounded by the page's, not by the trace's.
 #[test]
 fn long_traces_are_small_pictures() {
-    let mut stage = Stage::new(1);
+    let mut recording = Recording::new(1);
     for n in 0..30_000 {
-        stage.driver.stop(Moment::from_millis(n, 0));
+        recording.driver.stop(Moment::from_millis(n, 0));
     }
-    let svg = shown("stops", stage);
+    let svg = shown("stops", recording);
     assert!(svg.len() < 300_000, "{}", svg.len());
 
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
     for _ in 0..4_000 {
-        let grant = stage.granting("anna", 600);
-        stage.answer(&grant);
-        stage.online(false);
-        stage.online(true);
+        let grant = recording.granting("anna", 600);
+        recording.answer(&grant);
+        recording.online(false);
+        recording.online(true);
     }
-    let svg = shown("renewals", stage);
+    let svg = shown("renewals", recording);
     assert!(svg.len() < 500_000, "{}", svg.len());
 }

@@ -16,7 +16,7 @@ use videokit_session::{
     AllowedOrigin, Config, Credentials, Driver, Grant, Moment, TransportFailure,
 };
 
-use crate::stage::{Stage, app, config, reply};
+use crate::recording::{Recording, app, config, reply};
 
 /// Reads any reply as one denial, or has no request.
 struct Denying(Denial, Option<BuildError>);
@@ -94,15 +94,15 @@ fn assert_plays(exchange: Denying) {
     let shown = format!("{:?} {:?}", exchange.0, exchange.1);
     let unanswerable = exchange.1.is_some();
     let credentials = Credentials::custom(Arc::new(exchange));
-    let mut stage = Stage::new(1);
+    let mut recording = Recording::new(1);
     for _ in 0..2 {
-        stage.start(credentials.clone());
-        if !unanswerable && stage.driver.driver().in_flight().is_some() {
-            stage.answer(&reply(200, "anything"));
+        recording.start(credentials.clone());
+        if !unanswerable && recording.driver.driver().in_flight().is_some() {
+            recording.answer(&reply(200, "anything"));
         }
-        stage.pass(120_000);
+        recording.pass(120_000);
     }
-    let replayed = replay(stage.trace()).unwrap_or_else(|error| panic!("{shown}: {error}"));
+    let replayed = replay(recording.trace()).unwrap_or_else(|error| panic!("{shown}: {error}"));
     assert_eq!(replayed.difference(), None, "{shown}");
 }
 
@@ -110,10 +110,10 @@ fn assert_plays(exchange: Denying) {
 fn failures_of_every_kind() {
     use TransportFailure as F;
     for why in [F::TimedOut, F::Unreachable, F::Interrupted, F::Other] {
-        let mut stage = Stage::new(1);
-        stage.start(app("anna", 1));
-        stage.fail(why);
-        let trace = stage.trace();
+        let mut recording = Recording::new(1);
+        recording.start(app("anna", 1));
+        recording.fail(why);
+        let trace = recording.trace();
         assert!(trace.contains(&format!("\"why\":\"{why:?}\"")), "{trace}");
         assert!(replay(trace).unwrap().is_exact());
     }
@@ -142,9 +142,9 @@ fn configurations_and_policies_come_back() {
         .attempts(8)
         .build()
         .unwrap();
-    let mut stage = Stage::with(Arc::new(config.clone()), policy, u64::MAX);
-    stage.start(app("anna", 1));
-    let replayed = replay(stage.trace()).unwrap();
+    let mut recording = Recording::with(Arc::new(config.clone()), policy, u64::MAX);
+    recording.start(app("anna", 1));
+    let replayed = replay(recording.trace()).unwrap();
     assert!(replayed.is_exact());
     let driver: Driver = replayed.into_driver();
     assert_eq!(driver.policy(), &policy);

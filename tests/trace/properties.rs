@@ -14,8 +14,8 @@ use videokit_session::{
 };
 
 use crate::oauth::{self, RefreshToken};
-use crate::stage::{
-    SECRET, Stage, aged, app, backend, config, dated, denying, granting, jwt, own, portal,
+use crate::recording::{
+    Recording, SECRET, aged, app, backend, config, dated, denying, granting, jwt, own, portal,
     redirect, reply, timestamp, token, user, with,
 };
 
@@ -182,17 +182,17 @@ pub(crate) fn plans() -> impl Strategy<Value = Plan> {
     })
 }
 
-pub(crate) fn played((seed, gives_up, ops): Plan) -> Stage {
+pub(crate) fn played((seed, gives_up, ops): Plan) -> Recording {
     let mut play = Play::new(seed, gives_up);
     for op in ops {
         play.apply(op);
     }
-    play.stage
+    play.recording
 }
 
-/// A stage, and what only these plays need.
+/// A recording, and what only these plays need.
 struct Play {
-    stage: Stage,
+    recording: Recording,
     /// One of each, so that it may be started again.
     own: [Credentials; 2],
     refresh: [Credentials; 2],
@@ -210,7 +210,7 @@ impl Play {
         assert!(matches!(other.poll(Moment::default()), Output::Event(_)), "it says what it does");
         let Output::Send(outgoing) = other.poll(Moment::default()) else { panic!("a request") };
         Self {
-            stage: Stage::with(config(), policy.build().unwrap(), seed),
+            recording: Recording::with(config(), policy.build().unwrap(), seed),
             own: [own("https://own.example/", "because"), own("https://own.example/", "since")],
             refresh: [
                 RefreshToken::new(format!("{SECRET}-refresh")).credentials(),
@@ -227,64 +227,64 @@ impl Play {
 
     fn apply(&mut self, op: Op) {
         self.act(op);
-        let generation = self.stage.driver.driver().generation();
+        let generation = self.recording.driver.driver().generation();
         if generation.is_some() && generation.as_ref() != self.generations.last() {
             self.generations.extend(generation);
         }
     }
 
     fn act(&mut self, op: Op) {
-        let Self { stage, .. } = self;
-        let now = stage.now;
+        let Self { recording, .. } = self;
+        let now = recording.now;
         match op {
             Op::Poll => {
-                if let Output::Send(outgoing) = stage.driver.poll(now) {
-                    stage.sent.push(outgoing.id());
+                if let Output::Send(outgoing) = recording.driver.poll(now) {
+                    recording.sent.push(outgoing.id());
                 }
             }
-            Op::Settle => stage.poll_until_idle(),
+            Op::Settle => recording.poll_until_idle(),
             Op::Start(who) => {
                 let start = self.who(who);
-                self.stage.driver.start(start, now);
+                self.recording.driver.start(start, now);
             }
             Op::Set(who) => {
                 if let Start::Exchange(credentials) = self.who(who) {
-                    self.stage.driver.set_credentials(credentials, now);
+                    self.recording.driver.set_credentials(credentials, now);
                 }
             }
-            Op::Current { sets } => match stage.driver.driver().credentials().cloned() {
-                Some(current) if sets => stage.driver.set_credentials(current, now),
-                Some(current) => stage.driver.start(current, now),
+            Op::Current { sets } => match recording.driver.driver().credentials().cloned() {
+                Some(current) if sets => recording.driver.set_credentials(current, now),
+                Some(current) => recording.driver.start(current, now),
                 None => {}
             },
-            Op::Stop => stage.driver.stop(now),
-            Op::Online(online) => stage.driver.set_online(online, now),
+            Op::Stop => recording.driver.stop(now),
+            Op::Online(online) => recording.driver.set_online(online, now),
             Op::Pass(millis) => {
-                stage.now = now.after(Duration::from_millis(millis.into()));
+                recording.now = now.after(Duration::from_millis(millis.into()));
             }
             Op::Read(mono, wall) => {
-                stage.driver.set_online(true, Moment::from_millis(mono, wall));
+                recording.driver.set_online(true, Moment::from_millis(mono, wall));
             }
             Op::Answer(to, say) => {
                 let (id, reply) = (self.id(to), self.reply(say));
-                self.stage.driver.handle_response(id, &reply, now);
+                self.recording.driver.handle_response(id, &reply, now);
             }
             Op::Fail(to, why) => {
                 let id = self.id(to);
-                self.stage.driver.handle_failure(id, why, now);
+                self.recording.driver.handle_failure(id, why, now);
             }
             Op::Unauthorized(back) => {
                 let generation = self.generations.iter().rev().nth(back.into());
                 if let Some(generation) = generation {
-                    stage.driver.handle_unauthorized(*generation, now);
+                    recording.driver.handle_unauthorized(*generation, now);
                 }
             }
-            Op::Take => drop(stage.trace()),
+            Op::Take => drop(recording.trace()),
         }
     }
 
     fn id(&self, to: To) -> RequestId {
-        let sent = &self.stage.sent;
+        let sent = &self.recording.sent;
         let at = match to {
             To::Latest => sent.len().checked_sub(1),
             To::Older(back) => sent.len().checked_sub(1 + usize::from(back)),
@@ -294,26 +294,28 @@ impl Play {
     }
 
     fn reply(&mut self, say: Say) -> Response<Bytes> {
-        let now = self.stage.now;
+        let now = self.recording.now;
         // Where the wall clock is beyond all dates, the server's isn't.
-        let dates = crate::stage::T0..crate::stage::T0 * 2;
+        let dates = crate::recording::T0..crate::recording::T0 * 2;
         let now = if dates.contains(&now.wall_millis()) {
             now
         } else {
             Moment::from_millis(0, dates.start)
         };
-        let whole = self.stage.now;
-        self.stage.now = now;
+        let whole = self.recording.now;
+        self.recording.now = now;
         let reply = match say {
-            Say::Grant(life) => self.stage.granting("0", life.into()),
+            Say::Grant(life) => self.recording.granting("0", life.into()),
             Say::GrantUndated(life) => {
-                let mut reply = self.stage.granting("0", life.into());
+                let mut reply = self.recording.granting("0", life.into());
                 reply.headers_mut().clear();
                 reply
             }
-            Say::GrantAged(life, age) => aged(self.stage.granting("0", life.into()), age.into()),
+            Say::GrantAged(life, age) => {
+                aged(self.recording.granting("0", life.into()), age.into())
+            }
             Say::GrantOfUnreadableAge(life) => {
-                with(self.stage.granting("0", life.into()), AGE, SECRET)
+                with(self.recording.granting("0", life.into()), AGE, SECRET)
             }
             Say::GrantJwt(life) => dated(now, granting(&jwt(life.into()), "0", "")),
             Say::GrantUnstated => reply(201, granting(&format!("{SECRET}-unstated"), "0", "")),
@@ -326,7 +328,7 @@ impl Play {
                     format!(r#","expiresAt":"{SECRET}","scopes":["{SECRET}","videos.edit"]"#);
                 reply(200, granting(SECRET, "0", &more))
             }
-            Say::GrantForAnother => self.stage.granting("1", 600),
+            Say::GrantForAnother => self.recording.granting("1", 600),
             Say::GrantNext(life, next) => {
                 let next = format!(r#","refresh_token":"{SECRET}-next-{next}""#);
                 let body = oauth::granting(&format!("{SECRET}-access"), life.into(), &next);
@@ -337,7 +339,7 @@ impl Play {
             Say::Redirect => redirect(),
             Say::Nothing => reply(200, ""),
         };
-        self.stage.now = whole;
+        self.recording.now = whole;
         reply
     }
 
@@ -357,7 +359,7 @@ impl Play {
                     0 => grant,
                     1 => grant.with_expires_at(SECRET),
                     2 => grant.with_lifetime(Duration::from_millis(90_500)),
-                    _ => grant.with_expires_at(timestamp(crate::stage::T0 + 600_000)),
+                    _ => grant.with_expires_at(timestamp(crate::recording::T0 + 600_000)),
                 }
                 .into()
             }
@@ -378,19 +380,19 @@ proptest! {
 
     #[test]
     fn any_sequence_plays_again_exactly(plan in plans()) {
-        let mut stage = played(plan);
-        let trace = stage.trace();
+        let mut recording = played(plan);
+        let trace = recording.trace();
         prop_assert!(!trace.contains(SECRET), "{trace}");
         let replayed = match replay(&trace) {
             Ok(replayed) => replayed,
             Err(error) => return Err(TestCaseError::fail(format!("{error}\n{trace}"))),
         };
         prop_assert_eq!(replayed.difference(), None, "{}", trace);
-        let (again, driver) = (replayed.into_driver(), stage.driver.into_driver());
+        let (again, driver) = (replayed.into_driver(), recording.driver.into_driver());
         prop_assert_eq!(again.state(), driver.state());
         prop_assert_eq!(again.counters(), driver.counters());
         prop_assert_eq!(again.epoch(), driver.epoch());
-        prop_assert_eq!(again.remaining(stage.now), driver.remaining(stage.now));
+        prop_assert_eq!(again.remaining(recording.now), driver.remaining(recording.now));
         prop_assert_eq!(again.blocked(), driver.blocked());
     }
 }

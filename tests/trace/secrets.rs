@@ -8,8 +8,10 @@ use videokit_session::exchange::Endpoint;
 use videokit_session::trace::replay;
 use videokit_session::{Backend, Credentials, Grant, Scope};
 
+use crate::recording::{
+    Recording, SECRET, T0, app, backend, granting, jwt, reply, timestamp, token, with,
+};
 use crate::sessions;
-use crate::stage::{SECRET, Stage, T0, app, backend, granting, jwt, reply, timestamp, token, with};
 
 /// The secret as it may stand in a trace: plain, escaped, encoded, in part.
 fn assert_no_secret(trace: &str) {
@@ -26,9 +28,9 @@ fn assert_no_secret(trace: &str) {
 
 #[test]
 fn no_session_leaves_a_secret() {
-    for mut stage in sessions::all() {
-        assert_no_secret(&stage.trace());
-        assert_no_secret(&format!("{:?} {:#?}", stage.driver, stage.driver));
+    for mut recording in sessions::all() {
+        assert_no_secret(&recording.trace());
+        assert_no_secret(&format!("{:?} {:#?}", recording.driver, recording.driver));
     }
 }
 
@@ -54,15 +56,15 @@ fn no_reply_brings_one_in() {
     for body in bodies {
         for credentials in [app("anna", 1), Credentials::backend(backend(1))] {
             for status in [200, 302, 401, 429, 503] {
-                let mut stage = Stage::new(1);
-                stage.start(credentials.clone());
+                let mut recording = Recording::new(1);
+                recording.start(credentials.clone());
                 let mut reply = reply(status, body.clone());
                 for name in [DATE, AGE, RETRY_AFTER, LOCATION, SET_COOKIE] {
                     reply = with(reply, name, SECRET);
                 }
-                stage.answer(&reply);
-                stage.pass(70_000);
-                let trace = stage.trace();
+                recording.answer(&reply);
+                recording.pass(70_000);
+                let trace = recording.trace();
                 assert_no_secret(&trace);
                 assert!(replay(&trace).unwrap().is_exact(), "{status} {body}");
             }
@@ -77,15 +79,15 @@ fn counted(trace: &str, mark: &str, stand_in: &str) -> usize {
 
 #[test]
 fn the_same_secret_has_the_same_stand_in() {
-    let mut stage = Stage::new(1);
+    let mut recording = Recording::new(1);
     for _ in 0..2 {
         for name in ["one", "two"] {
-            stage.start(token(name));
-            stage.start(app(name, 1));
-            stage.start(Credentials::backend(backend(1)));
+            recording.start(token(name));
+            recording.start(app(name, 1));
+            recording.start(Credentials::backend(backend(1)));
         }
     }
-    let trace = stage.trace();
+    let trace = recording.trace();
     for (stand_in, times) in [("token-1", 2), ("token-2", 2), ("token-3", 0)] {
         assert_eq!(counted(&trace, "\"start\"", &format!("\"{stand_in}\"")), times, "{stand_in}");
     }
@@ -100,7 +102,7 @@ fn the_same_secret_has_the_same_stand_in() {
 
 #[test]
 fn endpoints_differ_by_origin_and_path_and_credentials_by_everything() {
-    let mut stage = Stage::new(1);
+    let mut recording = Recording::new(1);
     for uri in [
         "https://a.example/x",
         "https://a.example/x?key=1",
@@ -108,9 +110,9 @@ fn endpoints_differ_by_origin_and_path_and_credentials_by_everything() {
         "https://a.example/y",
         "https://b.example/x",
     ] {
-        stage.start(Credentials::backend(Backend::new(Endpoint::https(uri).unwrap())));
+        recording.start(Credentials::backend(Backend::new(Endpoint::https(uri).unwrap())));
     }
-    let trace = stage.trace();
+    let trace = recording.trace();
     let named: Vec<_> = trace
         .lines()
         .filter(|line| line.contains("\"start\""))
@@ -147,11 +149,11 @@ fn an_instant_is_kept_and_anything_else_is_not() {
     for (written, kept) in &rows {
         assert_eq!(read(written), read(kept), "{written} {kept}");
     }
-    let mut stage = Stage::new(1);
+    let mut recording = Recording::new(1);
     for (written, _) in &rows {
-        stage.start(Grant::new(token("one")).with_expires_at(written.as_str()));
+        recording.start(Grant::new(token("one")).with_expires_at(written.as_str()));
     }
-    let trace = stage.trace();
+    let trace = recording.trace();
     let kept = trace.lines().filter_map(|line| line.split("\"expires_at\":\"").nth(1));
     let kept: Vec<_> = kept.map(|rest| rest.split('"').next().unwrap()).collect();
     let wanted: Vec<_> = rows.iter().map(|(_, wanted)| wanted.as_str()).collect();
@@ -162,14 +164,14 @@ fn an_instant_is_kept_and_anything_else_is_not() {
 /// Two ways to write one date are two grants, also to the driver that plays them.
 #[test]
 fn another_spelling_is_another_grant() {
-    let mut stage = Stage::new(1);
+    let mut recording = Recording::new(1);
     let at = |text: &str| Grant::new(token("one")).with_expires_at(text);
     for text in ["2026-11-24T05:00:00Z", "2026-11-24T06:00:00+01:00", "2026-11-24T05:00:00Z"] {
-        stage.driver.start(at(text), stage.now);
+        recording.driver.start(at(text), recording.now);
     }
-    stage.poll_until_idle();
-    let epoch = stage.driver.driver().epoch();
-    let replayed = replay(stage.trace()).unwrap();
+    recording.poll_until_idle();
+    let epoch = recording.driver.driver().epoch();
+    let replayed = replay(recording.trace()).unwrap();
     assert!(replayed.is_exact());
     assert_eq!(replayed.into_driver().epoch(), epoch);
 }
@@ -177,13 +179,13 @@ fn another_spelling_is_another_grant() {
 /// What is unknown of a set has one stand-in: equal for equal ones, and nothing tells how many they are.
 #[test]
 fn many_unknown_scopes_play_again() {
-    let mut stage = Stage::new(1);
+    let mut recording = Recording::new(1);
     for n in (0..30).rev() {
         let names = [format!("{SECRET}.{n}"), format!("{SECRET}.{}", n + 7), "a".repeat(n + 1)];
         let scopes = names.iter().map(|name| Scope::new(name).unwrap()).collect();
-        stage.start(Grant::new(token("one")).with_scopes(scopes));
+        recording.start(Grant::new(token("one")).with_scopes(scopes));
     }
-    let trace = stage.trace();
+    let trace = recording.trace();
     assert_no_secret(&trace);
     assert_eq!(counted(&trace, "\"start\"", "\"scopes\":\"scopes-30\""), 1);
     assert!(replay(trace).unwrap().is_exact());
@@ -192,27 +194,30 @@ fn many_unknown_scopes_play_again() {
 /// A reply that is full of scopes fits into a line, and doesn't end the recording.
 #[test]
 fn thousands_of_unknown_scopes_are_one() {
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
     for (n, kept) in ["scopes-2", "scopes-3", "scopes-2"].into_iter().enumerate() {
         let names = (0..6_000).map(|scope| format!("\"{:x}\"", scope + n % 2 * 9));
         let names = names.collect::<Vec<_>>().join(",");
-        let at = timestamp(stage.now.wall_millis() + 60_000);
+        let at = timestamp(recording.now.wall_millis() + 60_000);
         let more = format!(r#","expiresAt":"{at}","scopes":[{names},"videos.read"]"#);
-        stage.answer(&crate::stage::dated(stage.now, granting(SECRET, "anna", &more)));
-        assert!(!stage.driver.is_full());
+        recording.answer(&crate::recording::dated(recording.now, granting(SECRET, "anna", &more)));
+        assert!(!recording.driver.is_full());
         let line = format!(r#""scopes":"{kept} videos.read""#);
-        assert!(stage.trace().lines().rev().take(12).any(|text| text.contains(&line)), "{kept}");
+        assert!(
+            recording.trace().lines().rev().take(12).any(|text| text.contains(&line)),
+            "{kept}"
+        );
     }
-    assert!(replay(stage.trace()).unwrap().is_exact());
+    assert!(replay(recording.trace()).unwrap().is_exact());
 }
 
 #[test]
 fn what_a_jwt_says_of_its_life_is_kept() {
-    let mut stage = Stage::new(1);
-    stage.start(videokit_session::SessionToken::new(jwt(60)).unwrap());
-    let remaining = stage.driver.driver().remaining(stage.now).unwrap();
-    let trace = stage.trace();
+    let mut recording = Recording::new(1);
+    recording.start(videokit_session::SessionToken::new(jwt(60)).unwrap());
+    let remaining = recording.driver.driver().remaining(recording.now).unwrap();
+    let trace = recording.trace();
     let line = trace.lines().find(|line| line.contains("\"start\"")).unwrap();
     let stand_in = line.split("\"token\":\"").nth(1).unwrap().split('"').next().unwrap();
     let parts: Vec<_> = stand_in.split('.').collect();
@@ -221,5 +226,5 @@ fn what_a_jwt_says_of_its_life_is_kept() {
     assert_eq!(parts[2], "token-1");
     let replayed = replay(trace).unwrap();
     assert!(replayed.is_exact());
-    assert_eq!(replayed.into_driver().remaining(stage.now), Some(remaining));
+    assert_eq!(replayed.into_driver().remaining(recording.now), Some(remaining));
 }

@@ -9,122 +9,123 @@ use videokit_session::trace::replay;
 use videokit_session::{Credentials, Grant, Moment, TransportFailure};
 
 use crate::oauth::{self, RefreshToken};
-use crate::stage::{
-    SECRET, Stage, aged, app, backend, dated, denying, granting, jwt, own, portal, redirect, reply,
-    timestamp, token, user, with,
+use crate::recording::{
+    Recording, SECRET, aged, app, backend, dated, denying, granting, jwt, own, portal, redirect,
+    reply, timestamp, token, user, with,
 };
 
 /// A login, its renewals, and what goes wrong with them.
-pub(crate) fn renewals() -> Stage {
-    let mut stage = Stage::new(1);
-    stage.start(app("anna", 1));
+pub(crate) fn renewals() -> Recording {
+    let mut recording = Recording::new(1);
+    recording.start(app("anna", 1));
     for reply in [redirect(), reply(200, ""), portal()] {
-        stage.answer(&reply);
+        recording.answer(&reply);
     }
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant);
-    let grant = stage.granting("anna", 600);
-    stage.answer(&aged(grant, 30));
-    stage.answer(&denying(429, Some(20)));
-    stage.answer(&denying(503, None));
-    stage.answer(&portal());
-    stage.fail(TransportFailure::Unreachable);
-    stage.online(false);
-    stage.pass(5_000);
-    stage.online(true);
-    stage.until_asked();
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant);
+    let grant = recording.granting("anna", 600);
+    recording.answer(&aged(grant, 30));
+    recording.answer(&denying(429, Some(20)));
+    recording.answer(&denying(503, None));
+    recording.answer(&portal());
+    recording.fail(TransportFailure::Unreachable);
+    recording.online(false);
+    recording.pass(5_000);
+    recording.online(true);
+    recording.until_asked();
     // Nobody answers: the deadline passes, and the request is given up.
-    stage.pass(16_000);
+    recording.pass(16_000);
     let dead =
         granting(&format!("{SECRET}-dead"), "anna", r#","expiresAt":"2020-01-01T00:00:00Z""#);
-    let dead = dated(stage.now, dead);
-    stage.answer(&with(dead, RETRY_AFTER, "3"));
-    let grant = stage.granting("anna", 900);
-    stage.answer(&grant);
-    stage
+    let dead = dated(recording.now, dead);
+    recording.answer(&with(dead, RETRY_AFTER, "3"));
+    let grant = recording.granting("anna", 900);
+    recording.answer(&grant);
+    recording
 }
 
 /// 401s, other users, new secrets, late replies.
-pub(crate) fn logins() -> Stage {
-    let mut stage = Stage::new(2);
-    stage.start(app("anna", 1));
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant);
-    stage.unauthorized();
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant);
-    stage.unauthorized();
-    stage.pass(1_000);
-    stage.start(app("anna", 1));
-    stage.start(app("anna", 2));
-    stage.pass(60_000);
-    stage.answer(&denying(401, None));
+pub(crate) fn logins() -> Recording {
+    let mut recording = Recording::new(2);
+    recording.start(app("anna", 1));
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant);
+    recording.unauthorized();
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant);
+    recording.unauthorized();
+    recording.pass(1_000);
+    recording.start(app("anna", 1));
+    recording.start(app("anna", 2));
+    recording.pass(60_000);
+    recording.answer(&denying(401, None));
     // The refused secret again, and then a good one.
-    stage.start(app("anna", 2));
-    stage.start(app("anna", 3));
-    stage.until_asked();
-    let late = stage.latest();
-    stage.start(app("bert", 1));
-    let grant = stage.granting("anna", 600);
-    assert!(stage.answer_to(late, &grant).is_stale());
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant); // for somebody else
-    let grant = stage.granting("bert", 600);
-    stage.answer(&grant);
-    stage.start(Credentials::backend(backend(1)));
-    let grant = stage.granting("who", 600);
-    stage.answer(&grant);
-    stage.start(Credentials::backend(backend(1)));
-    stage.start(Credentials::backend(backend(2).identity(user("who"))));
-    stage.stop();
-    let late = stage.latest();
-    let _ = stage.answer_to(late, &portal());
-    stage.stop();
-    stage
+    recording.start(app("anna", 2));
+    recording.start(app("anna", 3));
+    recording.until_asked();
+    let late = recording.latest();
+    recording.start(app("bert", 1));
+    let grant = recording.granting("anna", 600);
+    assert!(recording.answer_to(late, &grant).is_stale());
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant); // for somebody else
+    let grant = recording.granting("bert", 600);
+    recording.answer(&grant);
+    recording.start(Credentials::backend(backend(1)));
+    let grant = recording.granting("who", 600);
+    recording.answer(&grant);
+    recording.start(Credentials::backend(backend(1)));
+    recording.start(Credentials::backend(backend(2).identity(user("who"))));
+    recording.stop();
+    let late = recording.latest();
+    let _ = recording.answer_to(late, &portal());
+    recording.stop();
+    recording
 }
 
 /// Tokens that come by other ways.
-pub(crate) fn tokens() -> Stage {
-    let mut stage = Stage::new(3);
+pub(crate) fn tokens() -> Recording {
+    let mut recording = Recording::new(3);
     let of_anna = |name: &str| Grant::new(token(name)).with_identity(user("anna"));
-    stage.start(token("bare"));
-    stage.start(token("bare"));
-    stage.start(Grant::new(token("bare")).with_expires_at("tomorrow"));
-    let odd = timestamp(stage.now.wall_millis() + 900_000).replace('Z', "+00:00");
-    stage.start(of_anna("one").with_expires_at(timestamp(stage.now.wall_millis() + 900_000)));
-    stage.start(of_anna("one").with_expires_at(odd));
-    stage.start(of_anna("two").with_expires_at(timestamp(stage.now.wall_millis() + 5_000)));
-    stage.start(of_anna("three").with_lifetime(Duration::from_secs(90)));
-    stage.start(of_anna(&jwt(60)));
-    stage.pass(50_000);
-    stage.start(app("anna", 1)); // takes over
-    let grant = stage.granting("anna", 30);
-    stage.answer(&grant);
-    stage.stop();
+    recording.start(token("bare"));
+    recording.start(token("bare"));
+    recording.start(Grant::new(token("bare")).with_expires_at("tomorrow"));
+    let odd = timestamp(recording.now.wall_millis() + 900_000).replace('Z', "+00:00");
+    recording
+        .start(of_anna("one").with_expires_at(timestamp(recording.now.wall_millis() + 900_000)));
+    recording.start(of_anna("one").with_expires_at(odd));
+    recording.start(of_anna("two").with_expires_at(timestamp(recording.now.wall_millis() + 5_000)));
+    recording.start(of_anna("three").with_lifetime(Duration::from_secs(90)));
+    recording.start(of_anna(&jwt(60)));
+    recording.pass(50_000);
+    recording.start(app("anna", 1)); // takes over
+    let grant = recording.granting("anna", 30);
+    recording.answer(&grant);
+    recording.stop();
     let dead = videokit_session::SessionToken::new(jwt(-60)).unwrap();
-    stage.start(dead);
-    stage.start(Credentials::backend(backend(1)));
+    recording.start(dead);
+    recording.start(Credentials::backend(backend(1)));
     let body = granting(&jwt(300), "anna", &format!(r#","scopes":["videos.read","{SECRET}.x"]"#));
-    stage.answer(&reply(201, body));
-    stage.answer(&reply(200, granting(&jwt(300), "anna", "")));
-    stage.pass(3_600_000);
-    stage
+    recording.answer(&reply(201, body));
+    recording.answer(&reply(200, granting(&jwt(300), "anna", "")));
+    recording.pass(3_600_000);
+    recording
 }
 
 /// Exchanges of somebody's own, and clocks that lie.
-pub(crate) fn oddities() -> Stage {
-    let mut stage = Stage::new(4);
-    stage.start(own("", "nothing to ask with"));
-    stage.start(own("http://insecure.example/token", ""));
-    stage.start(own("ftp://nowhere.example/token", ""));
-    stage.start(own("https://own.example/token", "because"));
-    stage.answer(&reply(200, "not a token"));
-    stage.start(own("https://own.example/token", "word-1"));
-    stage.answer(&reply(200, "not a token"));
+pub(crate) fn oddities() -> Recording {
+    let mut recording = Recording::new(4);
+    recording.start(own("", "nothing to ask with"));
+    recording.start(own("http://insecure.example/token", ""));
+    recording.start(own("ftp://nowhere.example/token", ""));
+    recording.start(own("https://own.example/token", "because"));
+    recording.answer(&reply(200, "not a token"));
+    recording.start(own("https://own.example/token", "word-1"));
+    recording.answer(&reply(200, "not a token"));
     let again = own("https://own.example/token", "again");
-    stage.start(again.clone());
-    stage.answer(&with(reply(200, format!("{SECRET}-own")), AGE, SECRET));
-    stage.start(again);
+    recording.start(again.clone());
+    recording.answer(&with(reply(200, format!("{SECRET}-own")), AGE, SECRET));
+    recording.start(again);
     for (mono, wall) in [
         (u64::MAX, i64::MAX),
         (0, i64::MIN),
@@ -133,57 +134,57 @@ pub(crate) fn oddities() -> Stage {
         (7_100, 3_600_100),
         (u64::MAX, 3_600_100),
     ] {
-        stage.now = Moment::from_millis(mono, wall);
-        stage.poll_until_idle();
+        recording.now = Moment::from_millis(mono, wall);
+        recording.poll_until_idle();
     }
-    stage
+    recording
 }
 
 /// Credentials that change with each token, or in another way.
-pub(crate) fn rotations() -> Stage {
-    let mut stage = Stage::new(5);
+pub(crate) fn rotations() -> Recording {
+    let mut recording = Recording::new(5);
     let refresh =
         |number: u32| RefreshToken::new(format!("{SECRET}-refresh-{number}")).credentials();
     let first = refresh(1);
-    stage.start(first.clone());
+    recording.start(first.clone());
     for number in 2..5 {
         let next = format!(r#","refresh_token":"{SECRET}-refresh-{number}""#);
         let body = oauth::granting(&format!("{SECRET}-access-{number}"), 600, &next);
-        stage.answer(&reply(200, body));
+        recording.answer(&reply(200, body));
     }
-    stage.start(first);
-    stage.fail(TransportFailure::TimedOut);
-    stage.set_credentials(refresh(9));
-    stage.answer(&reply(200, oauth::granting(&format!("{SECRET}-access-9"), 600, "")));
-    stage.until_asked();
-    stage.set_credentials(app("anna", 1));
-    stage.stop();
-    stage.set_credentials(app("anna", 1));
-    let grant = stage.granting("anna", 600);
-    stage.answer(&grant);
+    recording.start(first);
+    recording.fail(TransportFailure::TimedOut);
+    recording.set_credentials(refresh(9));
+    recording.answer(&reply(200, oauth::granting(&format!("{SECRET}-access-9"), 600, "")));
+    recording.until_asked();
+    recording.set_credentials(app("anna", 1));
+    recording.stop();
+    recording.set_credentials(app("anna", 1));
+    let grant = recording.granting("anna", 600);
+    recording.answer(&grant);
     // No request was made for a token that is adopted, so its successor is ignored.
-    stage.start(Grant::new(token("adopted")).with_successor(app("anna", 2)));
-    stage
+    recording.start(Grant::new(token("adopted")).with_successor(app("anna", 2)));
+    recording
 }
 
-pub(crate) fn all() -> [Stage; 5] {
+pub(crate) fn all() -> [Recording; 5] {
     [renewals(), logins(), tokens(), oddities(), rotations()]
 }
 
 #[test]
 fn every_kind_of_session_plays_again_exactly() {
-    for (n, mut stage) in all().into_iter().enumerate() {
-        let trace = stage.trace();
+    for (n, mut recording) in all().into_iter().enumerate() {
+        let trace = recording.trace();
         let replayed = replay(&trace).unwrap_or_else(|error| panic!("session {n}: {error}"));
         assert_eq!(replayed.difference(), None, "session {n}");
-        assert!(!stage.driver.is_full());
+        assert!(!recording.driver.is_full());
         assert!(replayed.calls() > 30);
         assert_eq!(replayed.calls(), trace.lines().count() - 1);
-        let (played, driver) = (replayed.into_driver(), stage.driver.into_driver());
+        let (played, driver) = (replayed.into_driver(), recording.driver.into_driver());
         assert_eq!(played.state(), driver.state(), "session {n}");
         assert_eq!(played.counters(), driver.counters(), "session {n}");
         assert_eq!(played.epoch(), driver.epoch(), "session {n}");
-        assert_eq!(played.remaining(stage.now), driver.remaining(stage.now), "session {n}");
+        assert_eq!(played.remaining(recording.now), driver.remaining(recording.now), "session {n}");
     }
 }
 
@@ -246,7 +247,7 @@ const WANTED: &[&str] = &[
 /// The sessions above are worth what happens in them.
 #[test]
 fn everything_happens_in_them() {
-    let traces: String = all().into_iter().map(|mut stage| stage.trace()).collect();
+    let traces: String = all().into_iter().map(|mut recording| recording.trace()).collect();
     let missing: Vec<_> = WANTED.iter().filter(|part| !traces.contains(**part)).collect();
     assert!(missing.is_empty(), "not in any trace: {missing:#?}\n{traces}");
 }
@@ -266,15 +267,15 @@ fn a_trace_may_end_after_any_call() {
 
 #[test]
 fn lines_are_given_out_once_in_any_pieces() {
-    let mut stage = Stage::new(1);
-    let mut pieces = stage.driver.take_lines();
+    let mut recording = Recording::new(1);
+    let mut pieces = recording.driver.take_lines();
     assert_eq!(pieces.lines().count(), 1, "the header");
     for n in 0..3 {
-        stage.start(app("anna", n));
-        let piece = stage.driver.take_lines();
+        recording.start(app("anna", n));
+        let piece = recording.driver.take_lines();
         assert!(piece.ends_with('\n'));
         pieces.push_str(&piece);
-        assert_eq!(stage.driver.take_lines(), "");
+        assert_eq!(recording.driver.take_lines(), "");
     }
     assert!(replay(pieces).unwrap().is_exact());
 }
@@ -282,8 +283,8 @@ fn lines_are_given_out_once_in_any_pieces() {
 #[test]
 fn a_driver_that_acts_otherwise_is_found_at_its_first_step() {
     // The same calls, to a driver with another seed: another header before the same lines.
-    let mut stage = renewals();
-    let trace = stage.trace();
+    let mut recording = renewals();
+    let trace = recording.trace();
     let other = trace.replacen("\"seed\":1,", "\"seed\":9,", 1);
     let difference = replay(&other).unwrap();
     let difference = difference.difference().expect("the jitter is another");
@@ -301,5 +302,5 @@ fn a_driver_that_acts_otherwise_is_found_at_its_first_step() {
     let difference = replay(&other).unwrap();
     let difference = difference.difference().unwrap();
     assert!(difference.got.contains(r#""out":"accepted""#), "{difference}");
-    assert_eq!(stage.driver.driver().state(), StateName::Active);
+    assert_eq!(recording.driver.driver().state(), StateName::Active);
 }

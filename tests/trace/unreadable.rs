@@ -9,7 +9,7 @@ type Row = (&'static str, &'static str, &'static str);
 
 /// All sessions' traces, to be changed in one place each.
 fn traces() -> Vec<String> {
-    sessions::all().into_iter().map(|mut stage| stage.trace()).collect()
+    sessions::all().into_iter().map(|mut recording| recording.trace()).collect()
 }
 
 fn check(rows: &[Row]) {
@@ -339,12 +339,12 @@ fn an_answer_that_no_driver_gives_is_a_difference() {
 
 #[test]
 fn words_run_out() {
-    let mut stage = crate::stage::Stage::new(1);
+    let mut recording = crate::recording::Recording::new(1);
     for n in 0..41 {
         let word: &'static str = format!("reason {n}").leak();
-        stage.start(crate::stage::own("", word));
+        recording.start(crate::recording::own("", word));
     }
-    let error = replay(stage.trace()).unwrap_err().to_string();
+    let error = replay(recording.trace()).unwrap_err().to_string();
     let said =
         "in.start.credentials.error.Custom: expected no more than 40 different words in a trace";
     assert!(error.ends_with(said), "{error}");

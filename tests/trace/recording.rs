@@ -23,7 +23,7 @@ pub(crate) const SECRET: &str = "c4n4ry";
 /// 2026-11-24T04:00:00Z.
 pub(crate) const T0: i64 = 1_795_492_800_000;
 
-pub(crate) struct Stage {
+pub(crate) struct Recording {
     pub(crate) driver: Recorder,
     pub(crate) now: Moment,
     /// All requests, the latest last.
@@ -37,7 +37,7 @@ pub(crate) fn config() -> Arc<Config> {
     Arc::new(Config::builder(origin).build().unwrap())
 }
 
-impl Stage {
+impl Recording {
     pub(crate) fn new(seed: u64) -> Self {
         Self::with(config(), Policy::default(), seed)
     }
@@ -98,6 +98,14 @@ impl Stage {
     /// Both clocks run on.
     pub(crate) fn pass(&mut self, millis: u64) {
         self.now = self.now.after(Duration::from_millis(millis));
+        self.poll_until_idle();
+    }
+
+    /// The device sleeps, and its monotonic clock with it.
+    pub(crate) fn sleep(&mut self, seconds: u64) {
+        let mono = u64::try_from(self.now.since_start().as_millis()).unwrap();
+        let wall = self.now.after(Duration::from_secs(seconds)).wall_millis();
+        self.now = Moment::from_millis(mono, wall);
         self.poll_until_idle();
     }
 
@@ -250,7 +258,7 @@ pub(crate) fn token(name: &str) -> SessionToken {
     SessionToken::new(format!("{SECRET}-{name}")).unwrap()
 }
 
-/// An exchange of somebody's own, with words of its own.
+/// An exchange of somebody's own, with its own words.
 pub(crate) struct Own {
     pub(crate) uri: &'static str,
     pub(crate) word: &'static str,

@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use http::HeaderName;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::VERSION;
 use super::error::TraceError;
@@ -29,22 +28,6 @@ pub(super) struct Header {
     pub(super) seed: u64,
     config: ConfigNote,
     policy: PolicyNote,
-}
-
-/// What a header of any version says of its version.
-#[derive(Debug, Deserialize)]
-pub(super) struct AnyHeader {
-    trace: String,
-    pub(super) version: u64,
-    #[serde(rename = "crate", default)]
-    pub(super) release: String,
-}
-
-impl AnyHeader {
-    /// Returns the version of a trace; `None` if `header` is not the first line of one.
-    pub(super) fn of(header: &Value) -> Option<Self> {
-        Self::deserialize(header).ok().filter(|header| header.trace == NAME)
-    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -63,7 +63,7 @@
 //! | `in` | the input: `poll`, `start`, `set_credentials`, `response`, `failure`, `unauthorized`, `online`, `stop` or `observe` |
 //! | `out` | the answer: `send`, `abandon`, `event` or `wait` to a poll, `accepted` or `stale` to a response and a failure. The other inputs have none |
 //! | `state` | the session's state, where the call changed it. It begins as Unauthenticated |
-//! | `token` | the token's generation, its [validity](crate::Validity) and its [remaining lifetime](crate::time::Remaining), where the call changed one of the first two; `none` when it is gone. It begins as that |
+//! | `token` | the token's generation, its [validity](crate::Validity) and its [remaining lifetime](crate::time::Remaining), where the call changed one of the first two; `null` when it is gone. It begins as that |
 //!
 //! A reply has its status, its `Date`, `Age` and `Retry-After` as far as they were understood, and in place of its body
 //! what the exchange read: a grant, with the credentials that it brings for the next request, or a

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::{TraceError, shown};
-use super::header::{AnyHeader, Header, NAME};
+use super::header::{Header, NAME};
 use super::line::{Call, Input, Line, Output, ReplyNote, Start};
 use super::placeholder::Placeholder;
 use super::recorder::Observed;
@@ -242,10 +242,17 @@ impl<'a> Lines<'a> {
         };
         let (number, text) = self.next()?.ok_or_else(not_ours)?;
         let value: Value = serde_json::from_slice(text).map_err(|_| not_ours())?;
-        match AnyHeader::of(&value) {
-            None => Err(not_ours()),
-            Some(AnyHeader { version: VERSION, .. }) => typed(number, value),
-            Some(AnyHeader { version, release, .. }) => Err(TraceError::version(version, &release)),
+        let member = |name| value.get(name);
+        let release = member("crate").and_then(Value::as_str).unwrap_or_default();
+        match member("version").and_then(Value::as_u64) {
+            Some(version) if member("trace").is_some_and(|name| name == NAME) => {
+                if version == VERSION {
+                    typed(number, value)
+                } else {
+                    Err(TraceError::version(version, release))
+                }
+            }
+            _ => Err(not_ours()),
         }
     }
 }

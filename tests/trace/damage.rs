@@ -26,7 +26,7 @@ fn line_of(trace: &[u8], position: usize) -> usize {
 fn is_answer(trace: &str, position: usize) -> bool {
     let start = trace[..position].rfind('\n').map_or(0, |at| at + 1);
     let line = trace[start..].lines().next().unwrap();
-    let answer = ["\"out\":", "\"state\":", "\"token\":{\"gen", "\"token\":\"none"];
+    let answer = ["\"out\":", "\"state\":", "\"token\":{\"gen", "\"token\":null"];
     let begin = answer.iter().filter_map(|mark| line.find(mark)).min();
     start > 0 && begin.is_some_and(|begin| (start + begin..start + line.len()).contains(&position))
 }

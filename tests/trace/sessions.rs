@@ -240,7 +240,7 @@ const WANTED: &[&str] = &[
     r#""scopes":"scopes-2 videos.read""#,
     // What became of the session.
     r#""state":"Expired""#,
-    r#""token":"none""#,
+    r#""token":null"#,
     r#""validity":"Unsure""#,
 ];
 

@@ -11,7 +11,7 @@ use videokit_session::exchange::{BuildError, Denial, DenialKind, Exchange, Reply
 use videokit_session::session::RequestId;
 use videokit_session::session::transitions::StateName;
 use videokit_session::{
-    Credentials, Driver, Moment, Output, Session, SessionToken, Validity, Wake,
+    Credentials, Driver, Event, Moment, Output, Session, SessionToken, Validity, Wake,
 };
 
 use crate::fixture::*;
@@ -393,4 +393,35 @@ fn the_end_of_a_token_is_waited_for_while_its_renewal_is_in_flight() {
     let (left, why) = fixture.wait();
     assert_eq!(why, WakeReason::Deadline, "{left}");
     assert_eq!(fixture.driver.state(), StateName::Authenticating, "it lapsed in flight");
+}
+
+/// The second token outlives the threshold and proves an age of 60 s, before it is refused at 40 s. So the third one,
+/// which is refused at 5 s, contradicts two ages, and the threshold rises twice, to 160 s.
+#[test]
+fn a_token_proves_the_age_of_its_predecessor_before_its_own_401_is_judged() {
+    let mut fixture = Fixture::started(open().build().unwrap(), 1);
+    let refuse_after = |fixture: &mut Fixture, millis| {
+        fixture.pass(millis);
+        let generation = fixture.driver.generation().unwrap();
+        fixture.driver.handle_unauthorized(generation, fixture.now);
+    };
+    let reported = |fixture: &Fixture| {
+        let events = fixture.events.iter();
+        events.filter(|event| matches!(event, Event::Unauthorized(_))).count()
+    };
+    for age in [60 * SECOND, 40 * SECOND] {
+        let id = fixture.sent();
+        fixture.grant(id, 300 * SECOND);
+        refuse_after(&mut fixture, age);
+    }
+    let id = fixture.sent();
+    fixture.grant(id, 300 * SECOND);
+    refuse_after(&mut fixture, 5 * SECOND);
+    let (_, why, id) = fixture.until_sent();
+    assert_eq!((why, reported(&fixture)), (Some(WakeReason::Renewal), 1));
+    fixture.grant(id, 300 * SECOND);
+    // Under the threshold, so it is not renewed for this.
+    refuse_after(&mut fixture, 100 * SECOND);
+    let (_, why) = fixture.wait();
+    assert_eq!((why, reported(&fixture)), (WakeReason::Renewal, 2));
 }

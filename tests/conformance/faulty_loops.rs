@@ -80,6 +80,7 @@ const MISTAKES: &[(M, R, &str)] = &[
     (M::DropsWaitingCalls, R::AnswerCallers, "keep it at `AuthorizeError::Wait`"),
     (M::NeverWakesCallers, R::AnswerCallers, "`authorize` the call of each caller"),
     (M::WakesOneCaller, R::AnswerCallers, "not only the first"),
+    (M::WakesForTheFirstTokenOnly, R::AnswerCallers, "`authorize` the call of each caller"),
     (M::SwapsCallers, R::AnswerCallers, "keep each caller with its own request"),
     (M::FailsAllWhenOneCancels, R::FailOnlyWhenBlocked, "or another caller cancelled"),
     (M::FailsAllWhenARequestFails, R::FailOnlyWhenBlocked, "even if a request failed"),
@@ -87,7 +88,7 @@ const MISTAKES: &[(M, R, &str)] = &[
     (M::TellsAnotherReason, R::FailOnlyWhenBlocked, "the error that `authorize` returns"),
     (M::CallsForCancelledCallers, R::AnswerOnce, "when it cancels its call"),
     (M::AnswersCallersTwice, R::AnswerOnce, "when you answer it"),
-    (M::CallsWithTheTokenBefore, R::Authorize, "keep neither token nor header"),
+    (M::CallsWithTheTokenBefore, R::Authorize, "has expired, ended or been replaced"),
     (M::ForgetsCallersOnStop, R::AnswerCallers, "1 to fail at 2 s: no token is in use: no login"),
     (
         M::ForgetsCallersOnRefusal,

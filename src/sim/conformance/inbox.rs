@@ -160,9 +160,9 @@ impl Inbox {
                 }
             }
             Action::Cancelled(id) => drop(self.schedule.take_outcome(id)),
-            Action::Called(caller, call, generation) => {
+            Action::Called(_, call, generation) => {
                 let status = self.network.gateway.handle(&call, wall).status();
-                self.schedule.add_call(at, caller.is_some(), generation, status);
+                self.schedule.add_call(at, generation, status);
             }
             _ => {}
         }

@@ -120,7 +120,7 @@ impl Monitor {
                 self.recent.add(at, format!("calls the API with token {number}{whose}"));
                 bump(&mut self.run.calls);
                 let Some(caller) = caller else { return self.calls.called(call, *of) };
-                let found = self.calls.waiting.called(*caller, call, at);
+                let found = self.calls.waiting.called(*caller, call);
                 found.or_else(|| self.calls.check_token(call, *of))
             }
             Action::Failed(caller, error) => {
@@ -130,7 +130,7 @@ impl Monitor {
             Action::Declined(caller) => {
                 self.recent.add(at, format!("declines {caller}"));
                 bump(&mut self.run.declined);
-                self.calls.waiting.answered(*caller, at)
+                self.calls.waiting.answered(*caller)
             }
             _ => None,
         }

@@ -51,10 +51,9 @@ impl Schedule {
         self.calls.push_back((status, takes));
     }
 
-    /// Adds the reply to an API call. Those of waiting callers are all answered by the gateway.
-    pub(super) fn add_call(&mut self, at: u64, waited: bool, of: Generation, status: StatusCode) {
-        let expected = if waited { None } else { self.calls.pop_front() };
-        let (other, takes) = expected.unwrap_or((None, CALL_TIME));
+    /// Adds the reply to an API call.
+    pub(super) fn add_call(&mut self, at: u64, of: Generation, status: StatusCode) {
+        let (other, takes) = self.calls.pop_front().unwrap_or((None, CALL_TIME));
         let other = other.and_then(|status| StatusCode::from_u16(status).ok());
         self.add(at.saturating_add(takes), Scheduled::Called(of, other.unwrap_or(status)));
     }

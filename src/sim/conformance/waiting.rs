@@ -62,19 +62,14 @@ impl Waiting {
 
     /// A caller cancels its call. Returns whether it was waiting.
     pub(super) fn cancel(&mut self, caller: CallerId, at: u64) -> bool {
-        let waiting = |state: &&mut State| matches!(state, State::Waiting(_) | State::Overdue);
-        let state = self.callers.get_mut(&caller).filter(waiting);
-        state.map(|state| *state = State::Cancelled(at)).is_some()
+        let state = self.callers.get_mut(&caller);
+        let waiting = state.filter(|state| matches!(state, State::Waiting(_)));
+        waiting.map(|state| *state = State::Cancelled(at)).is_some()
     }
 
     /// The loop made the call of a caller.
-    pub(super) fn called(
-        &mut self,
-        caller: CallerId,
-        call: &Request<Bytes>,
-        at: u64,
-    ) -> Option<Finding> {
-        self.answered(caller, at).or_else(|| {
+    pub(super) fn called(&mut self, caller: CallerId, call: &Request<Bytes>) -> Option<Finding> {
+        self.answered(caller).or_else(|| {
             let other = call.uri() != api_call(Some(caller)).uri();
             let expected = || format!("the call of {caller}");
             other.then(|| finding(hint::CALL_ITS_REQUEST, expected(), "it made another call"))
@@ -92,7 +87,7 @@ impl Waiting {
             Some(State::Waiting(since)) => at.saturating_sub(*since),
             _ => 0,
         };
-        let found = self.answered(caller, at);
+        let found = self.answered(caller);
         let is_right = match error {
             AuthorizeError::Wait => waits >= LEAST_LIMIT,
             error => Some(error) == self.error,
@@ -116,14 +111,14 @@ impl Waiting {
     }
 
     /// A caller was answered.
-    pub(super) fn answered(&mut self, caller: CallerId, at: u64) -> Option<Finding> {
+    pub(super) fn answered(&mut self, caller: CallerId) -> Option<Finding> {
         self.answers = true;
         match self.callers.insert(caller, State::Answered)? {
             State::Answered => {
                 let expected = format!("one answer to {caller}");
                 Some(finding(hint::ANSWER_ONCE, expected, "it answered it again"))
             }
-            State::Cancelled(since) if is_late(since, at) => {
+            State::Cancelled(since) => {
                 let since = seconds(since);
                 let expected =
                     format!("no answer to {caller}, which cancelled its call at {since}");

@@ -55,6 +55,7 @@ impl Loop<'_> {
     pub(super) fn wake_callers(&mut self) {
         match self.mistake {
             M::NeverWakesCallers => {}
+            M::WakesForTheFirstTokenOnly if self.has_later_token() => {}
             M::WakesOneCaller => {
                 let wakes = mem::take(&mut self.new_events);
                 self.answer_callers(usize::from(wakes));
@@ -68,6 +69,11 @@ impl Loop<'_> {
             }
             _ => self.answer_callers(usize::MAX),
         }
+    }
+
+    fn has_later_token(&self) -> bool {
+        let generation = self.driver.driver().generation();
+        generation.zip(self.first).is_some_and(|(generation, first)| generation != first)
     }
 
     fn answer_callers(&mut self, most: usize) {

@@ -103,6 +103,7 @@ pub(crate) enum Mistake {
     ForgetsCallersOnRefusal,
     ForgetsCallersOnGivingUp,
     FailsAllWhenARequestFails,
+    WakesForTheFirstTokenOnly,
 }
 
 use Mistake as M;

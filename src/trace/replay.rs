@@ -109,8 +109,8 @@ struct Replay {
     calls: usize,
     difference: Option<Difference>,
     words: StaticStrings,
-    /// By their names.
-    credentials: BTreeMap<String, Placeholder>,
+    /// By their names, with the line that names them first.
+    credentials: BTreeMap<String, (usize, Placeholder)>,
     last: Observed,
 }
 
@@ -155,11 +155,12 @@ impl Replay {
     fn check_credentials(&mut self, number: usize, input: &Input) -> Result<(), TraceError> {
         let Some(credentials) = input.credentials() else { return Ok(()) };
         let name = &credentials.name;
-        let known = self.credentials.entry(name.clone()).or_insert_with(|| credentials.clone());
+        let described = || (number, credentials.clone());
+        let (line, known) = self.credentials.entry(name.clone()).or_insert_with(described);
         if known == credentials {
             return Ok(());
         }
-        let problem = format!("expected the same as an earlier line says of {name}");
+        let problem = format!("expected the same as line {line} says of {name}");
         Err(TraceError::unreadable(number, "in", problem))
     }
 

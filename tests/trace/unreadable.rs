@@ -219,7 +219,7 @@ const STARTS: &[Row] = &[
     (
         "\"set_credentials\":{\"name\":\"credentials-6\"",
         "\"set_credentials\":{\"name\":\"credentials-4\"",
-        "in: expected the same as an earlier line says of credentials-4",
+        "in: expected the same as line 28 says of credentials-4",
     ),
     (
         "\"error\":{\"Endpoint\":\"Insecure\"}",
@@ -234,7 +234,7 @@ const STARTS: &[Row] = &[
     (
         "\"name\":\"credentials-2\",\"endpoint\":\"endpoint-1\",\"error\"",
         "\"name\":\"credentials-1\",\"endpoint\":\"endpoint-1\",\"error\"",
-        "in: expected the same as an earlier line says of credentials-1",
+        "in: expected the same as line 2 says of credentials-1",
     ),
     (
         "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"endpoint-1\"",
@@ -244,7 +244,7 @@ const STARTS: &[Row] = &[
     (
         "\"token\":\"token-6\",\"successor\":{\"name\":\"credentials-7\"",
         "\"token\":\"token-6\",\"successor\":{\"name\":\"credentials-1\"",
-        "in: expected the same as an earlier line says of credentials-1",
+        "in: expected the same as line 2 says of credentials-1",
     ),
 ];
 

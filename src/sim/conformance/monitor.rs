@@ -86,7 +86,7 @@ impl Monitor {
         self.advance_to(at);
         let mut carried = true;
         let found = match &note.action {
-            Action::CalledDriver(call) => self.called_driver(call, at),
+            Action::Driver(call) => self.driver_called(call, at),
             Action::Sent(id, request, timeout) => {
                 self.recent.add(at, format!("sends {}", self.requests.name(*id)));
                 bump(&mut self.run.requests);
@@ -136,7 +136,7 @@ impl Monitor {
         }
     }
 
-    fn called_driver(&mut self, call: &DriverCall, at: u64) -> Option<Finding> {
+    fn driver_called(&mut self, call: &DriverCall, at: u64) -> Option<Finding> {
         let found = self.polling.passed(call.passed, call.shown);
         self.add(found, at);
         self.calls.token_is(&call.token);

@@ -23,7 +23,7 @@ pub(super) struct Note {
 /// One call of the loop.
 #[derive(Debug)]
 pub(super) enum Action {
-    CalledDriver(Box<DriverCall>),
+    Driver(Box<DriverCall>),
     Sent(RequestId, Box<Request<Bytes>>, Option<Duration>),
     Cancelled(RequestId),
     Forwarded(Event),

@@ -20,7 +20,7 @@ impl Probe {
     fn note(&self, passed: Moment, method: Method) {
         let (shown, token) = (self.clock.now(), self.token(passed));
         let call = DriverCall { passed, shown, method, token };
-        Note::send(&self.notes, &self.clock, Action::CalledDriver(Box::new(call)));
+        Note::send(&self.notes, &self.clock, Action::Driver(Box::new(call)));
     }
 
     fn token(&self, now: Moment) -> TokenStatus {

@@ -1,6 +1,6 @@
 //! Why a trace can't be read.
 
-use super::{LONGEST_LINE, MOST_LINES, VERSION};
+use super::VERSION;
 
 /// How much of a description is kept, in characters: it may quote the trace.
 const DESCRIPTION_LIMIT: usize = 300;
@@ -22,7 +22,7 @@ pub enum TraceError {
         /// The release of this crate that wrote it, as far as the header says.
         release: Box<str>,
     },
-    /// A line can't be understood.
+    /// A line can't be read, or is none that is written.
     #[error("line {line}: {field}: {problem}")]
     Unreadable {
         /// The line.
@@ -32,38 +32,23 @@ pub enum TraceError {
         /// What is wrong there, and what was expected.
         problem: Box<str>,
     },
-    /// The line is longer than any that is written.
-    #[error("line {line}: the line has more than {LONGEST_LINE} bytes")]
-    TooLong {
-        /// The line.
-        line: usize,
-    },
-    /// There are more lines than are ever written.
-    #[error("line {line}: the trace has more than {MOST_LINES} lines")]
-    TooMany {
-        /// The first line that is one too many.
-        line: usize,
-    },
 }
 
-/// The beginning of a text of a trace, as it may be written to a terminal: without escape sequences,
-/// line breaks, and whatever else can't be seen. It has at most `limit` characters.
+/// Returns the beginning of a text of a trace, as it may be written to a terminal: without escape sequences, line
+/// breaks, and whatever else can't be seen. It has at most `limit` characters.
 pub(super) fn shown(text: &str, limit: usize) -> String {
-    let mut shown = String::new();
-    let mut room = limit;
-    for character in text.chars() {
+    let mut length = 0_usize;
+    let visible = text.chars().map(|character| match character {
         // JSON has these, and they do no harm.
-        let harmless = matches!(character, '"' | '\'' | '\\');
-        let length = if harmless { 1 } else { character.escape_debug().count() };
-        let Some(rest) = room.checked_sub(length) else { break };
-        room = rest;
-        if harmless {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_debug());
-        }
-    }
-    shown
+        '"' | '\'' | '\\' => character.to_string(),
+        _ => character.escape_debug().to_string(),
+    });
+    visible
+        .take_while(|part| {
+            length = length.saturating_add(part.chars().count());
+            length <= limit
+        })
+        .collect()
 }
 
 impl TraceError {
@@ -90,9 +75,7 @@ impl TraceError {
     pub fn line(&self) -> usize {
         match self {
             Self::Version { .. } => 1,
-            Self::Unreadable { line, .. } | Self::TooLong { line } | Self::TooMany { line } => {
-                *line
-            }
+            Self::Unreadable { line, .. } => *line,
         }
     }
 }

@@ -26,13 +26,13 @@ pub(super) struct Header {
     #[serde(rename = "crate")]
     release: String,
     pub(super) seed: u64,
-    config: ConfigNote,
-    policy: PolicyNote,
+    pub(super) config: ConfigNote,
+    pub(super) policy: PolicyNote,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ConfigNote {
+pub(super) struct ConfigNote {
     origins: Vec<Text<AllowedOrigin>>,
     header: Text<HeaderName>,
     scheme: String,
@@ -47,7 +47,7 @@ struct ConfigNote {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PolicyNote {
+pub(super) struct PolicyNote {
     burst: u32,
     interval_ms: u64,
     spacing_ms: u64,
@@ -71,14 +71,6 @@ impl Header {
             policy: PolicyNote::of(policy),
         }
     }
-
-    pub(super) fn config(&self) -> Result<Config, TraceError> {
-        self.config.config()
-    }
-
-    pub(super) fn policy(&self) -> Result<Policy, TraceError> {
-        self.policy.policy()
-    }
 }
 
 fn unreadable(field: &str, problem: &dyn fmt::Display) -> TraceError {
@@ -101,7 +93,7 @@ impl ConfigNote {
         }
     }
 
-    fn config(&self) -> Result<Config, TraceError> {
+    pub(super) fn config(&self) -> Result<Config, TraceError> {
         let mut origins = self.origins.iter().map(|origin| origin.0.clone());
         let Some(first) = origins.next() else {
             return Err(unreadable("config.origins", &"expected at least one origin"));
@@ -147,7 +139,7 @@ impl PolicyNote {
         }
     }
 
-    fn policy(&self) -> Result<Policy, TraceError> {
+    pub(super) fn policy(&self) -> Result<Policy, TraceError> {
         let backoff = [self.backoff_base_ms, self.backoff_cap_ms].map(Duration::from_millis);
         let [base, cap] = backoff;
         let builder = Policy::builder()

@@ -116,9 +116,9 @@ struct Replay {
 
 impl Replay {
     fn new(header: &Header) -> Result<Self, TraceError> {
-        let config = Arc::new(header.config()?);
+        let config = Arc::new(header.config.config()?);
         Ok(Self {
-            driver: Driver::with_policy(config, header.policy()?, header.seed),
+            driver: Driver::with_policy(config, header.policy.policy()?, header.seed),
             calls: 0,
             difference: None,
             words: StaticStrings::default(),
@@ -222,14 +222,15 @@ impl<'a> Lines<'a> {
             let mut parts = rest.splitn(2, |byte| *byte == b'\n');
             let line = parts.next().unwrap_or_default();
             self.rest = parts.next();
+            let wrong = |problem| Err(TraceError::unreadable(self.number, "line", problem));
             if line.len() > LONGEST_LINE {
-                return Err(TraceError::TooLong { line: self.number });
+                return wrong(format!("expected at most {LONGEST_LINE} bytes"));
             }
             if line.trim_ascii().is_empty() {
                 continue;
             }
             if self.number > MOST_LINES {
-                return Err(TraceError::TooMany { line: self.number });
+                return wrong(format!("expected at most {MOST_LINES} lines in a trace"));
             }
             return Ok(Some((self.number, line)));
         }

@@ -1,5 +1,7 @@
 //! What a driver costs when nothing happens: counts, not times.
 
+extern crate videokit_session_inside as videokit_session;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! One recognisable secret through every path: it is printed nowhere, and no freed block still has it.
 
+extern crate videokit_session_inside as videokit_session;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::any::Any;
 use std::cell::Cell;

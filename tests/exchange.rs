@@ -1,5 +1,7 @@
 //! Exchanges of one's own, and what makes two credentials the same.
 
+extern crate videokit_session_inside as videokit_session;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

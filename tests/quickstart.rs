@@ -1,5 +1,7 @@
 //! The example `quickstart`, run as a user runs it.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod example;
 
 use std::path::PathBuf;

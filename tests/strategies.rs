@@ -1,6 +1,8 @@
 //! The strategies and fuzzing inputs that users get: a property written with public features only finds
 //! a planted bug, and shrinks it to what matters.
 
+extern crate videokit_session_inside as videokit_session;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Every state with every input, compared with the table of transitions.
 
+extern crate videokit_session_inside as videokit_session;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -20,6 +20,8 @@
 //! | a session token may be a JWT or opaque | `a_token_may_be_a_jwt_or_opaque` |
 //! | how the API takes it is not known | `an_api_call_carries_the_token_as_configured` |
 
+extern crate videokit_session_inside as videokit_session;
+
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};

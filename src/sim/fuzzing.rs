@@ -3,8 +3,9 @@
 //! [`Identity`], [`Scopes`], [`SessionToken`], [`Grant`], [`Credentials`], [`Start`], [`Moment`](crate::Moment),
 //! [`TransportFailure`] and the values of [`sim`](crate::sim) implement [`Arbitrary`]. The functions here make what
 //! can't: a response, whose type is another crate's, and an input, which is about requests and tokens that exist.
-//! Both fit `#[arbitrary(with = …)]`. The chapter [`testing`](crate::sim::testing#8-fuzz-what-is-yours) has a whole
-//! target.
+//! Both fit `#[arbitrary(with = …)]`.
+//!
+#![doc = include_str!("../docs/fuzzing.md")]
 
 use core::time::Duration;
 

@@ -52,19 +52,23 @@ pub(super) struct Call {
 pub(super) struct Changes {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) state: Option<StateName>,
-    /// `null` when it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) token: Option<Option<TokenNote>>,
+    pub(super) token: Option<TokenNote>,
 }
 
 /// The current token.
 #[derive(Debug, Serialize)]
-pub(super) struct TokenNote {
-    generation: Generation,
-    validity: Validity,
-    at_least_ms: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at_most_ms: Option<i64>,
+#[serde(untagged)]
+pub(super) enum TokenNote {
+    /// Written as `null`.
+    Gone,
+    Current {
+        generation: Generation,
+        validity: Validity,
+        at_least_ms: i64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at_most_ms: Option<i64>,
+    },
 }
 
 impl<'a> Line<'a> {
@@ -86,13 +90,13 @@ impl Call {
 }
 
 impl TokenNote {
-    pub(super) fn new((generation, remaining): (Generation, Remaining)) -> Self {
-        Self {
+    pub(super) fn new(held: Option<(Generation, Remaining)>) -> Self {
+        held.map_or(Self::Gone, |(generation, remaining)| Self::Current {
             generation,
             validity: remaining.validity(),
             at_least_ms: remaining.at_least_millis(),
             at_most_ms: remaining.at_most_millis(),
-        }
+        })
     }
 }
 

@@ -50,7 +50,7 @@ impl Observed {
         let before = mem::replace(self, Self { state: driver.state(), token });
         Changes {
             state: (self.state != before.state).then_some(self.state),
-            token: (self.token != before.token).then(|| held.map(TokenNote::new)),
+            token: (self.token != before.token).then(|| TokenNote::new(held)),
         }
     }
 }

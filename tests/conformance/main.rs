@@ -3,6 +3,8 @@
 //! To copy: `threads` blocks on a channel, with a thread for each request; `tokio_tasks` has a task for each
 //! request and each caller, and is tested on tokio's paused clock.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod event_loop;
 mod faulty_loop;
 mod faulty_loops;

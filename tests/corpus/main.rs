@@ -1,6 +1,8 @@
 //! What the fuzzers found worth keeping, played again: every file of `fuzz/corpus`, and each input that once
 //! broke something, by name. The checks are those of the fuzz targets, one module a target.
 
+extern crate videokit_session_inside as videokit_session;
+
 #[path = "bodies/dates.rs"]
 mod dates;
 #[path = "bodies/driver/mod.rs"]

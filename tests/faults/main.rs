@@ -1,6 +1,8 @@
 //! Faults that were found from outside, each with a test named after it: its letter and number, and the
 //! behaviour that it asks for.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod fragile;
 mod identity;
 mod panics;

@@ -22,6 +22,8 @@
 //!
 //! `REFERENCE_SEED=1` makes others of them. A failure shrinks to a list of steps, for a separate test.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod coverage;
 mod follow;
 mod logins;

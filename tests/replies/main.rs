@@ -1,5 +1,7 @@
 //! The classifier: every reply is a grant or a denial, and which one is written in tables, row by row.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod bodies;
 mod statuses;
 mod subtle;

@@ -3,6 +3,8 @@
 //!
 //! Every driver here is recorded. When a test ends, the trace is searched for secrets, and played again.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod app;
 mod endpoints;
 mod losses;

@@ -2,6 +2,8 @@
 //! any order, with replies from good to hostile and clocks from honest to nonsense. `PROPTEST_CASES=10000`
 //! plays more of them.
 
+extern crate videokit_session_inside as videokit_session;
+
 #[path = "../oracle/early.rs"]
 mod early;
 mod pins;

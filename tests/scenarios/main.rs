@@ -1,6 +1,8 @@
 //! What users of session and token libraries suffer from, each as a scenario with a name: a driver, a
 //! simulated gateway, and virtual time.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod clocks;
 mod failures;
 mod layers;

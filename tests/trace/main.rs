@@ -1,5 +1,7 @@
 //! What a driver was told and what it answered, as lines: they hold no secret, and play again exactly.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod damage;
 mod details;
 #[path = "../example/mod.rs"]

@@ -2,6 +2,8 @@
 //!
 //! `VIDEOKIT_WORLDS=100000 cargo test --release --test world -- --nocapture` plays ten times as many.
 
+extern crate videokit_session_inside as videokit_session;
+
 mod client;
 mod device;
 mod invariant_checker;

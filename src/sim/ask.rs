@@ -22,16 +22,6 @@ pub(super) enum Dialect {
     Legacy,
 }
 
-impl Dialect {
-    /// Returns the member of a granting reply that has the token.
-    pub(super) fn token_member(self) -> &'static str {
-        match self {
-            Self::Current => "sessionToken",
-            Self::Legacy => "session_key",
-        }
-    }
-}
-
 /// Returns the dialect of a request, by its scheme, and its token. Schemes and the names of parameters are compared without
 /// regard to case (RFC 9110, 11.1 and 11.2).
 pub(super) fn authorization<B>(request: &Request<B>) -> Option<(Dialect, &str)> {

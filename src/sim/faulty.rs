@@ -9,6 +9,7 @@ use http::{Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::ask::Dialect;
 use super::fault::Fault;
 
 /// The last second that an HTTP date can name, in seconds since 1970: the end of the year 9999.
@@ -53,28 +54,20 @@ pub(super) fn in_the_way(faults: &[Fault], path: &str, date: i64) -> Option<Resp
 /// Applies the faults that a reply meets on its way back.
 pub(super) fn corrupt_response(faults: &[Fault], response: &mut Response<Bytes>) {
     for fault in faults {
-        let body = response.body();
+        let body = response.body_mut();
         let half = body.len() / 2;
-        let corrupted = match fault {
-            Fault::CutOff => body.slice(..half),
+        match fault {
+            Fault::CutOff => body.truncate(half),
             // The first of the two bytes of an "é".
-            Fault::CutInCharacter => {
-                let mut cut = body.get(..half).unwrap_or_default().to_vec();
-                cut.push(0xc3);
-                cut.into()
-            }
+            Fault::CutInCharacter => *body = [&body.slice(..half)[..], &[0xc3]].concat().into(),
             Fault::Oversized => {
                 let mut padded = body.to_vec();
                 padded.resize(OVERSIZE.max(padded.len()), b' ');
-                padded.into()
+                *body = padded.into();
             }
-            Fault::DateMissing => {
-                response.headers_mut().remove(DATE);
-                continue;
-            }
-            _ => continue,
-        };
-        *response.body_mut() = corrupted;
+            Fault::DateMissing => drop(response.headers_mut().remove(DATE)),
+            _ => {}
+        }
     }
 }
 
@@ -97,14 +90,18 @@ pub(super) fn refusal(status: StatusCode, error: &str) -> Response<Bytes> {
 
 /// The body of a reply that grants a token. The two dialects name the token differently.
 pub(super) fn grant(
-    token_member: &str,
+    dialect: Dialect,
     token: &str,
     identity: &str,
     expires_at: Option<&str>,
 ) -> String {
+    let member = match dialect {
+        Dialect::Current => "sessionToken",
+        Dialect::Legacy => "session_key",
+    };
     let [token, identity] = [token, identity].map(Value::from);
     let expires_at = expires_at.map_or(String::new(), |at| format!(r#","expiresAt":"{at}""#));
-    format!(r#"{{"{token_member}":{token}{expires_at},"identity":{identity}}}"#)
+    format!(r#"{{"{member}":{token}{expires_at},"identity":{identity}}}"#)
 }
 
 /// An `expiresAt`; `None` outside the years that it can name.

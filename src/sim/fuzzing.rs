@@ -14,7 +14,7 @@ use http::Response;
 use http::header::{AGE, DATE, RETRY_AFTER};
 
 use super::T0;
-use super::step::{Answer, Login, wild_response};
+use super::step::{Answer, Login, Rotations, wild_response};
 use crate::driver::{Input, Start};
 use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
@@ -135,9 +135,6 @@ impl Arbitrary<'_> for Start {
 
 impl Arbitrary<'_> for Credentials {
     fn arbitrary(input: &mut Unstructured<'_>) -> Result<Self> {
-        match login(input, 5)?.start() {
-            Start::Exchange(credentials) => Ok(credentials),
-            Start::Token(_) => Err(Error::IncorrectFormat),
-        }
+        login(input, 5)?.credentials(&mut Rotations::new()).ok_or(Error::IncorrectFormat)
     }
 }

@@ -165,9 +165,8 @@ impl Gateway {
         } else {
             self.route(faults, request, now)
         };
-        let headers = response.headers_mut();
-        headers.insert(DATE, http_date(date));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().extend([(DATE, http_date(date)), (CACHE_CONTROL, no_store)]);
         corrupt_response(faults, &mut response);
         DelayedResponse { response, delay: delay(faults) }
     }
@@ -253,13 +252,12 @@ impl Gateway {
             (&Method::GET, "/") => {
                 return reply(StatusCode::OK, "text/html; charset=utf-8", "Session Service");
             }
-            (_, "/token") => self.check_backend(request, None),
-            (_, path) => {
-                let Some(rest) = path.strip_prefix("/token/") else {
-                    self.counts.unknown = self.counts.unknown.saturating_add(1);
-                    return refusal(StatusCode::NOT_FOUND, "no such resource");
-                };
-                self.check_backend(request, Some(rest))
+            (_, path) if path == "/token" || path.starts_with("/token/") => {
+                self.check_backend(request)
+            }
+            _ => {
+                self.counts.unknown = self.counts.unknown.saturating_add(1);
+                return refusal(StatusCode::NOT_FOUND, "no such resource");
             }
         };
         match asked {
@@ -295,7 +293,7 @@ impl Gateway {
         let precision = if self.whole_seconds { 1_000 } else { 1 };
         let written = expires_at.saturating_sub(expires_at.rem_euclid(precision));
         let text = unreadable.or_else(|| expiry(written)).filter(|_| stated);
-        let body = grant(dialect.token_member(), &token, &identity, text.as_deref());
+        let body = grant(dialect, &token, &identity, text.as_deref());
         self.keep(token, Issued { identity, expires_at }, now);
         json(StatusCode::OK, body)
     }
@@ -325,11 +323,8 @@ impl Gateway {
     }
 
     /// Checks a request to the backend: its cookie isn't refused, and there is one if the path names an identity.
-    fn check_backend<B>(
-        &self,
-        request: &Request<B>,
-        named: Option<&str>,
-    ) -> Result<(String, Dialect), Refused> {
+    fn check_backend<B>(&self, request: &Request<B>) -> Result<(String, Dialect), Refused> {
+        let named = request.uri().path().strip_prefix("/token/");
         let cookie = request.headers().get(COOKIE).and_then(|cookie| cookie.to_str().ok());
         if cookie.map_or(named.is_some(), |cookie| self.refused.contains(cookie)) {
             return Err((StatusCode::UNAUTHORIZED, "nobody is logged in".into()));

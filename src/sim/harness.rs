@@ -8,7 +8,7 @@ use http::{Response, Uri};
 
 use super::T0;
 use super::step::{Answer, Login, Rotations, SECRET, Step, To};
-use crate::driver::{Drive, Driver, Event, Input, Output, Start, Wake};
+use crate::driver::{Drive, Driver, Event, Input, Output, Wake};
 use crate::session::{Generation, RequestId, Session};
 use crate::time::{Moment, millis};
 
@@ -243,10 +243,9 @@ impl<D: Drive> Harness<D> {
     fn carry_out(&mut self, step: Step) -> Option<Seen> {
         let input = match step {
             Step::Start(login) => Input::Start(login.start_with(&mut self.state.rotations)),
-            Step::SetCredentials(login) => match login.start_with(&mut self.state.rotations) {
-                Start::Exchange(credentials) => Input::SetCredentials(credentials),
-                Start::Token(_) => return None,
-            },
+            Step::SetCredentials(login) => {
+                Input::SetCredentials(login.credentials(&mut self.state.rotations)?)
+            }
             Step::Stop => {
                 self.state.live = None;
                 Input::Stop
@@ -299,20 +298,20 @@ impl<D: Drive> Harness<D> {
         let (mono, wall) = (millis(self.state.now.since_start()), self.state.now.wall_millis());
         let in_millis = |seconds: i64| seconds.saturating_mul(1_000);
         // How far the monotonic clock runs, the wall clock and true time.
-        let (ran, set, true_time) = match step {
-            Step::Pass(ms) => [i64::from(ms); 3].into(),
+        let [ran, set, true_time] = match step {
+            Step::Pass(ms) => [ms.into(); 3],
             Step::PassToWake => match self.state.wake {
-                Some(Wake::In(wait, _)) => [i64::try_from(millis(wait)).unwrap_or(0); 3].into(),
-                _ => (60_000, 60_000, 60_000),
+                Some(Wake::In(wait, _)) => [i64::try_from(millis(wait)).unwrap_or(0); 3],
+                _ => [60_000; 3],
             },
-            Step::Sleep(seconds) => (0, in_millis(seconds.into()), in_millis(seconds.into())),
-            Step::SetWall(seconds) => (0, in_millis(seconds.into()), 0),
-            Step::MonoBack(ms) => (i64::from(ms).saturating_neg(), 0, 0),
+            Step::Sleep(seconds) => [0, in_millis(seconds.into()), in_millis(seconds.into())],
+            Step::SetWall(seconds) => [0, in_millis(seconds.into()), 0],
+            Step::MonoBack(ms) => [i64::from(ms).saturating_neg(), 0, 0],
             Step::Nonsense(mono, wall) => {
                 self.read(Moment::from_millis(mono, wall));
-                (0, 0, 0)
+                [0; 3]
             }
-            _ => (0, 0, 0),
+            _ => [0; 3],
         };
         self.state.truth = self.state.truth.saturating_add(true_time);
         self.read(Moment::from_millis(mono.saturating_add_signed(ran), wall.saturating_add(set)));
@@ -328,7 +327,7 @@ impl<D: Drive> Harness<D> {
 
 /// The id of a request of another session.
 fn foreign(of: &Driver, now: Moment) -> Option<RequestId> {
-    let Start::Exchange(credentials) = Login::Cookie(0).start() else { return None };
+    let credentials = Login::Cookie(0).credentials(&mut Rotations::new())?;
     let other = Session::new(Arc::clone(of.config()), u64::MAX);
     let (_, outgoing) = other.authenticate(&credentials, now).ok()?;
     Some(outgoing.id())

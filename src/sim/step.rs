@@ -6,6 +6,7 @@ use http::{Response, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::ask::Dialect;
 use super::faulty::{expiry, grant, http_date};
 use crate::driver::Start;
 use crate::exchange::{
@@ -143,13 +144,13 @@ impl Answer {
     pub fn reply(self, token: &str, identity: &str, now: i64) -> Response<Bytes> {
         let granted = |token: &str, identity: &str, seconds: i64| {
             let expires_at = expiry(now.saturating_add(seconds.saturating_mul(1_000)));
-            (200, grant("sessionToken", token, identity, expires_at.as_deref()))
+            (200, grant(Dialect::Current, token, identity, expires_at.as_deref()))
         };
         let (status, body) = match self {
             Self::Grant(seconds) | Self::GrantUndated(seconds) => {
                 granted(token, identity, seconds.into())
             }
-            Self::GrantUnstated => (201, grant("sessionToken", token, identity, None)),
+            Self::GrantUnstated => (201, grant(Dialect::Current, token, identity, None)),
             Self::GrantDead => granted(token, identity, -3_600),
             Self::GrantForAnother(seconds) => {
                 granted(&format!("{token}-else"), &format!("{identity}-else"), seconds.into())
@@ -160,8 +161,8 @@ impl Answer {
             Self::CutOff => (200, format!(r#"{{"sessionToken":"{token}"#)),
         };
         let mut reply = Response::new(Bytes::from(body));
-        *reply.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let unknown = StatusCode::INTERNAL_SERVER_ERROR;
+        *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(unknown);
         if !matches!(self, Self::GrantUndated(_)) {
             reply.headers_mut().insert(DATE, http_date(now));
         }
@@ -211,6 +212,14 @@ impl Login {
     pub(super) fn start_with(self, rotations: &mut Rotations) -> Start {
         // Letters, digits and dashes are valid everywhere: nothing is broken but what is meant to be.
         self.made(rotations).unwrap_or_else(|_| Credentials::custom(Arc::new(Unbuildable)).into())
+    }
+
+    /// The credentials that it has, unless it is a token.
+    pub(super) fn credentials(self, rotations: &mut Rotations) -> Option<Credentials> {
+        match self.start_with(rotations) {
+            Start::Exchange(credentials) => Some(credentials),
+            Start::Token(_) => None,
+        }
     }
 
     fn made(self, rotations: &mut Rotations) -> Result<Start, Box<dyn core::error::Error>> {

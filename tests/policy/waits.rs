@@ -143,10 +143,10 @@ fn nothing_that_is_done_or_comes_later_shortens_a_wait() {
     let rows: &[(&str, Interfere)] = &[
         ("nothing", |_, _| {}),
         ("the same login", |fixture, _| {
-            fixture.start(backend_login("https://app.example/token", "a"))
+            fixture.start(backend_login("https://app.example/token", "a"));
         }),
         ("a new secret", |fixture, _| {
-            fixture.start(backend_login("https://app.example/token", "b"))
+            fixture.start(backend_login("https://app.example/token", "b"));
         }),
         ("stop and start", |fixture, _| {
             fixture.stop();

@@ -39,7 +39,7 @@ pub use script::{Script, script};
 use super::T0;
 use super::fault::Fault;
 use super::plan::{FaultPlan, Incident, LONGEST, MOST_INCIDENTS};
-use super::step::{Answer, Login, Step, To, wild_response};
+use super::step::{Answer, Login, Rotations, Step, To, wild_response};
 use crate::driver::{Input, Start};
 use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
@@ -127,10 +127,7 @@ pub fn start() -> impl Strategy<Value = Start> + Clone {
 
 /// Any credentials among them.
 pub fn credentials() -> impl Strategy<Value = Credentials> + Clone {
-    login().prop_filter_map("credentials", |login| match login.start() {
-        Start::Exchange(credentials) => Some(credentials),
-        Start::Token(_) => None,
-    })
+    login().prop_filter_map("credentials", |login| login.credentials(&mut Rotations::new()))
 }
 
 /// Any input of a driver. A reply or a failure is of one of the requests `ids`, a 401 of one of the tokens
@@ -211,7 +208,7 @@ pub fn answer() -> impl Strategy<Value = Answer> + Clone {
 pub fn response() -> impl Strategy<Value = Response<Bytes>> + Clone {
     let sane = (answer(), session_token(), identity())
         .prop_map(|(answer, token, identity)| answer.reply(token.expose(), identity.as_str(), T0));
-    let name = prop_oneof![Just(DATE), Just(AGE), Just(RETRY_AFTER)];
+    let name = select(vec![DATE, AGE, RETRY_AFTER]);
     let header = (name, vec(any::<u8>(), 0..40));
     let wild = (100_u16..1_000, vec(header, 0..4), vec(any::<u8>(), 0..200));
     prop_oneof![1 => sane, 1 => wild.prop_map(|(status, headers, body)| wild_response(status, headers, body))]
@@ -238,9 +235,8 @@ pub fn fault() -> impl Strategy<Value = Fault> + Clone {
 /// shrinks to fewer, earlier and shorter ones.
 pub fn fault_plan(most: usize, within_ms: u64) -> impl Strategy<Value = FaultPlan> + Clone {
     let within = within_ms.clamp(1, LONGEST.saturating_add(1));
-    let incident = (0..within, 0_u64..3_600_000, fault());
-    let incident =
-        incident.prop_map(|(at_ms, lasts_ms, fault)| Incident { at_ms, lasts_ms, fault });
+    let incident = (0..within, 0_u64..3_600_000, fault())
+        .prop_map(|(at_ms, lasts_ms, fault)| Incident { at_ms, lasts_ms, fault });
     vec(incident, 0..=most.min(MOST_INCIDENTS)).prop_map(FaultPlan)
 }
 

@@ -71,20 +71,11 @@ struct Tree {
     progress: bool,
 }
 
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree")
-            .field("size", &self.size)
-            .field("at", &self.at)
-            .finish_non_exhaustive()
-    }
-}
-
 impl ValueTree for Tree {
     type Value = Script;
 
     fn current(&self) -> Script {
-        Script(self.steps.iter().map(|step| step.current()).collect())
+        Script(self.steps.iter().map(ValueTree::current).collect())
     }
 
     fn simplify(&mut self) -> bool {

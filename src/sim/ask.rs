@@ -22,8 +22,8 @@ pub(super) enum Dialect {
     Legacy,
 }
 
-/// Returns the dialect of a request, by its scheme, and its token. Schemes and the names of parameters are compared without
-/// regard to case (RFC 9110, 11.1 and 11.2).
+/// Returns the dialect of a request, by its scheme, and its token. Schemes and the names of parameters are compared
+/// without regard to case (RFC 9110, 11.1 and 11.2).
 pub(super) fn authorization<B>(request: &Request<B>) -> Option<(Dialect, &str)> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
@@ -76,7 +76,7 @@ fn media_type<B>(request: &Request<B>) -> Option<String> {
 }
 
 fn from_json(body: &[u8]) -> Result<String, String> {
-    // What comes twice is an error here, and doesn't show in a `Value`.
+    // Fails for a member that comes twice, which a `Value` doesn't show.
     #[derive(Deserialize, Default)]
     #[serde(default)]
     struct Once {
@@ -153,7 +153,7 @@ fn decoded(text: &str) -> Option<String> {
     let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
         let (code, rest) = part.split_at_checked(2)?;
-        // Rust takes a sign for a number's beginning.
+        // `from_str_radix` accepts a sign.
         let code = code.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(code)?;
         bytes.push(u8::from_str_radix(code, 16).ok()?);
         bytes.extend_from_slice(rest.as_bytes());

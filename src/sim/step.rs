@@ -208,13 +208,13 @@ impl Login {
         self.start_with(&mut Rotations::new())
     }
 
-    /// The same, with the rotating credentials that were made before.
+    /// Returns the same as [`start`](Self::start), with the rotating credentials that were made before.
     pub(super) fn start_with(self, rotations: &mut Rotations) -> Start {
         // Letters, digits and dashes are valid everywhere: nothing is broken but what is meant to be.
         self.made(rotations).unwrap_or_else(|_| Credentials::custom(Arc::new(Unbuildable)).into())
     }
 
-    /// The credentials that it has, unless it is a token.
+    /// Returns the credentials; `None` for a token.
     pub(super) fn credentials(self, rotations: &mut Rotations) -> Option<Credentials> {
         match self.start_with(rotations) {
             Start::Exchange(credentials) => Some(credentials),
@@ -254,12 +254,14 @@ impl Login {
     }
 }
 
+/// Returns a backend at this path that is asked with this cookie.
 fn backend(path: &str, cookie: u8) -> Result<Backend, Box<dyn core::error::Error>> {
     let cookie = HeaderValue::try_from(format!("{SECRET}={cookie}"))?;
     let endpoint = Endpoint::https(format!("https://login.example/{path}"))?;
     Ok(Backend::new(endpoint).header(COOKIE, cookie))
 }
 
+/// Returns the credentials of a user that change with each token, from the first to the last.
 fn rotating(user: u8) -> Result<Vec<Credentials>, Box<dyn core::error::Error>> {
     let mut chain = Vec::new();
     for number in (0..ROTATIONS).rev() {

@@ -1,58 +1,55 @@
 //! Requests for a session token, as a strict gateway and its backend read them.
 
-use std::borrow::Cow;
+use core::fmt;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, StatusCode};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::exchange::JsonType;
 
 /// A status, and what is wrong with the request.
-pub(super) type Refused = (StatusCode, Cow<'static, str>);
+pub(super) type Refused = (StatusCode, String);
 
-/// The scheme of an `Authorization`.
+/// A dialect of the gateway: how it is asked, and how it answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scheme {
-    /// `Bearer <token>` (wire facts, N).
-    Bearer,
-    /// `App token=<token>` (wire facts, R).
-    App,
+pub(super) enum Dialect {
+    /// `Authorization: Bearer <token>` (wire facts, N).
+    Current,
+    /// `Authorization: App token=<token>` (wire facts, R).
+    Legacy,
 }
 
-/// Returns the scheme and the token of a request. Schemes and the names of parameters are compared without
-/// regard to case (RFC 9110, 11.1 and 11.2).
-pub(super) fn authorization<B>(request: &Request<B>) -> Option<(Scheme, &str)> {
-    const TOKEN: &str = "token=";
+/// Returns the dialect of a request, by its scheme, and its token. Schemes and the names of parameters are compared
+/// without regard to case (RFC 9110, 11.1 and 11.2).
+pub(super) fn authorization<B>(request: &Request<B>) -> Option<(Dialect, &str)> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, rest) = value.split_once(' ')?;
     let rest = rest.trim_start_matches(' ');
     if scheme.eq_ignore_ascii_case("Bearer") {
-        return Some((Scheme::Bearer, rest));
+        return Some((Dialect::Current, rest));
     }
-    let (name, token) = rest.split_at_checked(TOKEN.len())?;
-    let is_app = scheme.eq_ignore_ascii_case("App") && name.eq_ignore_ascii_case(TOKEN);
-    is_app.then_some((Scheme::App, token))
+    let (name, token) = rest.split_once('=')?;
+    let is_app = scheme.eq_ignore_ascii_case("App") && name.eq_ignore_ascii_case("token");
+    is_app.then_some((Dialect::Legacy, token))
 }
 
 /// Returns the identity that the body of a request names. The legacy dialect takes a form, too.
 pub(super) fn identity<B: AsRef<[u8]>>(
     request: &Request<B>,
-    scheme: Scheme,
+    dialect: Dialect,
 ) -> Result<String, Refused> {
     let body = request.body().as_ref();
-    let read = match (media_type(request).as_deref(), scheme) {
-        (Some("application/json"), _) => from_json(body),
-        (Some("application/x-www-form-urlencoded"), Scheme::App) => from_form(body),
-        (_, Scheme::Bearer) => {
-            let error = "the content type has to be application/json";
-            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error.into()));
-        }
-        (_, Scheme::App) => {
-            let error = "the content type has to be application/json or \
-                         application/x-www-form-urlencoded";
-            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error.into()));
+    let takes_form = dialect == Dialect::Legacy;
+    let read = match media_type(request).as_deref() {
+        Some("application/json") => from_json(body),
+        Some("application/x-www-form-urlencoded") if takes_form => from_form(body),
+        _ => {
+            let or_form = if takes_form { " or application/x-www-form-urlencoded" } else { "" };
+            let error = format!("the content type has to be application/json{or_form}");
+            return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
         }
     };
     read.map_err(bad_request)
@@ -60,7 +57,7 @@ pub(super) fn identity<B: AsRef<[u8]>>(
 
 /// Returns the identity that is the rest of a backend's path, percent-encoded.
 pub(super) fn from_path(rest: &str) -> Result<String, Refused> {
-    let error = match decoded(rest, Plus::Kept) {
+    let error = match decoded(rest) {
         Some(identity) if !identity.is_empty() => return Ok(identity),
         Some(_) => "the path names no identity: expected `/token/<identity>`",
         None => "the identity in the path is not percent-encoded UTF-8",
@@ -68,7 +65,7 @@ pub(super) fn from_path(rest: &str) -> Result<String, Refused> {
     Err(bad_request(error))
 }
 
-pub(super) fn bad_request(error: impl Into<Cow<'static, str>>) -> Refused {
+pub(super) fn bad_request(error: impl Into<String>) -> Refused {
     (StatusCode::BAD_REQUEST, error.into())
 }
 
@@ -78,58 +75,46 @@ fn media_type<B>(request: &Request<B>) -> Option<String> {
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
 
-fn from_json(body: &[u8]) -> Result<String, Cow<'static, str>> {
-    #[derive(Deserialize)]
-    struct Members {
-        #[serde(default, deserialize_with = "present")]
-        identity: Option<Value>,
-        #[serde(default, deserialize_with = "present")]
-        scopes: Option<Value>,
+fn from_json(body: &[u8]) -> Result<String, String> {
+    // Fails for a member that comes twice, which a `Value` doesn't show.
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Once {
+        identity: IgnoredAny,
+        scopes: IgnoredAny,
     }
 
     let value: Value =
         serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
-    if !value.is_object() {
-        return Err(format!("the body has to be a JSON object, and is {}", kind(&value)).into());
-    }
-    // What is left to be wrong is a member that comes twice, which a value doesn't show.
-    let Members { identity, scopes } = serde_json::from_slice(body).map_err(|error| {
+    let Value::Object(members) = &value else {
+        return Err(format!("the body has to be a JSON object, and is {}", kind(&value)));
+    };
+    serde_json::from_slice::<Once>(body).map_err(|error| {
         let error = error.to_string();
         error.split(" at line ").next().unwrap_or_default().to_owned()
     })?;
-    if let Some(scopes) = scopes {
-        check_scopes(&scopes)?;
-    }
-    match identity {
-        None => Err("`identity` is missing".into()),
-        Some(Value::String(identity)) if identity.is_empty() => Err("`identity` is empty".into()),
-        Some(Value::String(identity)) => Ok(identity),
-        Some(other) => {
-            Err(format!("`identity` has to be a string, and is {}", kind(&other)).into())
-        }
-    }
-}
-
-/// Reads a member that is there, be it `null`.
-fn present<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(member).map(Some)
-}
-
-fn check_scopes(scopes: &Value) -> Result<(), String> {
-    let Value::Array(scopes) = scopes else {
-        return Err(format!("`scopes` has to be an array of strings, and is {}", kind(scopes)));
-    };
-    for (index, scope) in scopes.iter().enumerate() {
-        match scope.as_str() {
-            None => {
-                let found = kind(scope);
-                return Err(format!("`scopes[{index}]` has to be a string, and is {found}"));
+    match members.get("scopes") {
+        None => {}
+        Some(Value::Array(scopes)) => {
+            for (index, scope) in scopes.iter().enumerate() {
+                string(format_args!("scopes[{index}]"), scope)?;
             }
-            Some("") => return Err(format!("`scopes[{index}]` is empty")),
-            Some(_) => {}
+        }
+        Some(other) => {
+            let found = kind(other);
+            return Err(format!("`scopes` has to be an array of strings, and is {found}"));
         }
     }
-    Ok(())
+    string("identity", members.get("identity").ok_or("`identity` is missing")?)
+}
+
+/// Reads a string that isn't empty.
+fn string(name: impl fmt::Display, value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) if text.is_empty() => Err(format!("`{name}` is empty")),
+        Value::String(text) => Ok(text.clone()),
+        other => Err(format!("`{name}` has to be a string, and is {}", kind(other))),
+    }
 }
 
 fn kind(value: &Value) -> JsonType {
@@ -143,49 +128,35 @@ fn kind(value: &Value) -> JsonType {
     }
 }
 
-/// Reads `identity=…` of a form. Other fields change nothing.
-fn from_form(body: &[u8]) -> Result<String, Cow<'static, str>> {
-    let form = core::str::from_utf8(body).map_err(|_| "the form is not UTF-8")?;
+/// Reads `identity=…` of a form, in which a `+` is a space. Other fields change nothing.
+fn from_form(body: &[u8]) -> Result<String, String> {
+    let form = core::str::from_utf8(body).map_err(|_| "the form is not UTF-8")?.replace('+', " ");
     let fields = form.split('&').map(|field| field.split_once('=').unwrap_or((field, "")));
     let mut identities = fields
-        .filter(|(name, _)| decoded(name, Plus::Space).as_deref() == Some("identity"))
+        .filter(|(name, _)| decoded(name).as_deref() == Some("identity"))
         .map(|(_, value)| value);
     let identity = identities.next().ok_or("`identity` is missing")?;
     if identities.next().is_some() {
         return Err("duplicate field `identity`".into());
     }
-    match decoded(identity, Plus::Space) {
+    match decoded(identity) {
         Some(identity) if identity.is_empty() => Err("`identity` is empty".into()),
         Some(identity) => Ok(identity),
         None => Err("`identity` is not percent-encoded UTF-8".into()),
     }
 }
 
-/// What a `+` stands for: itself in a path, a space in a form.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Plus {
-    Kept,
-    Space,
-}
-
 /// Decodes percent-encoding (RFC 3986, 2.1). `None` where a `%` has no two hexadecimal digits after it, or
 /// what comes out is not UTF-8.
-fn decoded(text: &str, plus: Plus) -> Option<String> {
-    let mut rest = text.bytes();
-    let mut bytes = Vec::with_capacity(text.len());
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let (high, low) = (digit(rest.next()?)?, digit(rest.next()?)?);
-                high.checked_mul(16)?.checked_add(low)?
-            }
-            b'+' if plus == Plus::Space => b' ',
-            other => other,
-        });
+fn decoded(text: &str) -> Option<String> {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (code, rest) = part.split_at_checked(2)?;
+        // `from_str_radix` accepts a sign.
+        let code = code.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(code)?;
+        bytes.push(u8::from_str_radix(code, 16).ok()?);
+        bytes.extend_from_slice(rest.as_bytes());
     }
     String::from_utf8(bytes).ok()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    u8::try_from(char::from(byte).to_digit(16)?).ok()
 }

@@ -143,43 +143,4 @@ impl Fault {
         Self::OtherUser,
         Self::Rotated,
     ];
-
-    /// The kind's name, as a plan writes it.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Slow { .. } => "slow",
-            Self::Lost => "lost",
-            Self::ResetBefore => "reset_before",
-            Self::ResetAfter => "reset_after",
-            Self::Twice { .. } => "twice",
-            Self::Throttled { .. } => "throttled",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Refused => "refused",
-            Self::ErrorString => "error_string",
-            Self::ErrorObject => "error_object",
-            Self::Distrusted => "distrusted",
-            Self::ExpiredToken => "expired_token",
-            Self::ExpiryMissing => "expiry_missing",
-            Self::ExpiryUnreadable => "expiry_unreadable",
-            Self::DateOff { .. } => "date_off",
-            Self::DateMissing => "date_missing",
-            Self::AnotherIdentity => "another_identity",
-            Self::Portal => "portal",
-            Self::CutOff => "cut_off",
-            Self::CutInCharacter => "cut_in_character",
-            Self::Oversized => "oversized",
-            Self::Redirected => "redirected",
-            Self::Offline => "offline",
-            Self::Asleep => "asleep",
-            Self::WallSet { .. } => "wall_set",
-            Self::MonotonicBack { .. } => "monotonic_back",
-            Self::ClockNonsense => "clock_nonsense",
-            Self::Revoked => "revoked",
-            Self::Stopped => "stopped",
-            Self::StartedAgain => "started_again",
-            Self::OtherUser => "other_user",
-            Self::Rotated => "rotated",
-        }
-    }
 }

@@ -6,8 +6,10 @@ use std::time::UNIX_EPOCH;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, HeaderValue, LOCATION, RETRY_AFTER};
 use http::{Response, StatusCode};
-use serde::Serialize;
+use jiff::Timestamp;
+use serde_json::Value;
 
+use super::ask::Dialect;
 use super::fault::Fault;
 
 /// The last second that an HTTP date can name, in seconds since 1970: the end of the year 9999.
@@ -18,43 +20,15 @@ const OVERSIZE: usize = crate::exchange::BODY_LIMIT.saturating_add(1_024);
 
 const PORTAL: &str = "<!doctype html><title>Free Wi-Fi</title><p>Accept our terms to go on.";
 
-#[derive(Serialize)]
-struct Refusal<E> {
-    error: E,
-}
+const ERROR_OBJECT: &str = r#"{"error":{"code":"internal","message":"internal error"}}"#;
 
-#[derive(Serialize)]
-struct ErrorObject<'a> {
-    code: &'a str,
-    message: &'a str,
-}
-
-/// What a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Destination {
-    /// The gateway or the backend: a session token is asked for.
-    Token,
-    /// The API.
-    Api,
-    /// Anything else.
-    Other,
-}
-
-/// Returns the reply to a request that a fault keeps from its destination, if one does. `date` is what the
-/// gateway's clock shows.
-pub(super) fn in_the_way(
-    faults: &[Fault],
-    destination: Destination,
-    date: i64,
-) -> Option<Response<Bytes>> {
-    let for_token = destination == Destination::Token;
+/// Returns the reply to a request for this path that a fault keeps from its destination, if one does. `date` is what
+/// the gateway's clock shows.
+pub(super) fn in_the_way(faults: &[Fault], path: &str, date: i64) -> Option<Response<Bytes>> {
+    let for_token = path == "/v1/sessions" || path == "/token" || path.starts_with("/token/");
+    let for_api = !for_token && path != "/";
     faults.iter().find_map(|fault| match *fault {
-        Fault::Portal => {
-            let mut response = Response::new(Bytes::from_static(PORTAL.as_bytes()));
-            let html = HeaderValue::from_static("text/html");
-            response.headers_mut().insert(CONTENT_TYPE, html);
-            Some(response)
-        }
+        Fault::Portal => Some(reply(StatusCode::OK, "text/html", PORTAL)),
         Fault::Redirected => {
             let mut response = refusal(StatusCode::TEMPORARY_REDIRECT, "moved");
             let elsewhere = HeaderValue::from_static("https://elsewhere.example/v1/sessions");
@@ -62,20 +36,15 @@ pub(super) fn in_the_way(
             Some(response)
         }
         Fault::Throttled { retry_after, as_date } if for_token => {
-            let response = refusal(StatusCode::TOO_MANY_REQUESTS, "too many requests");
-            Some(with_retry_after(response, retry_after, as_date.then_some(date)))
+            Some(throttled(429, "too many requests", retry_after, as_date.then_some(date)))
         }
         Fault::Unavailable { status, retry_after } if for_token => {
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-            Some(with_retry_after(refusal(status, "not now"), retry_after, None))
+            Some(throttled(status, "not now", retry_after, None))
         }
         Fault::Refused if for_token => Some(refusal(StatusCode::UNAUTHORIZED, "refused")),
         Fault::ErrorString if for_token => Some(refusal(StatusCode::OK, "internal error")),
-        Fault::ErrorObject if for_token => {
-            let error = ErrorObject { code: "internal", message: "internal error" };
-            Some(json(StatusCode::OK, &Refusal { error }))
-        }
-        Fault::Distrusted if destination == Destination::Api => {
+        Fault::ErrorObject if for_token => Some(json(StatusCode::OK, ERROR_OBJECT)),
+        Fault::Distrusted if for_api => {
             Some(refusal(StatusCode::UNAUTHORIZED, "no live session token"))
         }
         _ => None,
@@ -85,75 +54,90 @@ pub(super) fn in_the_way(
 /// Applies the faults that a reply meets on its way back.
 pub(super) fn corrupt_response(faults: &[Fault], response: &mut Response<Bytes>) {
     for fault in faults {
-        let body = response.body();
+        let body = response.body_mut();
         let half = body.len() / 2;
-        let maimed = match fault {
-            Fault::CutOff => body.slice(..half),
+        match fault {
+            Fault::CutOff => body.truncate(half),
             // The first of the two bytes of an "é".
-            Fault::CutInCharacter => {
-                let mut cut = body.get(..half).unwrap_or_default().to_vec();
-                cut.push(0xc3);
-                cut.into()
-            }
+            Fault::CutInCharacter => *body = [&body.slice(..half)[..], &[0xc3]].concat().into(),
             Fault::Oversized => {
                 let mut padded = body.to_vec();
                 padded.resize(OVERSIZE.max(padded.len()), b' ');
-                padded.into()
+                *body = padded.into();
             }
-            Fault::DateMissing => {
-                response.headers_mut().remove(DATE);
-                continue;
-            }
-            _ => continue,
-        };
-        *response.body_mut() = maimed;
+            Fault::DateMissing => drop(response.headers_mut().remove(DATE)),
+            _ => {}
+        }
     }
 }
 
 /// Returns how much longer a reply takes: the sum of all delays.
 pub(super) fn delay(faults: &[Fault]) -> Duration {
-    let delays = faults.iter().map(|fault| match fault {
-        Fault::Slow { ms } => Duration::from_millis(u64::from(*ms)),
-        _ => Duration::ZERO,
-    });
-    delays.fold(Duration::ZERO, Duration::saturating_add)
+    let delays = faults.iter().map(|fault| if let Fault::Slow { ms } = fault { *ms } else { 0 });
+    Duration::from_millis(delays.map(u64::from).fold(0, u64::saturating_add))
 }
 
 /// How far the gateway's `Date` is off.
 pub(super) fn date_error(faults: &[Fault]) -> i64 {
-    let errors = faults.iter().map(|fault| match fault {
-        Fault::DateOff { ms } => i64::from(*ms),
-        _ => 0,
-    });
-    errors.fold(0, i64::saturating_add)
+    let errors = faults.iter().map(|fault| if let Fault::DateOff { ms } = fault { *ms } else { 0 });
+    errors.map(i64::from).fold(0, i64::saturating_add)
 }
 
 /// A reply that refuses, with the reason in its body.
 pub(super) fn refusal(status: StatusCode, error: &str) -> Response<Bytes> {
-    json(status, &Refusal { error })
+    json(status, format!(r#"{{"error":{}}}"#, Value::from(error)))
 }
 
-pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
-    // Strings into memory: there is nothing to fail.
-    let body = serde_json::to_vec(body).unwrap_or_default();
-    let mut response = Response::new(Bytes::from(body));
+/// The body of a reply that grants a token. The two dialects name the token differently.
+pub(super) fn grant(
+    dialect: Dialect,
+    token: &str,
+    identity: &str,
+    expires_at: Option<&str>,
+) -> String {
+    let member = match dialect {
+        Dialect::Current => "sessionToken",
+        Dialect::Legacy => "session_key",
+    };
+    let [token, identity] = [token, identity].map(Value::from);
+    let expires_at = expires_at.map_or(String::new(), |at| format!(r#","expiresAt":"{at}""#));
+    format!(r#"{{"{member}":{token}{expires_at},"identity":{identity}}}"#)
+}
+
+/// An `expiresAt`; `None` outside the years that it can name.
+pub(super) fn expiry(millis: i64) -> Option<String> {
+    Some(Timestamp::from_millisecond(millis).ok()?.to_string())
+}
+
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
+    reply(status, "application/json", body)
+}
+
+pub(super) fn reply(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Bytes> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
-fn with_retry_after(
-    mut response: Response<Bytes>,
-    seconds: Option<u32>,
+/// A reply that asks to wait, by so many seconds or, with a `date`, until so many after it.
+fn throttled(
+    status: u16,
+    error: &str,
+    retry_after: Option<u32>,
     date: Option<i64>,
 ) -> Response<Bytes> {
-    if let Some(seconds) = seconds {
-        let value = match date {
-            Some(date) => http_date(date.saturating_add(i64::from(seconds).saturating_mul(1_000))),
-            None => seconds.into(),
-        };
-        response.headers_mut().insert(RETRY_AFTER, value);
-    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let mut response = refusal(status, error);
+    let value = retry_after.map(|seconds| match date {
+        Some(date) => http_date(date.saturating_add(i64::from(seconds).saturating_mul(1_000))),
+        None => seconds.into(),
+    });
+    response.headers_mut().extend(value.map(|value| (RETRY_AFTER, value)));
     response
 }
 

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use http::Response;
 use http::header::{AGE, DATE, RETRY_AFTER};
 
-use super::step::{Answer, Login, wild_response};
+use super::T0;
+use super::step::{Answer, Login, Rotations, wild_response};
 use crate::driver::{Input, Start};
 use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
@@ -29,12 +30,16 @@ const MOST_TOKEN_BYTES: usize = 300;
 /// None: bytes that are missing are zeros.
 pub fn response(input: &mut Unstructured<'_>) -> Result<Response<Bytes>> {
     if input.ratio(7, 8)? {
-        // Most often a token: what comes after it needs one.
+        // Most often a token, of up to an hour or so: what comes after it needs one.
         let grants = input.arbitrary()?;
-        let answer = if grants { Answer::Grant(input.arbitrary()?) } else { input.arbitrary()? };
+        let answer = if grants {
+            Answer::Grant(input.int_in_range(0..=0xfff)?)
+        } else {
+            input.arbitrary()?
+        };
         let token: SessionToken = input.arbitrary()?;
-        let identity = format!("user-{}", few(input.arbitrary()?));
-        return Ok(plausible(answer).reply(token.expose(), &identity, 1_795_492_800_000));
+        let identity = format!("user-{}", input.int_in_range(0..=1)?);
+        return Ok(answer.reply(token.expose(), &identity, T0));
     }
     let mut headers = Vec::new();
     for _ in 0..input.int_in_range(0..=3)? {
@@ -68,31 +73,19 @@ pub fn input(
     })
 }
 
-/// One of few users and secrets, so that logins join, rotate and replace each other, and grants are theirs.
-const fn few(number: u8) -> u8 {
-    number & 1
-}
-
-/// Lives of up to an hour or so.
-fn plausible(answer: Answer) -> Answer {
-    match answer {
-        Answer::Grant(seconds) => Answer::Grant(seconds & 0xfff),
-        Answer::GrantUndated(seconds) => Answer::GrantUndated(seconds & 0xfff),
-        Answer::GrantForAnother(seconds) => Answer::GrantForAnother(seconds & 0xfff),
-        same => same,
-    }
-}
-
-fn login(login: Login) -> Login {
-    match login {
-        Login::App { user, secret } => Login::App { user: few(user), secret: few(secret) },
-        Login::Cookie(number) => Login::Cookie(few(number)),
-        Login::Named { user, cookie } => Login::Named { user: few(user), cookie: few(cookie) },
-        Login::Token(number) => Login::Token(few(number)),
-        Login::TokenOf { user, number } => Login::TokenOf { user: few(user), number: few(number) },
-        Login::Rotating { user, number } => Login::Rotating { user: few(user), number },
-        Login::Unbuildable => Login::Unbuildable,
-    }
+/// Makes a login, of few users with few secrets, so that logins join, rotate and replace each other, and grants are
+/// theirs. The first five kinds have credentials.
+fn login(input: &mut Unstructured<'_>, kinds: u8) -> Result<Login> {
+    let (user, number) = (input.int_in_range(0..=1)?, input.int_in_range(0..=1)?);
+    Ok(match input.int_in_range(1..=kinds)? {
+        1 => Login::App { user, secret: number },
+        2 => Login::Cookie(number),
+        3 => Login::Named { user, cookie: number },
+        4 => Login::Rotating { user, number: input.arbitrary()? },
+        5 => Login::Unbuildable,
+        6 => Login::Token(number),
+        _ => Login::TokenOf { user, number },
+    })
 }
 
 impl Arbitrary<'_> for Identity {
@@ -123,44 +116,26 @@ impl Arbitrary<'_> for SessionToken {
 
 impl Arbitrary<'_> for Grant {
     fn arbitrary(input: &mut Unstructured<'_>) -> Result<Self> {
-        let mut grant = Self::new(input.arbitrary()?);
-        if let Some(identity) = input.arbitrary()? {
-            grant = grant.with_identity(identity);
-        }
-        if let Some(scopes) = input.arbitrary()? {
-            grant = grant.with_scopes(scopes);
-        }
-        if let Some(millis) = input.arbitrary::<Option<u32>>()? {
-            grant = grant.with_lifetime(Duration::from_millis(millis.into()));
-        }
-        if let Some(expires_at) = input.arbitrary::<Option<&str>>()? {
-            grant = grant.with_expires_at(expires_at);
-        }
-        Ok(grant)
+        let grant = Self::new(input.arbitrary()?);
+        let (identity, scopes): (Option<Identity>, Option<Scopes>) = input.arbitrary()?;
+        let (millis, expires_at): (Option<u32>, Option<&str>) = input.arbitrary()?;
+        let lifetime = millis.map(|millis| Duration::from_millis(millis.into()));
+        let grant = identity.into_iter().fold(grant, Self::with_identity);
+        let grant = scopes.into_iter().fold(grant, Self::with_scopes);
+        let grant = lifetime.into_iter().fold(grant, Self::with_lifetime);
+        Ok(expires_at.into_iter().fold(grant, Self::with_expires_at))
     }
 }
 
 impl Arbitrary<'_> for Start {
     fn arbitrary(input: &mut Unstructured<'_>) -> Result<Self> {
         let of_login = input.ratio(3, 4)?;
-        Ok(if of_login {
-            login(input.arbitrary()?).start()
-        } else {
-            Self::Token(input.arbitrary()?)
-        })
+        Ok(if of_login { login(input, 7)?.start() } else { Self::Token(input.arbitrary()?) })
     }
 }
 
 impl Arbitrary<'_> for Credentials {
     fn arbitrary(input: &mut Unstructured<'_>) -> Result<Self> {
-        let login = match login(input.arbitrary()?) {
-            Login::Token(cookie) => Login::Cookie(cookie),
-            Login::TokenOf { user, number } => Login::Named { user, cookie: number },
-            other => other,
-        };
-        match login.start() {
-            Start::Exchange(credentials) => Ok(credentials),
-            Start::Token(_) => Err(Error::IncorrectFormat),
-        }
+        login(input, 5)?.credentials(&mut Rotations::new()).ok_or(Error::IncorrectFormat)
     }
 }

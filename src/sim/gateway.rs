@@ -5,15 +5,14 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, COOKIE, DATE, HeaderValue};
+use http::header::{CACHE_CONTROL, COOKIE, DATE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use jiff::Timestamp;
-use serde::Serialize;
+use serde_json::Value;
 
-use super::ask::{self, Refused, Scheme, authorization};
+use super::ask::{self, Dialect, Refused, authorization};
 use super::fault::Fault;
 use super::faulty::{
-    Destination, corrupt_response, date_error, delay, http_date, in_the_way, json, refusal,
+    corrupt_response, date_error, delay, expiry, grant, http_date, in_the_way, json, refusal, reply,
 };
 use crate::rng::mix;
 
@@ -126,32 +125,6 @@ pub struct DelayedResponse {
     pub delay: Duration,
 }
 
-/// How a granting reply is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialect {
-    Current,
-    Legacy,
-}
-
-/// A granting reply; the two dialects name their members differently.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-struct Grant<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    session_token: Option<&'a str>,
-    #[serde(rename = "session_key", skip_serializing_if = "Option::is_none")]
-    session_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<String>,
-    identity: &'a str,
-}
-
-#[derive(Serialize)]
-struct Videos<'a> {
-    videos: [&'a str; 0],
-    identity: &'a str,
-}
-
 impl Gateway {
     /// A gateway that knows one API token, and mints tokens of this lifetime. The seed makes the tokens: two
     /// gateways with one seed hand out the same ones.
@@ -184,17 +157,16 @@ impl Gateway {
         request: &Request<B>,
         now: i64,
     ) -> DelayedResponse {
-        let destination = destination(request.uri().path());
         let date = now.saturating_add(date_error(faults));
-        let mut response = if let Some(response) = in_the_way(faults, destination, date) {
+        let kept_away = in_the_way(faults, request.uri().path(), date);
+        let mut response = if let Some(response) = kept_away {
             self.counts.kept_away = self.counts.kept_away.saturating_add(1);
             response
         } else {
             self.route(faults, request, now)
         };
-        let headers = response.headers_mut();
-        headers.insert(DATE, http_date(date));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let no_store = HeaderValue::from_static("no-store");
+        response.headers_mut().extend([(DATE, http_date(date)), (CACHE_CONTROL, no_store)]);
         corrupt_response(faults, &mut response);
         DelayedResponse { response, delay: delay(faults) }
     }
@@ -276,14 +248,16 @@ impl Gateway {
         let asked = match (request.method(), request.uri().path()) {
             (&Method::POST, "/v1/sessions") => self.check(request),
             (&Method::GET, "/v1/videos") => return self.videos(request, now),
-            (&Method::GET, "/") => return service(),
-            (_, "/token") => self.check_backend(request),
-            (_, path) => {
-                let Some(rest) = path.strip_prefix("/token/") else {
-                    self.counts.unknown = self.counts.unknown.saturating_add(1);
-                    return refusal(StatusCode::NOT_FOUND, "no such resource");
-                };
-                self.check_login(request, rest)
+            // The backend's answer (wire facts, S).
+            (&Method::GET, "/") => {
+                return reply(StatusCode::OK, "text/html; charset=utf-8", "Session Service");
+            }
+            (_, path) if path == "/token" || path.starts_with("/token/") => {
+                self.check_backend(request)
+            }
+            _ => {
+                self.counts.unknown = self.counts.unknown.saturating_add(1);
+                return refusal(StatusCode::NOT_FOUND, "no such resource");
             }
         };
         match asked {
@@ -305,34 +279,23 @@ impl Gateway {
         self.counts.granted = self.counts.granted.saturating_add(1);
         let token = format!("st-{:016x}", mix(self.seed ^ mix(self.counts.granted)));
         let mut expires_at = now.saturating_add_unsigned(self.lifetime);
-        let mut text = None;
-        let mut stated = true;
+        let mut unreadable = None;
+        let mut stated = dialect == Dialect::Current;
         for fault in faults {
             match fault {
                 Fault::ExpiredToken => expires_at = now.saturating_sub(HOUR),
                 Fault::ExpiryMissing => stated = false,
-                Fault::ExpiryUnreadable => text = Some("next Tuesday".to_owned()),
+                Fault::ExpiryUnreadable => unreadable = Some("next Tuesday".to_owned()),
                 Fault::AnotherIdentity => identity.push_str("-else"),
                 _ => {}
             }
         }
         let precision = if self.whole_seconds { 1_000 } else { 1 };
         let written = expires_at.saturating_sub(expires_at.rem_euclid(precision));
-        let text = text.or_else(|| Some(Timestamp::from_millisecond(written).ok()?.to_string()));
-        let grant = match dialect {
-            Dialect::Current => Grant {
-                session_token: Some(&token),
-                expires_at: text.filter(|_| stated),
-                identity: &identity,
-                ..Grant::default()
-            },
-            Dialect::Legacy => {
-                Grant { session_key: Some(&token), identity: &identity, ..Grant::default() }
-            }
-        };
-        let response = json(StatusCode::OK, &grant);
+        let text = unreadable.or_else(|| expiry(written)).filter(|_| stated);
+        let body = grant(dialect, &token, &identity, text.as_deref());
         self.keep(token, Issued { identity, expires_at }, now);
-        response
+        json(StatusCode::OK, body)
     }
 
     /// Keeps a token until it expires, and drops those that have.
@@ -351,51 +314,39 @@ impl Gateway {
     /// Checks a request for a session token as a strict gateway would. Returns the identity and the
     /// dialect.
     fn check<B: AsRef<[u8]>>(&self, request: &Request<B>) -> Result<(String, Dialect), Refused> {
-        let scheme = match authorization(request) {
-            Some((scheme, token)) if self.api_tokens.contains(token) => scheme,
-            _ => return Err((StatusCode::UNAUTHORIZED, "unknown API token".into())),
-        };
-        let dialect = match scheme {
-            Scheme::Bearer => Dialect::Current,
-            Scheme::App => Dialect::Legacy,
-        };
-        Ok((ask::identity(request, scheme)?, dialect))
-    }
-
-    /// Checks a login at the backend: a cookie, and one that isn't refused.
-    fn check_login<B>(
-        &self,
-        request: &Request<B>,
-        rest: &str,
-    ) -> Result<(String, Dialect), Refused> {
-        if cookie(request).is_none_or(|cookie| self.refused.contains(cookie)) {
-            return Err((StatusCode::UNAUTHORIZED, "nobody is logged in".into()));
+        match authorization(request) {
+            Some((dialect, token)) if self.api_tokens.contains(token) => {
+                Ok((ask::identity(request, dialect)?, dialect))
+            }
+            _ => Err((StatusCode::UNAUTHORIZED, "unknown API token".into())),
         }
-        Ok((ask::from_path(rest)?, Dialect::Current))
     }
 
-    /// Checks a request to the backend that doesn't name who is logged in.
+    /// Checks a request to the backend: its cookie isn't refused, and there is one if the path names an identity.
     fn check_backend<B>(&self, request: &Request<B>) -> Result<(String, Dialect), Refused> {
-        if cookie(request).is_some_and(|cookie| self.refused.contains(cookie)) {
+        let named = request.uri().path().strip_prefix("/token/");
+        let cookie = request.headers().get(COOKIE).and_then(|cookie| cookie.to_str().ok());
+        if cookie.map_or(named.is_some(), |cookie| self.refused.contains(cookie)) {
             return Err((StatusCode::UNAUTHORIZED, "nobody is logged in".into()));
         }
-        let identity = self.backend_identity.clone().ok_or_else(|| {
-            ask::bad_request(
-                "no identity is set for `/token`: call `set_backend_identity`, or ask at \
-                 `/token/<identity>`",
-            )
-        })?;
+        let unset = "no identity is set for `/token`: call `set_backend_identity`, or ask at \
+                     `/token/<identity>`";
+        let identity = match named {
+            Some(rest) => ask::from_path(rest)?,
+            None => self.backend_identity.clone().ok_or_else(|| ask::bad_request(unset))?,
+        };
         Ok((identity, Dialect::Current))
     }
 
     fn videos<B>(&mut self, request: &Request<B>, now: i64) -> Response<Bytes> {
         let issued = match authorization(request) {
-            Some((Scheme::Bearer, token)) => self.issued.get(token),
+            Some((Dialect::Current, token)) => self.issued.get(token),
             _ => None,
         };
         if let Some(issued) = issued.filter(|issued| now < issued.expires_at) {
             self.counts.served = self.counts.served.saturating_add(1);
-            json(StatusCode::OK, &Videos { videos: [], identity: &issued.identity })
+            let identity = Value::from(issued.identity.as_str());
+            json(StatusCode::OK, format!(r#"{{"videos":[],"identity":{identity}}}"#))
         } else {
             self.counts.unauthorized = self.counts.unauthorized.saturating_add(1);
             refusal(StatusCode::UNAUTHORIZED, "no live session token")
@@ -410,30 +361,9 @@ impl fmt::Debug for Gateway {
     }
 }
 
-fn destination(path: &str) -> Destination {
-    match path {
-        "/v1/sessions" | "/token" => Destination::Token,
-        "/" => Destination::Other,
-        path if path.starts_with("/token/") => Destination::Token,
-        _ => Destination::Api,
-    }
-}
-
-fn cookie<B>(request: &Request<B>) -> Option<&str> {
-    request.headers().get(COOKIE)?.to_str().ok()
-}
-
-/// The backend's answer to `GET /` (wire facts, S).
-fn service() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(b"Session Service"));
-    let text = HeaderValue::from_static("text/html; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
-}
-
 #[cfg(test)]
 mod tests {
-    use http::header::AUTHORIZATION;
+    use http::header::{AUTHORIZATION, CONTENT_TYPE};
 
     use super::*;
     use crate::{ApiToken, Identity};

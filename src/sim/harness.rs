@@ -1,21 +1,16 @@
 //! Carries out steps on a driver, or on anything that stands in for one, and tells what came of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
-use http::Uri;
-use http::header::{AUTHORIZATION, COOKIE};
+use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use http::{Response, Uri};
 
-use super::step::{Answer, Login, ROTATIONS, SECRET, Step, To, rotations};
-use crate::driver::{Drive, Driver, Event, Output, Start, Wake};
-use crate::exchange::Credentials;
-use crate::session::{Generation, RequestId};
+use super::T0;
+use super::step::{Answer, Login, Rotations, SECRET, Step, To};
+use crate::driver::{Drive, Driver, Event, Input, Output, Wake};
+use crate::session::{Generation, RequestId, Session};
 use crate::time::{Moment, millis};
-
-/// 2026-11-24T04:00:00Z, in milliseconds since 1970.
-const T0: i64 = 1_795_492_800_000;
 
 /// The most that one reading adds to a driver's time, in milliseconds.
 const LEAP: u64 = 1 << 40;
@@ -50,19 +45,25 @@ const MOST_POLLS: usize = 20;
 #[derive(Debug)]
 pub struct Harness<D> {
     driver: D,
+    state: State,
+}
+
+/// Everything in a harness but its driver.
+#[derive(Debug, Default)]
+struct State {
     now: Moment,
     ticks: u64,
-    last_mono: u64,
     /// True time, which the server's clock shows.
     truth: i64,
     sent: Vec<Sent>,
     live: Option<RequestId>,
     wake: Option<Wake>,
     tokens: u32,
-    generations: Vec<Generation>,
+    /// The generation of the first token.
+    first: Option<Generation>,
     foreign: Option<RequestId>,
-    /// Of each user, the credentials that change with each token: equal ones are the same.
-    rotations: BTreeMap<u8, Vec<Credentials>>,
+    /// Rotating credentials are equal if they are the same.
+    rotations: Rotations,
 }
 
 /// A request that went out.
@@ -108,20 +109,9 @@ impl<D: Drive> Harness<D> {
     #[must_use]
     pub fn new(driver: D) -> Self {
         let now = Moment::from_millis(5_000, T0);
-        let mut harness = Self {
-            now,
-            ticks: 0,
-            last_mono: millis(now.since_start()),
-            truth: T0,
-            sent: Vec::new(),
-            live: None,
-            wake: None,
-            tokens: 0,
-            generations: Vec::new(),
-            foreign: foreign(driver.driver(), now),
-            rotations: BTreeMap::new(),
-            driver,
-        };
+        let foreign = foreign(driver.driver(), now);
+        let state = State { now, truth: T0, foreign, ..State::default() };
+        let mut harness = Self { driver, state };
         // The first reading, so that the driver's time and the harness's begin together.
         harness.read(now);
         harness
@@ -133,31 +123,9 @@ impl<D: Drive> Harness<D> {
         match step {
             Step::Poll => seen.push(self.poll()),
             Step::Drain => self.drain(&mut seen),
-            Step::Start(login) => self.start(login),
-            Step::SetCredentials(login) => self.set_credentials(login),
-            Step::Stop => {
-                self.driver.stop(self.now);
-                self.live = None;
-            }
-            Step::Online(online) => self.driver.set_online(online, self.now),
-            Step::Answer(to, answer) => {
-                if let Some(id) = self.addressee(to) {
-                    let reply = self.reply(id, answer);
-                    let taken = self.driver.handle_response(id, &reply, self.now).is_accepted();
-                    seen.push(self.reported(id, taken));
-                }
-            }
-            Step::Fail(to, why) => {
-                if let Some(id) = self.addressee(to) {
-                    let taken = self.driver.handle_failure(id, why, self.now).is_accepted();
-                    seen.push(self.reported(id, taken));
-                }
-            }
-            Step::Unauthorized { current } => seen.extend(self.unauthorized(current)),
-            time => self.pass(time),
+            _ => seen.extend(self.carry_out(step)),
         }
-        let generation = self.driver.driver().generation();
-        self.generations.extend(generation.filter(|new| Some(new) != self.generations.last()));
+        self.state.first = self.state.first.or(self.driver.driver().generation());
         seen
     }
 
@@ -174,57 +142,44 @@ impl<D: Drive> Harness<D> {
     /// Puts another driver in the place of this one, made of it.
     #[must_use]
     pub fn map<E: Drive>(self, change: impl FnOnce(D) -> E) -> Harness<E> {
-        Harness {
-            driver: change(self.driver),
-            now: self.now,
-            ticks: self.ticks,
-            last_mono: self.last_mono,
-            truth: self.truth,
-            sent: self.sent,
-            live: self.live,
-            wake: self.wake,
-            tokens: self.tokens,
-            generations: self.generations,
-            foreign: self.foreign,
-            rotations: self.rotations,
-        }
+        Harness { driver: change(self.driver), state: self.state }
     }
 
     /// The last reading of the clocks.
     #[must_use]
     pub fn now(&self) -> Moment {
-        self.now
+        self.state.now
     }
 
     /// Monotonic milliseconds so far, as a driver may count them: no step back, and no leap of more than
     /// 2^40 ms.
     #[must_use]
     pub fn ticks(&self) -> u64 {
-        self.ticks
+        self.state.ticks
     }
 
     /// The requests that went out.
     #[must_use]
     pub fn sent(&self) -> &[Sent] {
-        &self.sent
+        &self.state.sent
     }
 
     /// The request that is neither answered nor given up.
     #[must_use]
     pub fn live(&self) -> Option<RequestId> {
-        self.live
+        self.state.live
     }
 
     /// The request of another driver that [`To::Foreign`] names.
     #[must_use]
     pub fn foreign(&self) -> Option<RequestId> {
-        self.foreign
+        self.state.foreign
     }
 
     /// What the driver last waited for.
     #[must_use]
     pub fn wake(&self) -> Option<Wake> {
-        self.wake
+        self.state.wake
     }
 
     /// The token that an API request to the first allowed origin gets now.
@@ -232,44 +187,43 @@ impl<D: Drive> Harness<D> {
     pub fn token(&self) -> Option<String> {
         let driver = self.driver.driver();
         let origin = driver.config().origins().first()?;
-        let authorization = driver.authorization(origin, self.now).ok()?;
+        let authorization = driver.authorization(origin, self.state.now).ok()?;
         let value = authorization.value().to_str().ok()?;
         Some(value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
     }
 
     /// The reply to a request, as the server would make it now.
     pub fn reply(&mut self, id: RequestId, answer: Answer) -> Response<Bytes> {
-        self.tokens = self.tokens.saturating_add(1);
-        let sent = self.sent.iter().find(|sent| sent.id == id);
+        self.state.tokens = self.state.tokens.saturating_add(1);
+        let sent = self.state.sent.iter().find(|sent| sent.id == id);
         let path = sent.map_or("", |sent| sent.uri.path());
-        let known = ["/named/", "/app/", "/rotating/"];
-        let stated = known.iter().find_map(|known| path.strip_prefix(known));
-        // Who is behind a cookie, the server knows.
-        let cookie = || sent.and_then(|sent| sent.secret.last()).copied().unwrap_or(b'0');
-        let user = stated.map_or_else(|| format!("cookie-{}", cookie()), ToOwned::to_owned);
-        let token = format!("{SECRET}-{}-{user}", self.tokens);
-        answer.reply(&token, &user, self.truth)
+        let user = match path.split('/').collect::<Vec<_>>()[..] {
+            ["", "named" | "app" | "rotating", user] => user.to_owned(),
+            // Who is behind a cookie, the server knows.
+            _ => format!("cookie-{}", sent.and_then(|sent| sent.secret.last()).unwrap_or(&b'0')),
+        };
+        let token = format!("{SECRET}-{}-{user}", self.state.tokens);
+        answer.reply(&token, &user, self.state.truth)
     }
 
     fn poll(&mut self) -> Seen {
-        match self.driver.poll(self.now) {
+        match self.driver.poll(self.state.now) {
             Output::Send(outgoing) => {
-                let id = outgoing.id();
-                let headers = outgoing.request().headers();
-                let secret = headers.get(AUTHORIZATION).or(headers.get(COOKIE));
-                let secret = secret.map(|value| Bytes::copy_from_slice(value.as_bytes()));
-                let (uri, secret) = (outgoing.request().uri().clone(), secret.unwrap_or_default());
-                self.sent.push(Sent { id, uri, at: self.ticks, secret });
-                self.live = Some(id);
+                let (id, request) = (outgoing.id(), outgoing.into_request());
+                let secret = request.headers().get(AUTHORIZATION).or(request.headers().get(COOKIE));
+                let secret = secret.map_or(&[][..], HeaderValue::as_bytes);
+                let (secret, uri) = (Bytes::copy_from_slice(secret), request.uri().clone());
+                self.state.sent.push(Sent { id, uri, at: self.state.ticks, secret });
+                self.state.live = Some(id);
                 Seen::Sent(id)
             }
             Output::Abandon(id) => {
-                self.live.take_if(|live| *live == id);
+                self.state.live.take_if(|live| *live == id);
                 Seen::Abandoned(id)
             }
             Output::Event(event) => Seen::Event(event),
             Output::Wait(wake) => {
-                self.wake = Some(wake);
+                self.state.wake = Some(wake);
                 Seen::Wait(wake)
             }
         }
@@ -285,104 +239,96 @@ impl<D: Drive> Harness<D> {
         seen.push(Seen::Busy);
     }
 
-    fn start(&mut self, login: Login) {
-        let start = self.what_starts(login);
-        self.begin(|driver, now| driver.start(start, now));
+    /// Carries out a step that is no poll. One for which there is no request, token or credentials does nothing.
+    fn carry_out(&mut self, step: Step) -> Option<Seen> {
+        let input = match step {
+            Step::Start(login) => Input::Start(login.start_with(&mut self.state.rotations)),
+            Step::SetCredentials(login) => {
+                Input::SetCredentials(login.credentials(&mut self.state.rotations)?)
+            }
+            Step::Stop => {
+                self.state.live = None;
+                Input::Stop
+            }
+            Step::Online(online) => Input::Online(online),
+            Step::Answer(to, answer) => {
+                let id = self.addressee(to)?;
+                Input::Response(id, self.reply(id, answer))
+            }
+            Step::Fail(to, why) => Input::Failure(self.addressee(to)?, why),
+            Step::Unauthorized { current } => {
+                let serving = self.driver.driver().generation().filter(|_| current);
+                Input::Unauthorized(serving.or(self.state.first)?)
+            }
+            time => {
+                self.pass(time);
+                return None;
+            }
+        };
+        self.handle(input)
     }
 
-    fn set_credentials(&mut self, login: Login) {
-        if let Start::Exchange(credentials) = self.what_starts(login) {
-            self.begin(|driver, now| driver.set_credentials(credentials, now));
-        }
-    }
-
-    /// Makes a call that may begin another login.
-    fn begin(&mut self, call: impl FnOnce(&mut D, Moment)) {
+    fn handle(&mut self, input: Input) -> Option<Seen> {
+        let (id, generation) = match input {
+            Input::Response(id, _) | Input::Failure(id, _) => (Some(id), None),
+            Input::Unauthorized(generation) => (None, Some(generation)),
+            _ => (None, None),
+        };
         let epoch = self.driver.driver().epoch();
-        call(&mut self.driver, self.now);
-        if self.driver.driver().epoch() != epoch {
-            self.live = None;
+        let taken = self.driver.handle(input, self.state.now).is_accepted();
+        if self.driver.driver().epoch() != epoch || (id.is_some() && taken) {
+            self.state.live = None;
         }
-    }
-
-    fn what_starts(&mut self, login: Login) -> Start {
-        let Login::Rotating { user, number } = login else { return login.start() };
-        let made = || rotations(user).unwrap_or_default();
-        let all = self.rotations.entry(user).or_insert_with(made);
-        let one = all.get(usize::from(number % ROTATIONS));
-        one.cloned().map_or_else(|| login.start(), Start::from)
-    }
-
-    fn unauthorized(&mut self, current: bool) -> Option<Seen> {
-        let first = || self.generations.first().copied();
-        let serving = self.driver.driver().generation().filter(|_| current);
-        let generation = serving.or_else(first)?;
-        self.driver.handle_unauthorized(generation, self.now);
-        Some(Seen::Unauthorized(generation))
-    }
-
-    fn reported(&mut self, id: RequestId, taken: bool) -> Seen {
-        if taken {
-            self.live = None;
-        }
-        Seen::Reported { id, taken }
+        let reported = id.map(|id| Seen::Reported { id, taken });
+        reported.or(generation.map(Seen::Unauthorized))
     }
 
     fn addressee(&self, to: To) -> Option<RequestId> {
-        let mut latest_first = self.sent.iter().rev().map(|sent| sent.id);
-        let named = match to {
-            To::Live => latest_first.next(),
-            To::Old(back) => latest_first.nth(usize::from(back).saturating_add(1)),
-            To::Foreign => None,
+        let back = match to {
+            To::Live => 0,
+            To::Old(back) => usize::from(back).saturating_add(1),
+            To::Foreign => return self.state.foreign,
         };
-        named.or(self.foreign)
+        let named = self.state.sent.iter().rev().nth(back);
+        named.map(|sent| sent.id).or(self.state.foreign)
     }
 
     /// Lets time pass, and the driver see it.
     fn pass(&mut self, step: Step) {
-        let (mono, wall) = (millis(self.now.since_start()), self.now.wall_millis());
-        let (ran, set, true_time) = match step {
-            Step::Pass(ms) => (i64::from(ms), i64::from(ms), i64::from(ms)),
-            Step::PassToWake => {
-                let wait = match self.wake {
-                    Some(Wake::In(wait, _)) => i64::try_from(millis(wait)).unwrap_or(0),
-                    _ => 60_000,
-                };
-                (wait, wait, wait)
-            }
-            Step::Sleep(seconds) => {
-                let slept = i64::from(seconds).saturating_mul(1_000);
-                (0, slept, slept)
-            }
-            Step::SetWall(seconds) => (0, i64::from(seconds).saturating_mul(1_000), 0),
-            Step::MonoBack(ms) => (i64::from(ms).saturating_neg(), 0, 0),
+        let (mono, wall) = (millis(self.state.now.since_start()), self.state.now.wall_millis());
+        let in_millis = |seconds: i64| seconds.saturating_mul(1_000);
+        // How far the monotonic clock runs, the wall clock and true time.
+        let [ran, set, true_time] = match step {
+            Step::Pass(ms) => [ms.into(); 3],
+            Step::PassToWake => match self.state.wake {
+                Some(Wake::In(wait, _)) => [i64::try_from(millis(wait)).unwrap_or(0); 3],
+                _ => [60_000; 3],
+            },
+            Step::Sleep(seconds) => [0, in_millis(seconds.into()), in_millis(seconds.into())],
+            Step::SetWall(seconds) => [0, in_millis(seconds.into()), 0],
+            Step::MonoBack(ms) => [i64::from(ms).saturating_neg(), 0, 0],
             Step::Nonsense(mono, wall) => {
                 self.read(Moment::from_millis(mono, wall));
-                (0, 0, 0)
+                [0; 3]
             }
-            _ => (0, 0, 0),
+            _ => [0; 3],
         };
-        self.truth = self.truth.saturating_add(true_time);
+        self.state.truth = self.state.truth.saturating_add(true_time);
         self.read(Moment::from_millis(mono.saturating_add_signed(ran), wall.saturating_add(set)));
     }
 
     fn read(&mut self, now: Moment) {
-        self.now = now;
-        let mono = millis(now.since_start());
-        let passed = mono.saturating_sub(self.last_mono).min(LEAP);
-        self.ticks = self.ticks.saturating_add(passed);
-        self.last_mono = mono;
+        let before = core::mem::replace(&mut self.state.now, now).since_start();
+        let passed = millis(now.since_start()).saturating_sub(millis(before)).min(LEAP);
+        self.state.ticks = self.state.ticks.saturating_add(passed);
         self.driver.observe(now);
     }
 }
 
-/// The id of a request that another driver made.
+/// The id of a request of another session.
 fn foreign(of: &Driver, now: Moment) -> Option<RequestId> {
-    let mut other = Driver::new(Arc::clone(of.config()), u64::MAX);
-    other.start(Login::Cookie(0).start(), now);
-    // An event comes before the request.
-    (0..2).find_map(|_| match other.poll(now) {
-        Output::Send(outgoing) => Some(outgoing.id()),
-        _ => None,
-    })
+    let credentials = Login::Cookie(0).credentials(&mut Rotations::new())?;
+    let other = Session::new(Arc::clone(of.config()), u64::MAX);
+    let (_, outgoing) = other.authenticate(&credentials, now).ok()?;
+    Some(outgoing.id())
 }

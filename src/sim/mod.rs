@@ -25,8 +25,11 @@ pub use conformance::conformance;
 pub use fault::Fault;
 pub use gateway::{Counts, DelayedResponse, Gateway};
 pub use harness::{Harness, Seen, Sent};
-pub use plan::{FaultPlan, Incident, OutOfRange, PlanError};
+pub use plan::{FaultPlan, Incident, PlanError};
 pub use step::{Answer, Login, SECRET, Step, To};
+
+/// 2026-11-24T04:00:00Z, in milliseconds since 1970.
+const T0: i64 = 1_795_492_800_000;
 
 #[doc = include_str!("../docs/testing.md")]
 pub mod testing {}

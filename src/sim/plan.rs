@@ -1,7 +1,6 @@
 //! A plan of faults, as a list that can be written down.
 
 use core::fmt;
-use core::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,27 +10,11 @@ use super::fault::Fault;
 const VERSION: u32 = 1;
 
 /// The most incidents that a text may have: a plan is read whole.
-const MOST_INCIDENTS: usize = 100_000;
+pub(super) const MOST_INCIDENTS: usize = 100_000;
 
 /// The latest and the longest that an incident can be, and the longest that a world can last: 366 days, in
 /// milliseconds. This project's own limit: a simulation of a year still ends, and no clock of it overflows.
 pub(super) const LONGEST: u64 = 366 * 86_400_000;
-
-/// A time of a simulation that is out of range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: expected 0 to {LONGEST} (366 days), found {found_ms}")]
-#[non_exhaustive]
-pub struct OutOfRange {
-    /// The name of the field.
-    pub field: &'static str,
-    /// What it was, in milliseconds.
-    pub found_ms: u64,
-}
-
-/// Checks that a time, in milliseconds, is one that a simulation can have.
-pub(super) fn in_range(field: &'static str, found_ms: u64) -> Result<u64, OutOfRange> {
-    if found_ms <= LONGEST { Ok(found_ms) } else { Err(OutOfRange { field, found_ms }) }
-}
 
 /// What goes wrong, when, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -78,7 +61,7 @@ fn arbitrary_time(input: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct FaultPlan(Vec<Incident>);
+pub struct FaultPlan(pub(super) Vec<Incident>);
 
 /// Why a text is no fault plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,12 +89,14 @@ pub enum PlanError {
         expected: String,
     },
     /// A time of an incident is out of range.
-    #[error("line {line}, {time}")]
+    #[error("line {line}, `{field}`: expected 0 to {LONGEST} (366 days), found {found_ms}")]
     OutOfRange {
         /// The line, from 1: the one that the incident has in the plan's text form, wherever it came from.
         line: usize,
-        /// The field, and what it was.
-        time: OutOfRange,
+        /// The name of the field.
+        field: &'static str,
+        /// What it was, in milliseconds.
+        found_ms: u64,
     },
     /// There are too many incidents.
     #[error("line {line}: a plan has at most {MOST_INCIDENTS} incidents")]
@@ -121,7 +106,7 @@ pub enum PlanError {
     },
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Header {
     fault_plan: u32,
@@ -155,22 +140,14 @@ impl FaultPlan {
         Ok(plan)
     }
 
-    /// Makes a plan of incidents that are in range by their making. One that isn't is cut to the range.
-    pub(super) fn cut(incidents: impl IntoIterator<Item = Incident>) -> Self {
-        let cut = incidents.into_iter().take(MOST_INCIDENTS).map(|incident| Incident {
-            at_ms: incident.at_ms.min(LONGEST),
-            lasts_ms: incident.lasts_ms.min(LONGEST),
-            ..incident
-        });
-        Self(cut.collect())
-    }
-
     fn push(&mut self, line: usize, incident: Incident) -> Result<(), PlanError> {
         if self.0.len() == MOST_INCIDENTS {
             return Err(PlanError::TooLong { line });
         }
-        for (field, millis) in [("at_ms", incident.at_ms), ("lasts_ms", incident.lasts_ms)] {
-            in_range(field, millis).map_err(|time| PlanError::OutOfRange { line, time })?;
+        for (field, found_ms) in [("at_ms", incident.at_ms), ("lasts_ms", incident.lasts_ms)] {
+            if found_ms > LONGEST {
+                return Err(PlanError::OutOfRange { line, field, found_ms });
+            }
         }
         self.0.push(incident);
         Ok(())
@@ -191,49 +168,38 @@ impl FaultPlan {
 
     /// The faults that last at this time, in milliseconds from the start.
     pub fn lasting(&self, at_ms: u64) -> impl Iterator<Item = Fault> {
-        self.0
-            .iter()
-            .filter(move |incident| {
-                let since = at_ms.checked_sub(incident.at_ms);
-                since.is_some_and(|since| since < incident.lasts_ms)
-            })
-            .map(|incident| incident.fault)
+        let lasts = move |incident: &&Incident| {
+            let since = at_ms.checked_sub(incident.at_ms);
+            since.is_some_and(|since| since < incident.lasts_ms)
+        };
+        self.0.iter().filter(lasts).map(|incident| incident.fault)
     }
 }
 
 impl fmt::Display for FaultPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_line(f, &Header { fault_plan: VERSION })?;
-        self.0.iter().try_for_each(|incident| write_line(f, incident))
+        writeln!(f, "{{\"fault_plan\":{VERSION}}}")?;
+        for incident in &self.0 {
+            writeln!(f, "{}", serde_json::to_string(incident).map_err(|_| fmt::Error)?)?;
+        }
+        Ok(())
     }
-}
-
-fn write_line(f: &mut fmt::Formatter<'_>, line: &impl Serialize) -> fmt::Result {
-    f.write_str(&serde_json::to_string(line).map_err(|_| fmt::Error)?)?;
-    f.write_char('\n')
 }
 
 impl core::str::FromStr for FaultPlan {
     type Err = PlanError;
 
     fn from_str(text: &str) -> Result<Self, PlanError> {
-        let mut lines = text.lines();
+        let mut lines = (1..).zip(text.lines());
         let header: Header = lines
             .next()
-            .and_then(|line| serde_json::from_str(line).ok())
+            .and_then(|(_, line)| serde_json::from_str(line).ok())
             .ok_or(PlanError::NoHeader)?;
         if header.fault_plan > VERSION {
             return Err(PlanError::Newer { found: header.fault_plan });
         }
         let mut plan = Self::default();
-        for (index, text) in lines.enumerate() {
-            let line = index.saturating_add(2);
-            if text.trim().is_empty() {
-                continue;
-            }
-            if plan.0.len() == MOST_INCIDENTS {
-                return Err(PlanError::TooLong { line });
-            }
+        for (line, text) in lines.filter(|(_, text)| !text.trim().is_empty()) {
             plan.push(line, read_line(text, line)?)?;
         }
         Ok(plan)
@@ -241,20 +207,18 @@ impl core::str::FromStr for FaultPlan {
 }
 
 fn read_line(text: &str, line: usize) -> Result<Incident, PlanError> {
+    let unreadable = |field: &str, error: &serde_json::Error| {
+        // The position is within the line, which is what serde_json can't know.
+        let error = error.to_string();
+        let expected = error.split(" at line ").next().unwrap_or_default().to_owned();
+        let field = if field == "?" { "." } else { field };
+        PlanError::Unreadable { line, field: field.to_owned(), expected }
+    };
     let mut reader = serde_json::Deserializer::from_str(text);
     let incident = serde_path_to_error::deserialize(&mut reader)
-        .map_err(|error| (error.path().to_string(), error.into_inner()));
-    let whole = incident.and_then(|incident| {
-        reader.end().map_err(|error| (".".to_owned(), error))?;
-        Ok(incident)
-    });
-    whole.map_err(|(field, error)| {
-        // The position is within the line, which is what serde_json can't know.
-        let text = error.to_string();
-        let field = if field == "?" { ".".to_owned() } else { field };
-        let expected = text.split(" at line ").next().unwrap_or_default().to_owned();
-        PlanError::Unreadable { line, field, expected }
-    })
+        .map_err(|error| unreadable(&error.path().to_string(), error.inner()))?;
+    reader.end().map_err(|error| unreadable(".", &error))?;
+    Ok(incident)
 }
 
 #[cfg(test)]
@@ -315,11 +279,18 @@ mod tests {
 
     #[test]
     fn every_kind_of_fault_can_be_written_down() {
+        let names = "slow lost reset_before reset_after twice throttled unavailable refused error_string \
+                     error_object distrusted expired_token expiry_missing expiry_unreadable date_off \
+                     date_missing another_identity portal cut_off cut_in_character oversized redirected \
+                     offline asleep wall_set monotonic_back clock_nonsense revoked stopped started_again \
+                     other_user rotated";
+        let names: Vec<&str> = names.split(' ').collect();
+        assert_eq!(names.len(), Fault::KINDS.len());
         let kinds = Fault::KINDS.iter().map(|&fault| Incident { at_ms: 1, lasts_ms: 2, fault });
         let plan = FaultPlan::new(kinds).unwrap();
         assert_eq!(plan.to_string().parse(), Ok(plan.clone()));
-        for (line, fault) in plan.to_string().lines().skip(1).zip(Fault::KINDS) {
-            assert!(line.contains(&format!("\"{}\"", fault.name())), "{line}");
+        for (line, name) in plan.to_string().lines().skip(1).zip(names) {
+            assert!(line.contains(&format!("\"{name}\"")), "{line}");
         }
     }
 

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use http::header::{COOKIE, DATE, HeaderValue, RETRY_AFTER};
 use http::{Response, StatusCode};
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::faulty::http_date;
+use super::ask::Dialect;
+use super::faulty::{expiry, grant, http_date};
 use crate::driver::Start;
 use crate::exchange::{
     Backend, BuildError, Credentials, Denial, Endpoint, Exchange, Gateway, Grant, Identity, Reply,
@@ -136,26 +137,23 @@ pub enum Login {
     Unbuildable,
 }
 
-/// How many secrets a user has whose credentials change with each token.
-pub(super) const ROTATIONS: u8 = 16;
-
 impl Answer {
     /// The reply: `token` and `identity` are those of a grant, `now` is the server's clock in milliseconds
     /// since 1970.
     #[must_use]
     pub fn reply(self, token: &str, identity: &str, now: i64) -> Response<Bytes> {
-        let after = |seconds: u32| now.saturating_add(i64::from(seconds).saturating_mul(1_000));
+        let granted = |token: &str, identity: &str, seconds: i64| {
+            let expires_at = expiry(now.saturating_add(seconds.saturating_mul(1_000)));
+            (200, grant(Dialect::Current, token, identity, expires_at.as_deref()))
+        };
         let (status, body) = match self {
             Self::Grant(seconds) | Self::GrantUndated(seconds) => {
-                (200, granting(token, identity, Some(after(seconds))))
+                granted(token, identity, seconds.into())
             }
-            Self::GrantUnstated => (201, granting(token, identity, None)),
-            Self::GrantDead => {
-                (200, granting(token, identity, Some(now.saturating_sub(3_600_000))))
-            }
+            Self::GrantUnstated => (201, grant(Dialect::Current, token, identity, None)),
+            Self::GrantDead => granted(token, identity, -3_600),
             Self::GrantForAnother(seconds) => {
-                let (token, other) = (format!("{token}-else"), format!("{identity}-else"));
-                (200, granting(&token, &other, Some(after(seconds))))
+                granted(&format!("{token}-else"), &format!("{identity}-else"), seconds.into())
             }
             Self::Deny(204, _) => (204, String::new()),
             Self::Deny(status, _) => (status, format!(r#"{{"error":"{SECRET}"}}"#)),
@@ -163,8 +161,8 @@ impl Answer {
             Self::CutOff => (200, format!(r#"{{"sessionToken":"{token}"#)),
         };
         let mut reply = Response::new(Bytes::from(body));
-        *reply.status_mut() =
-            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let unknown = StatusCode::INTERNAL_SERVER_ERROR;
+        *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(unknown);
         if !matches!(self, Self::GrantUndated(_)) {
             reply.headers_mut().insert(DATE, http_date(now));
         }
@@ -191,47 +189,59 @@ pub(super) fn wild_response(
 ) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
-    for (name, value) in headers {
-        if let Ok(value) = HeaderValue::from_bytes(&value) {
-            response.headers_mut().append(name, value);
-        }
-    }
+    let valid = |(name, value): (_, Vec<u8>)| Some((name, HeaderValue::from_bytes(&value).ok()?));
+    response.headers_mut().extend(headers.into_iter().filter_map(valid));
     response
 }
+
+/// Of each user, the credentials that change with each token, from the first to the last.
+pub(super) type Rotations = BTreeMap<u8, Vec<Credentials>>;
+
+/// How many secrets a user has whose credentials change with each token.
+const ROTATIONS: u8 = 16;
 
 impl Login {
     /// What a driver is started with. A custom exchange is made anew, so that it equals none that was made before:
     /// a [`Harness`](super::Harness) keeps those of rotating credentials.
     #[must_use]
     pub fn start(self) -> Start {
-        // Letters, digits and dashes are valid everywhere: nothing is broken but what is meant to be.
-        self.made().unwrap_or_else(|_| Credentials::custom(Arc::new(Unbuildable)).into())
+        self.start_with(&mut Rotations::new())
     }
 
-    fn made(self) -> Result<Start, Box<dyn core::error::Error>> {
+    /// Returns the same as [`start`](Self::start), with the rotating credentials that were made before.
+    pub(super) fn start_with(self, rotations: &mut Rotations) -> Start {
+        // Letters, digits and dashes are valid everywhere: nothing is broken but what is meant to be.
+        self.made(rotations).unwrap_or_else(|_| Credentials::custom(Arc::new(Unbuildable)).into())
+    }
+
+    /// Returns the credentials; `None` for a token.
+    pub(super) fn credentials(self, rotations: &mut Rotations) -> Option<Credentials> {
+        match self.start_with(rotations) {
+            Start::Exchange(credentials) => Some(credentials),
+            Start::Token(_) => None,
+        }
+    }
+
+    fn made(self, rotations: &mut Rotations) -> Result<Start, Box<dyn core::error::Error>> {
         let identity = |user: u8| Identity::new(format!("user-{user}"));
         let token = |text: String| SessionToken::new(text);
-        let endpoint = |path: String| Endpoint::https(format!("https://login.example{path}"));
-        let cookie = |cookie: u8| HeaderValue::try_from(format!("{SECRET}={cookie}"));
         let credentials = match self {
             Self::App { user, secret } => {
                 let api_token = ApiToken::new(format!("{SECRET}-{secret}"))?;
-                let endpoint = endpoint(format!("/app/user-{user}"))?;
+                let endpoint = Endpoint::https(format!("https://login.example/app/user-{user}"))?;
                 let gateway = Gateway::new(api_token, identity(user)?).endpoint(endpoint);
                 Credentials::for_development(gateway)
             }
-            Self::Cookie(number) => {
-                let backend = Backend::new(endpoint("/me".to_owned())?);
-                Credentials::backend(backend.header(COOKIE, cookie(number)?))
-            }
-            Self::Named { user, cookie: number } => {
-                let backend = Backend::new(endpoint(format!("/named/user-{user}"))?);
-                let backend = backend.header(COOKIE, cookie(number)?);
-                Credentials::backend(backend.identity(identity(user)?))
+            Self::Cookie(number) => backend("me", number)?.into(),
+            Self::Named { user, cookie } => {
+                backend(&format!("named/user-{user}"), cookie)?.identity(identity(user)?).into()
             }
             Self::Rotating { user, number } => {
-                let number = usize::from(number % ROTATIONS);
-                rotations(user)?.into_iter().nth(number).ok_or("there are as many")?
+                let chain = rotations.entry(user).or_default();
+                if chain.is_empty() {
+                    *chain = rotating(user)?;
+                }
+                chain.get(usize::from(number % ROTATIONS)).ok_or("there are as many")?.clone()
             }
             Self::Unbuildable => Credentials::custom(Arc::new(Unbuildable)),
             Self::Token(number) => return Ok(token(format!("{SECRET}-bare-{number}"))?.into()),
@@ -244,18 +254,23 @@ impl Login {
     }
 }
 
-/// The credentials of a user that change with each token, from the first to the last.
-pub(super) fn rotations(user: u8) -> Result<Vec<Credentials>, Box<dyn core::error::Error>> {
-    let mut later = Vec::new();
+/// Returns a backend at this path that is asked with this cookie.
+fn backend(path: &str, cookie: u8) -> Result<Backend, Box<dyn core::error::Error>> {
+    let cookie = HeaderValue::try_from(format!("{SECRET}={cookie}"))?;
+    let endpoint = Endpoint::https(format!("https://login.example/{path}"))?;
+    Ok(Backend::new(endpoint).header(COOKIE, cookie))
+}
+
+/// Returns the credentials of a user that change with each token, from the first to the last.
+fn rotating(user: u8) -> Result<Vec<Credentials>, Box<dyn core::error::Error>> {
+    let mut chain = Vec::new();
     for number in (0..ROTATIONS).rev() {
-        let endpoint = Endpoint::https(format!("https://login.example/rotating/user-{user}"))?;
-        let secret = HeaderValue::try_from(format!("{SECRET}={number}"))?;
-        let backend = Backend::new(endpoint).header(COOKIE, secret);
-        let successor = later.last().cloned();
-        later.push(Credentials::custom(Arc::new(Rotating { backend, successor })));
+        let backend = backend(&format!("rotating/user-{user}"), number)?;
+        let successor = chain.last().cloned();
+        chain.push(Credentials::custom(Arc::new(Rotating { backend, successor })));
     }
-    later.reverse();
-    Ok(later)
+    chain.reverse();
+    Ok(chain)
 }
 
 /// A backend whose secret is usable once.
@@ -281,13 +296,6 @@ impl Exchange for Rotating {
     fn is_single_use(&self) -> bool {
         true
     }
-}
-
-fn granting(token: &str, identity: &str, expires_at: Option<i64>) -> String {
-    let [token, identity] = [token, identity].map(serde_json::Value::from);
-    let expires_at = expires_at.and_then(|at| Timestamp::from_millisecond(at).ok());
-    let expires_at = expires_at.map_or(String::new(), |at| format!(r#","expiresAt":"{at}""#));
-    format!(r#"{{"sessionToken":{token},"identity":{identity}{expires_at}}}"#)
 }
 
 /// An exchange that has nothing to ask.

@@ -197,6 +197,7 @@ fn s5_each_bad_request_is_answered_with_what_is_wrong() {
         (form("identity=%ff"), "`identity` is not percent-encoded UTF-8"),
         (get("/token/"), "the path names no identity: expected `/token/<identity>`"),
         (get("/token/%zz"), "the identity in the path is not percent-encoded UTF-8"),
+        (get("/token/%+f"), "the identity in the path is not percent-encoded UTF-8"),
     ];
     for (request, error) in rows {
         let mut gateway = gateway();

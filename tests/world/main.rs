@@ -23,7 +23,7 @@ use std::time::Duration;
 use videokit_session::session::transitions::{TABLE, Transition};
 use videokit_session::sim::{Fault, FaultPlan, Incident};
 
-use crate::report::Report;
+use crate::report::{Report, fault_row};
 use crate::world::World;
 
 /// A duration in whole milliseconds.
@@ -71,7 +71,7 @@ fn days_in_which_everything_goes_wrong() {
         println!("{count:>12} {what}");
     }
     for fault in Fault::KINDS {
-        assert_ne!(total.count(&format!("fault {}", fault.name())), 0, "{}", fault.name());
+        assert_ne!(total.count(&fault_row(*fault)), 0, "{fault:?}");
     }
     for Transition { from, to, cause, .. } in TABLE {
         assert_ne!(total.count(&format!("cause {cause:?}")), 0, "{cause:?}");

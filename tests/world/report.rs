@@ -3,7 +3,13 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
-use videokit_session::sim::FaultPlan;
+use videokit_session::sim::{Fault, FaultPlan};
+
+/// The row in which faults of this kind are counted.
+pub(crate) fn fault_row(fault: Fault) -> String {
+    let shown = format!("{fault:?}");
+    format!("fault {}", shown.split(' ').next().unwrap_or_default())
+}
 
 /// A promise of the driver, as the [ten rules](videokit_session::driver) and the [contract of time](videokit_session::time)
 /// make it.

@@ -69,7 +69,7 @@ impl Script {
     }
 
     pub(super) fn plan(&self) -> FaultPlan {
-        FaultPlan::cut(self.faults.iter().copied())
+        FaultPlan(self.faults.clone())
     }
 
     /// Returns the driver of the scenario; `None` if the scenario can't be set up.

@@ -36,9 +36,10 @@ use proptest::strategy::Union;
 
 pub use script::{Script, script};
 
+use super::T0;
 use super::fault::Fault;
-use super::plan::{FaultPlan, Incident, LONGEST};
-use super::step::{Answer, Login, Step, To, wild_response};
+use super::plan::{FaultPlan, Incident, LONGEST, MOST_INCIDENTS};
+use super::step::{Answer, Login, Rotations, Step, To, wild_response};
 use crate::driver::{Input, Start};
 use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
@@ -48,21 +49,25 @@ use crate::time::Moment;
 /// Any reading of two clocks: near the start of a device in our days, or nonsense.
 pub fn moment() -> impl Strategy<Value = Moment> + Clone {
     let sane = (0_u64..100_000_000, 1_700_000_000_000_i64..1_900_000_000_000);
-    let wild = (
+    prop_oneof![3 => sane, 1 => nonsense()].prop_map(|(mono, wall)| Moment::from_millis(mono, wall))
+}
+
+/// Milliseconds of a monotonic and of a wall clock that are often the first or the last.
+fn nonsense() -> impl Strategy<Value = (u64, i64)> + Clone {
+    (
         prop_oneof![Just(0), Just(u64::MAX), any::<u64>()],
         prop_oneof![Just(0), Just(i64::MIN), Just(i64::MAX), any::<i64>()],
-    );
-    prop_oneof![3 => sane, 1 => wild].prop_map(|(mono, wall)| Moment::from_millis(mono, wall))
+    )
 }
 
 /// Any way in which a request gets no reply.
 pub fn failure() -> impl Strategy<Value = TransportFailure> + Clone {
-    prop_oneof![
-        Just(TransportFailure::Unreachable),
-        Just(TransportFailure::TimedOut),
-        Just(TransportFailure::Interrupted),
-        Just(TransportFailure::Other),
-    ]
+    select(vec![
+        TransportFailure::Unreachable,
+        TransportFailure::TimedOut,
+        TransportFailure::Interrupted,
+        TransportFailure::Other,
+    ])
 }
 
 /// Any identity.
@@ -122,10 +127,7 @@ pub fn start() -> impl Strategy<Value = Start> + Clone {
 
 /// Any credentials among them.
 pub fn credentials() -> impl Strategy<Value = Credentials> + Clone {
-    login().prop_filter_map("credentials", |login| match login.start() {
-        Start::Exchange(credentials) => Some(credentials),
-        Start::Token(_) => None,
-    })
+    login().prop_filter_map("credentials", |login| login.credentials(&mut Rotations::new()))
 }
 
 /// Any input of a driver. A reply or a failure is of one of the requests `ids`, a 401 of one of the tokens
@@ -176,12 +178,10 @@ pub fn granting() -> impl Strategy<Value = Answer> + Clone {
 
 /// An answer that gives none, and may be another one next time.
 pub fn soft_denial() -> impl Strategy<Value = Answer> + Clone {
-    let status = prop_oneof![Just(500_u16), Just(503), Just(407), Just(408), Just(421), Just(425)];
-    let odd = prop_oneof![Just(302_u16), Just(204), Just(307)];
     prop_oneof![
-        2 => retry_after().prop_map(|wait| Answer::Deny(429, wait)),
-        3 => (status, retry_after()).prop_map(|(status, wait)| Answer::Deny(status, wait)),
-        1 => (odd, retry_after()).prop_map(|(status, wait)| Answer::Deny(status, wait)),
+        2 => denial(&[429]),
+        3 => denial(&[500, 503, 407, 408, 421, 425]),
+        1 => denial(&[302, 204, 307]),
         1 => Just(Answer::Portal),
         1 => Just(Answer::CutOff),
         1 => Just(Answer::GrantDead),
@@ -191,8 +191,12 @@ pub fn soft_denial() -> impl Strategy<Value = Answer> + Clone {
 
 /// An answer that refuses for good.
 pub fn refusal() -> impl Strategy<Value = Answer> + Clone {
-    let status = prop_oneof![Just(401_u16), Just(403), Just(404), Just(400)];
-    (status, retry_after()).prop_map(|(status, wait)| Answer::Deny(status, wait))
+    denial(&[401, 403, 404, 400])
+}
+
+/// A denial with one of these statuses.
+fn denial(statuses: &'static [u16]) -> impl Strategy<Value = Answer> + Clone {
+    (select(statuses), retry_after()).prop_map(|(status, wait)| Answer::Deny(status, wait))
 }
 
 /// Any answer, more often good than not.
@@ -202,10 +206,9 @@ pub fn answer() -> impl Strategy<Value = Answer> + Clone {
 
 /// Any HTTP response: those that servers give, and those that nobody would.
 pub fn response() -> impl Strategy<Value = Response<Bytes>> + Clone {
-    let sane = (answer(), session_token(), identity()).prop_map(|(answer, token, identity)| {
-        answer.reply(token.expose(), identity.as_str(), 1_795_492_800_000)
-    });
-    let name = prop_oneof![Just(DATE), Just(AGE), Just(RETRY_AFTER)];
+    let sane = (answer(), session_token(), identity())
+        .prop_map(|(answer, token, identity)| answer.reply(token.expose(), identity.as_str(), T0));
+    let name = select(vec![DATE, AGE, RETRY_AFTER]);
     let header = (name, vec(any::<u8>(), 0..40));
     let wild = (100_u16..1_000, vec(header, 0..4), vec(any::<u8>(), 0..200));
     prop_oneof![1 => sane, 1 => wild.prop_map(|(status, headers, body)| wild_response(status, headers, body))]
@@ -232,10 +235,9 @@ pub fn fault() -> impl Strategy<Value = Fault> + Clone {
 /// shrinks to fewer, earlier and shorter ones.
 pub fn fault_plan(most: usize, within_ms: u64) -> impl Strategy<Value = FaultPlan> + Clone {
     let within = within_ms.clamp(1, LONGEST.saturating_add(1));
-    let incident = (0..within, 0_u64..3_600_000, fault());
-    let incident =
-        incident.prop_map(|(at_ms, lasts_ms, fault)| Incident { at_ms, lasts_ms, fault });
-    vec(incident, 0..most.saturating_add(1)).prop_map(FaultPlan::cut)
+    let incident = (0..within, 0_u64..3_600_000, fault())
+        .prop_map(|(at_ms, lasts_ms, fault)| Incident { at_ms, lasts_ms, fault });
+    vec(incident, 0..=most.min(MOST_INCIDENTS)).prop_map(FaultPlan)
 }
 
 /// Which request a reply is to: most often the one in flight.
@@ -258,11 +260,7 @@ pub fn hostile_time() -> impl Strategy<Value = Step> + Clone {
         any::<u16>().prop_map(Step::Sleep),
         (-100_000_i32..100_000).prop_map(Step::SetWall),
         (1_u32..2_000_000).prop_map(Step::MonoBack),
-        (
-            prop_oneof![Just(u64::MAX), Just(0), any::<u64>()],
-            prop_oneof![Just(i64::MAX), Just(i64::MIN), any::<i64>()]
-        )
-            .prop_map(|(mono, wall)| Step::Nonsense(mono, wall)),
+        nonsense().prop_map(|(mono, wall)| Step::Nonsense(mono, wall)),
     ]
 }
 

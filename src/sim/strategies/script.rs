@@ -53,124 +53,66 @@ impl Strategy for Steps {
         for _ in 0..count {
             steps.push(self.step.new_tree(runner)?);
         }
-        let kept = vec![true; steps.len()];
         let size = steps.len().div_ceil(2);
-        Ok(Tree {
-            steps,
-            kept,
-            phase: Phase::Drop { size, at: 0 },
-            dropped: Vec::new(),
-            progress: false,
-            simplified: false,
-        })
+        Ok(Tree { steps, size, at: 0, dropped: Vec::new(), progress: false })
     }
 }
 
 /// A sequence on its way to a shorter one.
 struct Tree {
     steps: Vec<Box<dyn ValueTree<Value = Step>>>,
-    kept: Vec<bool>,
-    phase: Phase,
-    /// What was dropped last, to be put back if it mattered.
-    dropped: Vec<usize>,
-    /// Whether anything was dropped for good since the phase began.
+    /// How many steps a round drops at a time. In a round of 0, steps become simpler.
+    size: usize,
+    /// The index of the step that the round has come to.
+    at: usize,
+    /// The steps that were dropped last, to be put back if they are needed.
+    dropped: Vec<Box<dyn ValueTree<Value = Step>>>,
+    /// Whether the round has changed anything.
     progress: bool,
-    /// Whether the last thing done was to simplify a step.
-    simplified: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Phase {
-    /// Drops runs of `size` steps; the next one begins at `at`.
-    Drop { size: usize, at: usize },
-    /// Simplifies the step at this index.
-    Simplify(usize),
-}
-
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree").field("phase", &self.phase).finish_non_exhaustive()
-    }
 }
 
 impl ValueTree for Tree {
     type Value = Script;
 
     fn current(&self) -> Script {
-        let kept = self.steps.iter().zip(&self.kept).filter(|(_, kept)| **kept);
-        Script(kept.map(|(step, _)| step.current()).collect())
+        Script(self.steps.iter().map(ValueTree::current).collect())
     }
 
     fn simplify(&mut self) -> bool {
         // What was not put back was not needed.
-        self.progress |= self.simplified || !self.dropped.is_empty();
-        self.simplified = false;
+        self.progress |= !self.dropped.is_empty();
         self.dropped.clear();
         loop {
-            match self.phase {
-                Phase::Drop { size: 0, .. } => self.phase = Phase::Simplify(0),
-                Phase::Drop { size, at } if at >= self.steps.len() => {
-                    // What was needed before may not be any more.
-                    let size = if core::mem::take(&mut self.progress) { size } else { size / 2 };
-                    self.phase = Phase::Drop { size, at: 0 };
-                }
-                Phase::Drop { size, at } => {
-                    let next = at.saturating_add(size);
-                    self.phase = Phase::Drop { size, at: next };
-                    if self.drop_run(at, next) {
+            match self.steps.get_mut(self.at) {
+                Some(step) if self.size == 0 => {
+                    if step.simplify() {
+                        self.progress = true;
                         return true;
                     }
+                    self.at = self.at.saturating_add(1);
                 }
-                Phase::Simplify(index) => {
-                    let Some(step) = self.steps.get_mut(index) else {
-                        if !core::mem::take(&mut self.progress) {
-                            return false;
-                        }
-                        // What is simpler now may not be needed any more.
-                        self.phase = Phase::Drop { size: 1, at: 0 };
-                        continue;
-                    };
-                    if self.kept.get(index) == Some(&true) && step.simplify() {
-                        self.simplified = true;
-                        return true;
-                    }
-                    self.phase = Phase::Simplify(index.saturating_add(1));
+                Some(_) => {
+                    let end = self.at.saturating_add(self.size).min(self.steps.len());
+                    self.dropped.extend(self.steps.drain(self.at..end));
+                    return true;
                 }
+                // After a change, steps that were needed before may not be needed any more.
+                None => match (core::mem::take(&mut self.progress), self.size) {
+                    (false, 0) => return false,
+                    (true, size) => (self.at, self.size) = (0, size.max(1)),
+                    (false, size) => (self.at, self.size) = (0, size / 2),
+                },
             }
         }
     }
 
     fn complicate(&mut self) -> bool {
-        match self.phase {
-            Phase::Drop { .. } => {
-                for index in self.dropped.drain(..) {
-                    if let Some(kept) = self.kept.get_mut(index) {
-                        *kept = true;
-                    }
-                }
-                self.simplify()
-            }
-            Phase::Simplify(index) => {
-                self.simplified = false;
-                let more = self.steps.get_mut(index).is_some_and(ValueTree::complicate);
-                // Otherwise this step is as simple as it gets, and the next one is tried.
-                more || {
-                    self.phase = Phase::Simplify(index.saturating_add(1));
-                    self.simplify()
-                }
-            }
+        if self.size == 0 && self.steps.get_mut(self.at).is_some_and(ValueTree::complicate) {
+            return true;
         }
-    }
-}
-
-impl Tree {
-    /// Drops the steps from `at` to before `end`. Says whether there were any.
-    fn drop_run(&mut self, at: usize, end: usize) -> bool {
-        let run = self.kept.iter_mut().enumerate().take(end).skip(at);
-        for (index, kept) in run.filter(|(_, kept)| **kept) {
-            *kept = false;
-            self.dropped.push(index);
-        }
-        !self.dropped.is_empty()
+        // The steps that were dropped are needed, or this one is as simple as it gets: on to the next.
+        self.steps.splice(self.at..self.at, self.dropped.drain(..));
+        self.at = self.at.saturating_add(self.size.max(1));
+        self.simplify()
     }
 }

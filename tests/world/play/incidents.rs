@@ -5,11 +5,12 @@ use videokit_session::sim::Fault;
 use videokit_session::time::Moment;
 
 use super::{Failure, Play};
+use crate::report::fault_row;
 
 impl Play {
     pub(crate) fn begin(&mut self, index: usize) -> Result<(), Failure> {
         let Some(incident) = self.faults.get(index).copied() else { return Ok(()) };
-        self.report.saw(&format!("fault {}", incident.fault.name()));
+        self.report.saw(&fault_row(incident.fault));
         self.lasting.push(incident.fault);
         let until = self.now.saturating_add(incident.lasts_ms);
         match incident.fault {

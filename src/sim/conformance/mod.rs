@@ -239,7 +239,7 @@ fn run_in(
         let (notes, received) = mpsc::channel();
         let probe = Probe { driver, clock: Arc::clone(&clock), notes: notes.clone() };
         let environment = Environment { clock: Arc::clone(&clock), notes };
-        let mut inbox = Inbox::new(*scenario, &script, clock, received);
+        let mut inbox = Inbox::new(*scenario, script, clock, received);
         let ended = catch_unwind(AssertUnwindSafe(|| run(probe, environment, &mut inbox)));
         let (run, found) = inbox.close(ended.map_or_else(ending, |()| Ending::Returned));
         for violation in found {

@@ -6,6 +6,7 @@ use super::app::App;
 use super::calls::Calls;
 use super::hint::{self, Finding, Hint, finding, is_late};
 use super::inbox::Ending;
+use super::input::Input;
 use super::note::{Action, DriverCall, Method, Note, PollResult, method_name};
 use super::polling::{Polling, Reason};
 use super::recent::RecentCalls;
@@ -203,8 +204,9 @@ impl Monitor {
         self.polling.polled(result, at).filter(|_| !ended)
     }
 
-    /// The loop took something out of the inbox that was due at `due`.
-    pub(super) fn took(&mut self, what: &str, due: u64, at: u64) {
+    /// The loop took an input that was due at `due`.
+    pub(super) fn took(&mut self, input: &Input, due: u64, at: u64) {
+        let what = self.describe(input);
         self.recent.add(at, format!("takes: {what}"));
         // Where the app doesn't interrupt, a loop may block in its requests.
         let interrupts = self.run.scenario.interrupts();
@@ -214,6 +216,36 @@ impl Monitor {
             let actual = format!("it was taken at {}", seconds(at));
             self.add([finding(hint::READ_INPUTS, expected, actual)], at);
         }
+        match input {
+            Input::Reply(id, reply) => self.requests.arrived(*id, Ok(reply.clone()), at),
+            Input::Failure(id, why) => self.requests.arrived(*id, Err(*why), at),
+            Input::Start(start) => self.app.took(DriverInput::Start(start.clone()), at),
+            Input::Stop => self.app.took(DriverInput::Stop, at),
+            Input::Online(online) => self.app.took(DriverInput::Online(*online), at),
+            Input::WaitingCall(caller, _) => self.calls.waiting.took(*caller, at),
+            Input::Called(generation, status) => self.calls.answered(*generation, *status, at),
+            Input::Woke => self.polling.is_due(Reason::Woke, at),
+            Input::Call(_) | Input::CallCancelled(_) | Input::Timer | Input::End => {}
+        }
+    }
+
+    fn describe(&self, input: &Input) -> String {
+        let what = match input {
+            Input::Reply(id, _) => return format!("the reply to {}", self.requests.name(*id)),
+            Input::Failure(id, _) => return format!("the failure of {}", self.requests.name(*id)),
+            Input::Called(_, status) => return format!("the API's answer, {}", status.as_u16()),
+            Input::Start(_) => "a start",
+            Input::Stop => "a stop",
+            Input::Online(true) => "the network's return",
+            Input::Online(false) => "the network's loss",
+            Input::Call(_) => "an API call",
+            Input::WaitingCall(..) => "a call that waits",
+            Input::CallCancelled(_) => "the cancelling of a call",
+            Input::Woke => "the device's waking up",
+            Input::Timer => "a timer",
+            Input::End => "the end",
+        };
+        what.to_owned()
     }
 
     /// The loop blocks in a request until then.

@@ -17,7 +17,7 @@ use super::report::{Run, Violation};
 use super::scenario::Scenario;
 use super::script::{Schedule, Scheduled, Script, api_call, login};
 use crate::session::{RequestId, TransportFailure};
-use crate::time::millis;
+use crate::time::{Moment, millis};
 
 /// The inbox of a loop under test: replies, failures, the app's inputs, and the end.
 ///
@@ -87,7 +87,7 @@ impl Inbox {
         self.clock.count_call();
         self.receive();
         let sent = Action::Sent(id, Box::new(copy_request(request)), Some(timeout));
-        self.process(Note::new(&self.clock, sent), 0);
+        self.process(Note { at: self.clock.at(), action: sent }, 0);
         let outcome = self.schedule.take_outcome(id);
         let timed_out = self.clock.at().saturating_add(millis(timeout));
         let ends = outcome.as_ref().map_or(timed_out, |(at, _)| *at);
@@ -146,8 +146,8 @@ impl Inbox {
     }
 
     fn process(&mut self, note: Note, timeout_delay: u64) {
-        let carried = self.monitor.note(&note);
         let (at, wall) = (note.at, self.clock.true_wall(note.at));
+        let carried = self.monitor.note(&note, Moment::from_millis(at, wall));
         match note.action {
             Action::Sent(id, request, timeout) if carried => {
                 let limit = timeout.map(|timeout| millis(timeout).saturating_add(timeout_delay));

@@ -15,7 +15,7 @@ use super::requests::TokenRequests;
 use super::requirement::Requirement;
 use super::scenario::Scenario;
 use crate::driver::{Delivery, Input as DriverInput, Wake};
-use crate::time::millis;
+use crate::time::{Moment, millis};
 
 #[derive(Debug)]
 pub(super) struct Monitor {
@@ -81,13 +81,13 @@ impl Monitor {
         self.add(found, at);
     }
 
-    /// Checks an action of the loop. Returns whether the network carries it.
-    pub(super) fn note(&mut self, note: &Note) -> bool {
+    /// Checks an action of the loop, at which the clocks showed `shown`. Returns whether the network carries it.
+    pub(super) fn note(&mut self, note: &Note, shown: Moment) -> bool {
         let at = note.at;
         self.advance_to(at);
         let mut carried = true;
         let found = match &note.action {
-            Action::Driver(call) => self.driver_called(call, at),
+            Action::Driver(call) => self.driver_called(call, shown, at),
             Action::Sent(id, request, timeout) => {
                 self.recent.add(at, format!("sends {}", self.requests.name(*id)));
                 bump(&mut self.run.requests);
@@ -137,8 +137,8 @@ impl Monitor {
         }
     }
 
-    fn driver_called(&mut self, call: &DriverCall, at: u64) -> Option<Finding> {
-        let found = self.polling.passed(call.passed, call.shown);
+    fn driver_called(&mut self, call: &DriverCall, shown: Moment, at: u64) -> Option<Finding> {
+        let found = self.polling.passed(call.passed, shown);
         self.add(found, at);
         self.calls.token_is(&call.token);
         match &call.method {

@@ -31,7 +31,7 @@ const AGE_OF_GRANTS: HeaderValue = HeaderValue::from_static("2");
 impl Network {
     pub(super) fn new(script: &Script) -> Self {
         let gateway = Gateway::new("none", LIFETIME, 17);
-        Self { gateway, plan: script.plan() }
+        Self { gateway, plan: FaultPlan::cut(script.faults.iter().copied()) }
     }
 
     /// Carries a request that is sent at `at`, or at `wall` by the true wall clock. Returns its outcome and
@@ -45,13 +45,10 @@ impl Network {
         let faults: Vec<Fault> = self.plan.lasting(at).collect();
         let slow = millis(delay(&faults));
         let back = at.saturating_add(ROUND_TRIP).saturating_add(slow);
-        let gives_up = limit.map(|limit| at.saturating_add(limit));
         let outcome = self.outcome(request, &faults, wall).map(|outcome| (back, outcome));
-        match (outcome, gives_up) {
-            (Some((back, outcome)), Some(gives_up)) if back <= gives_up => Some((back, outcome)),
-            (_, Some(gives_up)) => Some((gives_up, Err(TransportFailure::TimedOut))),
-            (outcome, None) => outcome,
-        }
+        let timed_out =
+            limit.map(|limit| (at.saturating_add(limit), Err(TransportFailure::TimedOut)));
+        outcome.into_iter().chain(timed_out).min_by_key(|(at, _)| *at)
     }
 
     fn outcome(

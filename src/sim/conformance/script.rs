@@ -12,7 +12,7 @@ use super::input::{CallerId, Input};
 use crate::driver::{Driver, Policy, PolicyBuilder, Start};
 use crate::exchange::{AllowedOrigin, Backend, Credentials, Endpoint, Identity};
 use crate::session::{Config, Generation, RequestId};
-use crate::sim::{Fault, FaultPlan, Incident};
+use crate::sim::{Fault, Incident};
 
 /// The lifetime of tokens.
 pub(super) const LIFETIME: Duration = Duration::from_secs(600);
@@ -81,10 +81,8 @@ impl Schedule {
             }
             _ => None,
         })?;
-        match self.items.remove(&key)? {
-            Scheduled::Input(input) => Some((key.0, input)),
-            _ => None,
-        }
+        let Scheduled::Input(input) = self.items.remove(&key)? else { return None };
+        Some((key.0, input))
     }
 }
 
@@ -92,7 +90,7 @@ impl Schedule {
 #[derive(Default)]
 pub(super) struct Script {
     pub(super) schedule: Schedule,
-    faults: Vec<Incident>,
+    pub(super) faults: Vec<Incident>,
     pub(super) end: u64,
     /// The number of failed attempts after which the driver gives up.
     attempts: Option<u32>,
@@ -128,10 +126,6 @@ impl Script {
 
     pub(super) fn until(self, end: u64) -> Self {
         Self { end, ..self.at(end, [Scheduled::Input(Input::End)]) }
-    }
-
-    pub(super) fn plan(&self) -> FaultPlan {
-        FaultPlan::cut(self.faults.iter().copied())
     }
 
     /// Returns the driver of the scenario; `None` if the scenario can't be set up.

@@ -60,7 +60,7 @@ impl App {
             self.network = Expected::default();
             return None;
         }
-        if self.network.remove(|older| *older == DriverInput::Online(online)).is_some() {
+        if self.network.remove(|taken| *taken == DriverInput::Online(online)).is_some() {
             return None;
         }
         let actual = format!("it called `set_online({online})`");

@@ -116,12 +116,11 @@ impl Monitor {
         match action {
             Action::Called(caller, call, of) => {
                 let number = of.number();
-                let caller = caller.as_ref();
                 let whose = caller.map(|caller| format!(" for {caller}")).unwrap_or_default();
                 self.recent.add(at, format!("calls the API with token {number}{whose}"));
                 bump(&mut self.run.calls);
-                let Some(caller) = caller else { return self.calls.called(call, *of) };
-                let found = self.calls.waiting.called(*caller, call);
+                let Some(caller) = *caller else { return self.calls.called(call, *of) };
+                let found = self.calls.waiting.called(caller, call);
                 found.or_else(|| self.calls.check_token(call, *of))
             }
             Action::Failed(caller, error) => {
@@ -149,29 +148,25 @@ impl Monitor {
 
     fn handled(&mut self, input: &DriverInput, delivery: Delivery, at: u64) -> Option<Finding> {
         let (name, accepted) = (method_name(input), delivery.is_accepted());
-        let report = match input {
-            DriverInput::Response(id, _) | DriverInput::Failure(id, _) => Some(id),
-            _ => None,
-        };
-        if let Some(id) = report {
-            self.recent.add(at, format!("{name} for {}", self.requests.name(*id)));
-            bump(&mut self.run.reports);
-        } else {
-            self.recent.add(at, name);
-        }
         // A stale report changes nothing, and neither does an observation.
-        if *input != DriverInput::Observe && (report.is_none() || accepted) {
+        if accepted && *input != DriverInput::Observe {
             self.polling.is_due(Reason::Input(name), at);
         }
-        match input {
-            DriverInput::Response(id, reply) => {
-                self.requests.reported(*id, Some(reply), accepted, at)
+        let (id, reply) = match input {
+            DriverInput::Response(id, reply) => (*id, Some(reply)),
+            DriverInput::Failure(id, _) => (*id, None),
+            _ => {
+                self.recent.add(at, name);
+                return match input {
+                    DriverInput::Unauthorized(of) => self.calls.reported_unauthorized(*of),
+                    DriverInput::Observe => None,
+                    _ => self.app.forwarded(input),
+                };
             }
-            DriverInput::Failure(id, _) => self.requests.reported(*id, None, accepted, at),
-            DriverInput::Unauthorized(generation) => self.calls.reported_unauthorized(*generation),
-            DriverInput::Observe => None,
-            input => self.app.forwarded(input),
-        }
+        };
+        self.recent.add(at, format!("{name} for {}", self.requests.name(id)));
+        bump(&mut self.run.reports);
+        self.requests.reported(id, reply, accepted, at)
     }
 
     fn polled(&mut self, result: &PollResult, at: u64) -> Option<Finding> {

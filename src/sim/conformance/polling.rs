@@ -64,11 +64,8 @@ impl Polling {
                 Some((due, _)) => format!("no poll before {}, or the next input", seconds(due)),
                 None => "no poll before the next input".to_owned(),
             };
-            finding(
-                hint::WAIT,
-                expected,
-                format!("it polled {polls} times within a second, needlessly"),
-            )
+            let actual = format!("it polled {polls} times within a second, needlessly");
+            finding(hint::WAIT, expected, actual)
         })
     }
 

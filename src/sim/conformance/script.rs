@@ -1,7 +1,7 @@
 //! A scenario as a schedule of what comes when.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -37,16 +37,15 @@ pub(super) enum Scheduled {
 /// What will come, in the order of time, and then of scheduling.
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
-    items: BTreeMap<(u64, u64), Scheduled>,
-    count: u64,
+    items: Vec<(u64, Scheduled)>,
     /// The status of the next API calls, unless it is the gateway's, and how long they take.
     calls: VecDeque<(Option<u16>, u64)>,
 }
 
 impl Schedule {
     pub(super) fn add(&mut self, at: u64, item: Scheduled) {
-        self.count = self.count.saturating_add(1);
-        self.items.insert((at, self.count), item);
+        let index = self.items.partition_point(|(due, _)| *due <= at);
+        self.items.insert(index, (at, item));
     }
 
     /// Sets how the next API call is answered.
@@ -63,26 +62,22 @@ impl Schedule {
     }
 
     pub(super) fn next_at(&self) -> Option<u64> {
-        self.items.keys().next().map(|(at, _)| *at)
+        Some(self.items.first()?.0)
     }
 
     /// Takes the first item that is due by then, with its time.
     pub(super) fn take_due(&mut self, by: u64) -> Option<(u64, Scheduled)> {
-        let first = self.items.first_entry().filter(|first| first.key().0 <= by)?;
-        let ((at, _), item) = first.remove_entry();
-        Some((at, item))
+        (self.next_at()? <= by).then(|| self.items.remove(0))
     }
 
     /// Takes the reply to a request, or its failure, with its time.
     pub(super) fn take_outcome(&mut self, of: RequestId) -> Option<(u64, Input)> {
-        let key = self.items.iter().find_map(|(key, item)| match item {
-            Scheduled::Input(Input::Reply(id, _) | Input::Failure(id, _)) => {
-                (*id == of).then_some(*key)
-            }
-            _ => None,
+        let index = self.items.iter().position(|(_, item)| match item {
+            Scheduled::Input(Input::Reply(id, _) | Input::Failure(id, _)) => *id == of,
+            _ => false,
         })?;
-        let Scheduled::Input(input) = self.items.remove(&key)? else { return None };
-        Some((key.0, input))
+        let (at, Scheduled::Input(input)) = self.items.remove(index) else { return None };
+        Some((at, input))
     }
 }
 
@@ -130,7 +125,7 @@ impl Script {
 
     /// Returns the driver of the scenario; `None` if the scenario can't be set up.
     pub(super) fn driver(&self) -> Option<Driver> {
-        for item in self.schedule.items.values() {
+        for (_, item) in &self.schedule.items {
             if let Scheduled::Start(user, secret) = *item {
                 login(user, secret)?;
             }

@@ -15,7 +15,7 @@ use crate::session::Generation;
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    /// The calls to be made at once, required while a token is in use for them.
+    /// The calls to be made at once. Without a token in use, none has to be.
     pending: Expected<()>,
     pub(super) waiting: Waiting,
     /// The tokens of 401s that are not reported yet, required while they are in use.
@@ -49,9 +49,8 @@ impl Calls {
 
     /// The loop took a call that doesn't wait.
     pub(super) fn took(&mut self, has_token: bool, at: u64) {
-        self.pending.add((), at);
-        if !has_token {
-            self.pending.waive(|()| true);
+        if has_token {
+            self.pending.add((), at);
         }
     }
 

@@ -23,6 +23,7 @@ const CALL_TIME: u64 = 200;
 /// An API call that the gateway answers.
 pub(super) const CALL: Scheduled = Scheduled::Call(None, CALL_TIME);
 
+/// An input that will come, or what makes it when it comes.
 #[derive(Debug)]
 pub(super) enum Scheduled {
     Input(Input),
@@ -93,7 +94,9 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn at<const N: usize>(mut self, at: u64, items: [Scheduled; N]) -> Self {
-        items.into_iter().for_each(|item| self.schedule.add(at, item));
+        for item in items {
+            self.schedule.add(at, item);
+        }
         self
     }
 

@@ -1,13 +1,13 @@
 //! API calls: those to be made at once, and their 401s.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 
-use super::app::take_late;
-use super::hint::{self, Finding, finding, is_late};
+use super::expected::Expected;
+use super::hint::{self, Finding, finding};
 use super::note::{ActiveToken, TokenStatus};
 use super::report::seconds;
 use super::waiting::Waiting;
@@ -15,24 +15,16 @@ use crate::session::Generation;
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    /// The calls to be made at once, when they were taken, and whether a token is in use for them.
-    pending: VecDeque<(u64, bool)>,
+    /// The calls to be made at once. Without a token in use, none has to be.
+    pending: Expected<()>,
     pub(super) waiting: Waiting,
-    unreported: Vec<Unauthorized>,
+    /// The tokens of 401s that are not reported yet, required while they are in use.
+    unreported: Expected<Generation>,
     /// How calls were answered.
     answered: BTreeSet<(Generation, StatusCode)>,
     token: Option<ActiveToken>,
     /// The last token that is no longer in use.
     replaced: Option<ActiveToken>,
-}
-
-/// A 401 that is not reported yet.
-#[derive(Debug)]
-struct Unauthorized {
-    at: u64,
-    generation: Generation,
-    /// Whether it has to be.
-    required: bool,
 }
 
 impl Calls {
@@ -46,7 +38,7 @@ impl Calls {
         }
         if token.is_none() {
             // An input of the same moment may have ended the token.
-            self.pending.iter_mut().for_each(|(_, has_token)| *has_token = false);
+            self.pending.waive(|()| true);
         }
     }
 
@@ -57,12 +49,14 @@ impl Calls {
 
     /// The loop took a call that doesn't wait.
     pub(super) fn took(&mut self, has_token: bool, at: u64) {
-        self.pending.push_back((at, has_token));
+        if has_token {
+            self.pending.add((), at);
+        }
     }
 
     /// The loop made a call that doesn't wait.
     pub(super) fn called(&mut self, call: &Request<Bytes>, of: Generation) -> Option<Finding> {
-        self.pending.pop_front();
+        self.pending.remove(|()| true);
         self.check_token(call, of)
     }
 
@@ -90,27 +84,22 @@ impl Calls {
 
     /// A call was answered.
     pub(super) fn answered(&mut self, generation: Generation, status: StatusCode, at: u64) {
-        let required = self.generation() == Some(generation);
         self.answered.insert((generation, status));
         if status == StatusCode::UNAUTHORIZED {
-            self.unreported.push(Unauthorized { at, generation, required });
+            self.unreported.add(generation, at);
         }
     }
 
     /// The loop reported a 401.
     pub(super) fn reported_unauthorized(&mut self, generation: Generation) -> Option<Finding> {
-        let own = self.unreported.iter().position(|answer| answer.generation == generation);
-        if let Some(own) = own {
-            self.unreported.swap_remove(own);
-            return None;
-        }
+        self.unreported.remove(|of| *of == generation);
         // Several calls may have been answered 401 with one token: only the first report counts.
         if self.answered.contains(&(generation, StatusCode::UNAUTHORIZED)) {
             return None;
         }
         let number = generation.number();
-        if let Some(answer) = self.unreported.pop() {
-            let of = answer.generation.number();
+        if let Some(of) = self.unreported.pop() {
+            let of = of.number();
             let expected = format!("a 401 on token {of}, which the call was made with");
             let actual = format!("it reported it on token {number}");
             return Some(finding(hint::REPORT_ITS_GENERATION, expected, actual));
@@ -123,27 +112,21 @@ impl Calls {
     }
 
     pub(super) fn overdue(&mut self, at: u64) -> Vec<Finding> {
-        let mut found = self.waiting.overdue(self.generation(), at);
-        let by = seconds(at);
-        while let Some((since, has_token)) = take_late(&mut self.pending, at) {
-            if has_token {
-                let expected = format!("the app's API call at {} to be made", seconds(since));
-                let actual = format!("it had not made it by {by}, though a token is in use");
-                found.push(finding(hint::AUTHORIZE, expected, actual));
-            }
-        }
-        let current = self.generation();
-        for answer in self.unreported.iter_mut().filter(|answer| answer.required) {
-            // A report after the next token changes nothing.
-            answer.required = Some(answer.generation) == current;
-            if answer.required && is_late(answer.at, at) {
-                answer.required = false;
-                let (number, since) = (answer.generation.number(), seconds(answer.at));
-                let expected = format!("the 401 of {since} on token {number} to be reported");
-                let actual = format!("it had reported none by {by}");
-                found.push(finding(hint::REPORT_UNAUTHORIZED, expected, actual));
-            }
-        }
+        let (current, by) = (self.generation(), seconds(at));
+        let mut found = self.waiting.overdue(current, at);
+        found.extend(self.pending.late(at).map(|(since, ())| {
+            let expected = format!("the app's API call at {} to be made", seconds(since));
+            let actual = format!("it had not made it by {by}, though a token is in use");
+            finding(hint::AUTHORIZE, expected, actual)
+        }));
+        // A report after the next token changes nothing.
+        self.unreported.waive(|of| Some(*of) != current);
+        found.extend(self.unreported.late(at).map(|(since, of)| {
+            let (number, since) = (of.number(), seconds(since));
+            let expected = format!("the 401 of {since} on token {number} to be reported");
+            let actual = format!("it had reported none by {by}");
+            finding(hint::REPORT_UNAUTHORIZED, expected, actual)
+        }));
         found
     }
 

@@ -10,7 +10,7 @@ const GRACE: u64 = 1_000;
 pub(super) struct Hint(pub(super) Requirement, pub(super) &'static str);
 
 /// A violation, without its place.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub(super) hint: Hint,
     pub(super) expected: String,

@@ -11,16 +11,13 @@ use super::clock::Clock;
 use super::hint::is_late;
 use super::input::Input;
 use super::monitor::Monitor;
-use super::network::{Network, Schedule, Scheduled, TIMEOUT_DELAY};
+use super::network::{Network, TIMEOUT_DELAY};
 use super::note::{Action, Note, copy_request};
-use super::polling::Reason;
 use super::report::{Run, Violation};
-use super::requests::Outcome;
 use super::scenario::Scenario;
-use super::script::{AppAction, Script, api_call, login};
-use crate::driver::Input as DriverInput;
+use super::script::{Schedule, Scheduled, Script, api_call, login};
 use crate::session::{RequestId, TransportFailure};
-use crate::time::millis;
+use crate::time::{Moment, millis};
 
 /// The inbox of a loop under test: replies, failures, the app's inputs, and the end.
 ///
@@ -52,17 +49,13 @@ pub(super) enum Ending {
 impl Inbox {
     pub(super) fn new(
         scenario: Scenario,
-        script: &Script,
+        script: Script,
         clock: Arc<Clock>,
         notes: Receiver<Note>,
     ) -> Self {
-        let mut schedule = Schedule::default();
-        for (at, action) in &script.actions {
-            schedule.add(*at, Scheduled::App(*action));
-        }
-        schedule.add(script.end, Scheduled::End);
         let monitor = Monitor::new(scenario, script.end);
-        Self { clock, notes, schedule, network: Network::new(script), monitor, end_taken: false }
+        let (network, schedule) = (Network::new(&script), script.schedule);
+        Self { clock, notes, schedule, network, monitor, end_taken: false }
     }
 
     /// Waits for the next input, at most this long, or without a limit. The time passes meanwhile. The end
@@ -94,7 +87,7 @@ impl Inbox {
         self.clock.count_call();
         self.receive();
         let sent = Action::Sent(id, Box::new(copy_request(request)), Some(timeout));
-        self.process(Note::new(&self.clock, sent), 0);
+        self.process(Note { at: self.clock.at(), action: sent }, 0);
         let outcome = self.schedule.take_outcome(id);
         let timed_out = self.clock.at().saturating_add(millis(timeout));
         let ends = outcome.as_ref().map_or(timed_out, |(at, _)| *at);
@@ -102,9 +95,13 @@ impl Inbox {
         let longest = self.monitor.requests.timeout(id).unwrap_or_default();
         self.monitor.blocks_until(ends.min(self.clock.at().saturating_add(millis(longest))));
         self.clock.advance_to(ends);
-        let (_, outcome) = outcome.ok_or(TransportFailure::TimedOut)?;
-        self.arrived(id, outcome.clone(), self.clock.at());
-        outcome
+        let (_, input) = outcome.ok_or(TransportFailure::TimedOut)?;
+        self.monitor.took(&input, self.clock.at(), self.clock.at());
+        match input {
+            Input::Reply(_, reply) => Ok(reply),
+            Input::Failure(_, why) => Err(why),
+            _ => Err(TransportFailure::TimedOut),
+        }
     }
 
     /// Returns how long until the next input comes, if the loop sends nothing. After sending, ask again: the
@@ -149,14 +146,18 @@ impl Inbox {
     }
 
     fn process(&mut self, note: Note, timeout_delay: u64) {
-        let carried = self.monitor.note(&note);
         let (at, wall) = (note.at, self.clock.true_wall(note.at));
+        let carried = self.monitor.note(&note, Moment::from_millis(at, wall));
         match note.action {
             Action::Sent(id, request, timeout) if carried => {
                 let limit = timeout.map(|timeout| millis(timeout).saturating_add(timeout_delay));
                 let outcome = self.network.carry(&request, (at, wall), limit);
                 if let Some((at, outcome)) = outcome {
-                    self.schedule.add(at, Scheduled::Outcome(id, outcome));
+                    let input = match outcome {
+                        Ok(reply) => Input::Reply(id, reply),
+                        Err(why) => Input::Failure(id, why),
+                    };
+                    self.schedule.add(at, Scheduled::Input(input));
                 }
             }
             Action::Cancelled(id) => drop(self.schedule.take_outcome(id)),
@@ -169,74 +170,28 @@ impl Inbox {
     }
 
     fn deliver(&mut self, item: Scheduled, due: u64) -> Option<Input> {
-        let at = self.clock.at();
-        match item {
-            Scheduled::App(action) => self.act(action, due),
-            Scheduled::Outcome(id, outcome) => {
-                self.arrived(id, outcome.clone(), due);
-                Some(match outcome {
-                    Ok(reply) => Input::Reply(id, reply),
-                    Err(why) => Input::Failure(id, why),
-                })
+        let (at, calls) = (self.clock.at(), &mut self.monitor.calls);
+        let input = match item {
+            Scheduled::Input(Input::End) => return Some(self.end()),
+            Scheduled::Input(Input::CallCancelled(caller)) if !calls.waiting.cancel(caller, at) => {
+                return None;
             }
-            Scheduled::Called(generation, status) => {
-                let what = format!("the API's answer, {}", status.as_u16());
-                self.monitor.took(&what, due, at);
-                self.monitor.calls.answered(generation, status, at);
-                Some(Input::Called(generation, status))
-            }
-            Scheduled::End => Some(self.end()),
-        }
-    }
-
-    fn arrived(&mut self, id: RequestId, outcome: Outcome, due: u64) {
-        let at = self.clock.at();
-        let kind = if outcome.is_ok() { "reply to" } else { "failure of" };
-        let what = format!("the {kind} {}", self.monitor.requests.name(id));
-        self.monitor.took(&what, due, at);
-        self.monitor.requests.arrived(id, outcome, at);
-    }
-
-    /// Delivers an action of the app.
-    fn act(&mut self, action: AppAction, due: u64) -> Option<Input> {
-        let at = self.clock.at();
-        let calls = &mut self.monitor.calls;
-        let (what, forwarded, input) = match action {
-            AppAction::Start(user, secret) => {
-                let start = login(user, secret)?;
-                ("a start", Some(DriverInput::Start(start.clone())), Input::Start(start))
-            }
-            AppAction::Stop => ("a stop", Some(DriverInput::Stop), Input::Stop),
-            AppAction::Online(online) => {
-                let what = if online { "the network's return" } else { "the network's loss" };
-                (what, Some(DriverInput::Online(online)), Input::Online(online))
-            }
-            AppAction::Call(status, takes) => {
-                let expires_at =
-                    calls.token().and_then(|token| self.network.gateway.expires_at(token));
+            Scheduled::Input(input) => input,
+            Scheduled::Start(user, secret) => Input::Start(login(user, secret)?),
+            Scheduled::Call(status, takes) => {
+                let token = calls.token();
+                let expires_at = token.and_then(|token| self.network.gateway.expires_at(token));
                 let has_token = expires_at.is_some_and(|end| end > self.clock.true_wall(at));
                 calls.took(has_token, at);
                 self.schedule.expect_call(status, takes);
-                ("an API call", None, Input::Call(api_call(None)))
+                Input::Call(api_call(None))
             }
-            AppAction::WaitingCall(caller) => {
-                calls.waiting.took(caller, at);
-                ("a call that waits", None, Input::WaitingCall(caller, api_call(Some(caller))))
-            }
-            AppAction::CancelCall(caller) if !calls.waiting.cancel(caller, at) => return None,
-            AppAction::CancelCall(caller) => {
-                ("the cancelling of a call", None, Input::CallCancelled(caller))
-            }
-            AppAction::Sleep(ms) => {
+            Scheduled::Sleep(ms) => {
                 self.clock.sleep(ms);
-                self.monitor.polling.is_due(Reason::Woke, at);
-                ("the device's waking up", None, Input::Woke)
+                Input::Woke
             }
         };
-        self.monitor.took(what, due, at);
-        if let Some(forwarded) = forwarded {
-            self.monitor.app.took(forwarded, at);
-        }
+        self.monitor.took(&input, due, at);
         Some(input)
     }
 

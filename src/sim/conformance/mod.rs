@@ -121,6 +121,7 @@ mod calls;
 mod clock;
 mod compare;
 mod environment;
+mod expected;
 mod hint;
 mod inbox;
 mod input;
@@ -237,9 +238,9 @@ fn run_in(
         };
         let clock = Arc::new(Clock::new(script.end));
         let (notes, received) = mpsc::channel();
-        let probe = Probe { driver, clock: Arc::clone(&clock), notes: notes.clone() };
         let environment = Environment { clock: Arc::clone(&clock), notes };
-        let mut inbox = Inbox::new(*scenario, &script, clock, received);
+        let probe = Probe { driver, environment: environment.clone() };
+        let mut inbox = Inbox::new(*scenario, script, clock, received);
         let ended = catch_unwind(AssertUnwindSafe(|| run(probe, environment, &mut inbox)));
         let (run, found) = inbox.close(ended.map_or_else(ending, |()| Ending::Returned));
         for violation in found {

@@ -6,6 +6,7 @@ use super::app::App;
 use super::calls::Calls;
 use super::hint::{self, Finding, Hint, finding, is_late};
 use super::inbox::Ending;
+use super::input::Input;
 use super::note::{Action, DriverCall, Method, Note, PollResult, method_name};
 use super::polling::{Polling, Reason};
 use super::recent::RecentCalls;
@@ -14,7 +15,7 @@ use super::requests::TokenRequests;
 use super::requirement::Requirement;
 use super::scenario::Scenario;
 use crate::driver::{Delivery, Input as DriverInput, Wake};
-use crate::time::millis;
+use crate::time::{Moment, millis};
 
 #[derive(Debug)]
 pub(super) struct Monitor {
@@ -80,13 +81,13 @@ impl Monitor {
         self.add(found, at);
     }
 
-    /// Checks an action of the loop. Returns whether the network carries it.
-    pub(super) fn note(&mut self, note: &Note) -> bool {
+    /// Checks an action of the loop, at which the clocks showed `shown`. Returns whether the network carries it.
+    pub(super) fn note(&mut self, note: &Note, shown: Moment) -> bool {
         let at = note.at;
         self.advance_to(at);
         let mut carried = true;
         let found = match &note.action {
-            Action::Driver(call) => self.driver_called(call, at),
+            Action::Driver(call) => self.driver_called(call, shown, at),
             Action::Sent(id, request, timeout) => {
                 self.recent.add(at, format!("sends {}", self.requests.name(*id)));
                 bump(&mut self.run.requests);
@@ -115,12 +116,11 @@ impl Monitor {
         match action {
             Action::Called(caller, call, of) => {
                 let number = of.number();
-                let caller = caller.as_ref();
                 let whose = caller.map(|caller| format!(" for {caller}")).unwrap_or_default();
                 self.recent.add(at, format!("calls the API with token {number}{whose}"));
                 bump(&mut self.run.calls);
-                let Some(caller) = caller else { return self.calls.called(call, *of) };
-                let found = self.calls.waiting.called(*caller, call);
+                let Some(caller) = *caller else { return self.calls.called(call, *of) };
+                let found = self.calls.waiting.called(caller, call);
                 found.or_else(|| self.calls.check_token(call, *of))
             }
             Action::Failed(caller, error) => {
@@ -136,8 +136,8 @@ impl Monitor {
         }
     }
 
-    fn driver_called(&mut self, call: &DriverCall, at: u64) -> Option<Finding> {
-        let found = self.polling.passed(call.passed, call.shown);
+    fn driver_called(&mut self, call: &DriverCall, shown: Moment, at: u64) -> Option<Finding> {
+        let found = self.polling.passed(call.passed, shown);
         self.add(found, at);
         self.calls.token_is(&call.token);
         match &call.method {
@@ -148,29 +148,25 @@ impl Monitor {
 
     fn handled(&mut self, input: &DriverInput, delivery: Delivery, at: u64) -> Option<Finding> {
         let (name, accepted) = (method_name(input), delivery.is_accepted());
-        let report = match input {
-            DriverInput::Response(id, _) | DriverInput::Failure(id, _) => Some(id),
-            _ => None,
-        };
-        if let Some(id) = report {
-            self.recent.add(at, format!("{name} for {}", self.requests.name(*id)));
-            bump(&mut self.run.reports);
-        } else {
-            self.recent.add(at, name);
-        }
         // A stale report changes nothing, and neither does an observation.
-        if *input != DriverInput::Observe && (report.is_none() || accepted) {
+        if accepted && *input != DriverInput::Observe {
             self.polling.is_due(Reason::Input(name), at);
         }
-        match input {
-            DriverInput::Response(id, reply) => {
-                self.requests.reported(*id, Some(reply), accepted, at)
+        let (id, reply) = match input {
+            DriverInput::Response(id, reply) => (*id, Some(reply)),
+            DriverInput::Failure(id, _) => (*id, None),
+            _ => {
+                self.recent.add(at, name);
+                return match input {
+                    DriverInput::Unauthorized(of) => self.calls.reported_unauthorized(*of),
+                    DriverInput::Observe => None,
+                    _ => self.app.forwarded(input),
+                };
             }
-            DriverInput::Failure(id, _) => self.requests.reported(*id, None, accepted, at),
-            DriverInput::Unauthorized(generation) => self.calls.reported_unauthorized(*generation),
-            DriverInput::Observe => None,
-            input => self.app.forwarded(input),
-        }
+        };
+        self.recent.add(at, format!("{name} for {}", self.requests.name(id)));
+        bump(&mut self.run.reports);
+        self.requests.reported(id, reply, accepted, at)
     }
 
     fn polled(&mut self, result: &PollResult, at: u64) -> Option<Finding> {
@@ -203,8 +199,9 @@ impl Monitor {
         self.polling.polled(result, at).filter(|_| !ended)
     }
 
-    /// The loop took something out of the inbox that was due at `due`.
-    pub(super) fn took(&mut self, what: &str, due: u64, at: u64) {
+    /// The loop took an input that was due at `due`.
+    pub(super) fn took(&mut self, input: &Input, due: u64, at: u64) {
+        let what = self.describe(input);
         self.recent.add(at, format!("takes: {what}"));
         // Where the app doesn't interrupt, a loop may block in its requests.
         let interrupts = self.run.scenario.interrupts();
@@ -214,6 +211,36 @@ impl Monitor {
             let actual = format!("it was taken at {}", seconds(at));
             self.add([finding(hint::READ_INPUTS, expected, actual)], at);
         }
+        match input {
+            Input::Reply(id, reply) => self.requests.arrived(*id, Ok(reply.clone()), at),
+            Input::Failure(id, why) => self.requests.arrived(*id, Err(*why), at),
+            Input::Start(start) => self.app.took(DriverInput::Start(start.clone()), at),
+            Input::Stop => self.app.took(DriverInput::Stop, at),
+            Input::Online(online) => self.app.took(DriverInput::Online(*online), at),
+            Input::WaitingCall(caller, _) => self.calls.waiting.took(*caller, at),
+            Input::Called(generation, status) => self.calls.answered(*generation, *status, at),
+            Input::Woke => self.polling.is_due(Reason::Woke, at),
+            Input::Call(_) | Input::CallCancelled(_) | Input::Timer | Input::End => {}
+        }
+    }
+
+    fn describe(&self, input: &Input) -> String {
+        let what = match input {
+            Input::Reply(id, _) => return format!("the reply to {}", self.requests.name(*id)),
+            Input::Failure(id, _) => return format!("the failure of {}", self.requests.name(*id)),
+            Input::Called(_, status) => return format!("the API's answer, {}", status.as_u16()),
+            Input::Start(_) => "a start",
+            Input::Stop => "a stop",
+            Input::Online(true) => "the network's return",
+            Input::Online(false) => "the network's loss",
+            Input::Call(_) => "an API call",
+            Input::WaitingCall(..) => "a call that waits",
+            Input::CallCancelled(_) => "the cancelling of a call",
+            Input::Woke => "the device's waking up",
+            Input::Timer => "a timer",
+            Input::End => "the end",
+        };
+        what.to_owned()
     }
 
     /// The loop blocks in a request until then.

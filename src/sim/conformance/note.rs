@@ -1,13 +1,11 @@
 //! The notes that probe and environment send to the monitor: one for each call of the loop.
 
 use core::time::Duration;
-use std::sync::mpsc::Sender;
 
 use bytes::Bytes;
 use http::Request;
 use http::header::HeaderValue;
 
-use super::clock::Clock;
 use super::input::CallerId;
 use crate::driver::{AuthorizeError, Delivery, Event, Input as DriverInput, Output, Wake};
 use crate::session::{Generation, RequestId};
@@ -38,8 +36,6 @@ pub(super) enum Action {
 pub(super) struct DriverCall {
     /// The moment that was passed.
     pub(super) passed: Moment,
-    /// The time that the clocks showed.
-    pub(super) shown: Moment,
     pub(super) method: Method,
     /// The token in use afterwards.
     pub(super) token: TokenStatus,
@@ -69,23 +65,6 @@ pub(super) enum PollResult {
     Abandon(RequestId),
     Event(Event),
     Wait(Wake),
-}
-
-impl Note {
-    /// Sends a note of an action.
-    pub(super) fn send(notes: &Sender<Self>, clock: &Clock, action: Action) {
-        clock.count_call();
-        // A loop that was cut off and goes on is not watched any more: its notes would fill the memory.
-        if clock.cut_at().is_none() {
-            // No one receives notes after the scenario.
-            let _ = notes.send(Self::new(clock, action));
-        }
-    }
-
-    pub(super) fn new(clock: &Clock, action: Action) -> Self {
-        clock.count_note();
-        Self { at: clock.at(), action }
-    }
 }
 
 /// Returns the name of the driver's method for an input.

@@ -64,11 +64,8 @@ impl Polling {
                 Some((due, _)) => format!("no poll before {}, or the next input", seconds(due)),
                 None => "no poll before the next input".to_owned(),
             };
-            finding(
-                hint::WAIT,
-                expected,
-                format!("it polled {polls} times within a second, needlessly"),
-            )
+            let actual = format!("it polled {polls} times within a second, needlessly");
+            finding(hint::WAIT, expected, actual)
         })
     }
 
@@ -94,28 +91,23 @@ impl Polling {
     pub(super) fn overdue(&mut self, at: u64) -> Option<Finding> {
         let (due, reason) = self.due.take_if(|(due, _)| is_late(*due, at))?;
         let (due, by) = (seconds(due), seconds(at));
-        let mut actual = format!("it had not polled by {by}");
-        let (hint, expected) = match reason {
-            Reason::Wake(reason) => (
-                hint::POLL_ON_TIME,
-                format!("a poll at {due}, which the driver asked for: {reason:?}"),
-            ),
-            Reason::Woke => {
-                (hint::POLL_ON_WAKING, format!("a poll at {due}, when the device woke up"))
+        let (hint, why) = match reason {
+            Reason::Wake(reason) => {
+                (hint::POLL_ON_TIME, format!("which the driver asked for: {reason:?}"))
             }
-            Reason::Blocked => (
-                hint::BLOCK_NO_LONGER,
-                format!("a poll at {due}, when the request's time was over"),
-            ),
-            Reason::Input(method) => {
-                (hint::POLL_AFTER_INPUT, format!("a poll after `{method}` at {due}"))
+            Reason::Woke => (hint::POLL_ON_WAKING, "when the device woke up".to_owned()),
+            Reason::Blocked => {
+                (hint::BLOCK_NO_LONGER, "when the request's time was over".to_owned())
             }
+            Reason::Input(method) => (hint::POLL_AFTER_INPUT, format!("after `{method}`")),
             Reason::Queued => {
-                actual = format!("no poll had answered `Wait` by {by}");
-                (hint::POLL_UNTIL_WAIT, format!("polls until `Wait` from {due} on"))
+                let expected = format!("polls until `Wait` from {due} on");
+                let actual = format!("no poll had answered `Wait` by {by}");
+                return Some(finding(hint::POLL_UNTIL_WAIT, expected, actual));
             }
         };
-        Some(finding(hint, expected, actual))
+        let expected = format!("a poll at {due}, {why}");
+        Some(finding(hint, expected, format!("it had not polled by {by}")))
     }
 
     /// The loop blocks in a request until then, as it may, and can't poll.

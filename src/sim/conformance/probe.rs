@@ -1,10 +1,7 @@
 //! The driver of a loop under test.
 
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
-
-use super::clock::Clock;
-use super::note::{Action, ActiveToken, DriverCall, Method, Note, PollResult, TokenStatus};
+use super::environment::Environment;
+use super::note::{Action, ActiveToken, DriverCall, Method, PollResult, TokenStatus};
 use crate::driver::{AuthorizeError, Delivery, Drive, Driver, Input as DriverInput, Output};
 use crate::time::Moment;
 
@@ -12,15 +9,13 @@ use crate::time::Moment;
 #[derive(Debug)]
 pub struct Probe {
     pub(super) driver: Driver,
-    pub(super) clock: Arc<Clock>,
-    pub(super) notes: Sender<Note>,
+    pub(super) environment: Environment,
 }
 
 impl Probe {
     fn note(&self, passed: Moment, method: Method) {
-        let (shown, token) = (self.clock.now(), self.token(passed));
-        let call = DriverCall { passed, shown, method, token };
-        Note::send(&self.notes, &self.clock, Action::Driver(Box::new(call)));
+        let call = DriverCall { passed, method, token: self.token(passed) };
+        self.environment.note(Action::Driver(Box::new(call)));
     }
 
     fn token(&self, now: Moment) -> TokenStatus {

@@ -100,10 +100,8 @@ impl TokenRequests {
         }
         if own.reported {
             let expected = format!("{name} to be sent before its outcome is reported");
-            return (
-                false,
-                Some(finding(hint::SEND, expected, "it sent it after it had reported it")),
-            );
+            let actual = "it sent it after it had reported it";
+            return (false, Some(finding(hint::SEND, expected, actual)));
         }
         own.sent = Some((at, timeout));
         let shorter = timeout.filter(|timeout| *timeout < own.timeout).map(|timeout| {

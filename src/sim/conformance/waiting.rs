@@ -1,11 +1,11 @@
 //! Callers that wait for a token.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::Request;
 
-use super::app::take_late;
+use super::expected::Expected;
 use super::hint::{self, Finding, finding, is_late};
 use super::input::CallerId;
 use super::note::TokenStatus;
@@ -27,7 +27,7 @@ pub(super) struct Waiting {
     /// Whether a caller was answered since it changed.
     answers: bool,
     /// The calls that were failed with an error that may be the driver's in a moment.
-    early: VecDeque<(u64, (AuthorizeError, Finding))>,
+    early: Expected<(AuthorizeError, Finding)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +46,7 @@ impl Waiting {
         let error = status.as_ref().err().copied();
         if self.error != error {
             (self.error, self.since, self.answers) = (error, None, false);
-            self.early.retain(|(_, (failed, _))| Some(*failed) != error);
+            self.early.waive(|(failed, _)| Some(*failed) == error);
         }
     }
 
@@ -106,7 +106,7 @@ impl Waiting {
             return Some(found);
         }
         // A loop may fail the calls that wait before it forwards a stop.
-        self.early.push_back((at, (error, found)));
+        self.early.add((error, found), at);
         None
     }
 
@@ -129,8 +129,8 @@ impl Waiting {
     }
 
     pub(super) fn overdue(&mut self, token: Option<Generation>, at: u64) -> Vec<Finding> {
-        let early = core::iter::from_fn(|| take_late(&mut self.early, at));
-        let mut found: Vec<_> = early.map(|(_, (_, found))| found).collect();
+        let early = self.early.late(at);
+        let mut found: Vec<_> = early.map(|(_, (_, found))| found.clone()).collect();
         let Some(since) = self.since.filter(|_| self.error != Some(AuthorizeError::Wait)) else {
             return found;
         };

@@ -9,7 +9,7 @@ use serde::de::{Deserializer, Error, IgnoredAny};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::placeholder::Placeholder;
-use crate::driver::{self, Event, Wake, WakeReason};
+use crate::driver::{self, Delivery, Event, Wake, WakeReason};
 use crate::exchange::{
     AllowedOrigin, Denial, DenialKind, Flaw, Grant, Identity, OriginError, Scope, Scopes,
 };
@@ -268,7 +268,7 @@ pub(super) enum Output {
     Send {
         id: Text<RequestId>,
         credentials: String,
-        endpoint: String,
+        endpoint: Option<Text<Uri>>,
         timeout_ms: u64,
         deadline_ms: u64,
     },
@@ -287,11 +287,22 @@ pub(super) enum WakeNote {
 }
 
 impl Output {
+    /// Returns the note of the answer to an input, if it is one that is answered.
+    pub(super) fn answer(input: &Input, delivery: Delivery) -> Option<Self> {
+        match (input, delivery) {
+            (Input::Response { .. } | Input::Failure { .. }, Delivery::Accepted) => {
+                Some(Self::Accepted)
+            }
+            (Input::Response { .. } | Input::Failure { .. }, Delivery::Stale) => Some(Self::Stale),
+            _ => None,
+        }
+    }
+
     /// Returns the note of an output. `names` returns the placeholders of the credentials and of the endpoint of a
     /// request.
     pub(super) fn new(
         output: &driver::Output,
-        names: impl FnOnce(&Uri) -> (String, String),
+        names: impl FnOnce(&Uri) -> (String, Option<Text<Uri>>),
     ) -> Self {
         match output {
             driver::Output::Send(outgoing) => {
@@ -419,6 +430,9 @@ textual!(Identity, identity => identity.to_string(), |text: &str| {
 textual!(Scopes, scopes => scopes.to_string(), |text: &str| {
     let names = text.split(' ').filter(|name| !name.is_empty()).map(Scope::new);
     names.collect::<Result<_, _>>().map_err(|error| error.to_string())
+});
+textual!(Uri, uri => uri.to_string(), |text: &str| {
+    text.parse().map_err(|_| "expected a URI, such as https://endpoint-1/".into())
 });
 textual!(HeaderValue, value => String::from_utf8_lossy(value.as_bytes()).into(), |text: &str| {
     Self::from_str(text).map_err(|_| "expected the value of a header".into())

@@ -77,9 +77,9 @@
 //!
 //! No secret, and nothing that a server or a caller could have put one into. Tokens, credentials, identities, endpoints
 //! (origin, path and query), all scopes of a set other than the known ones, and an `expiresAt` that is no date have
-//! placeholders, such as `token-2`: the same one for the same value within one trace. A request has nothing but its id,
-//! time-out and deadline, and the placeholders of its endpoint and credentials. A reply has no body and no other header;
-//! the server's message is left out.
+//! placeholders, such as `token-2` or `https://endpoint-1/`: the same one for the same value within one trace. A request
+//! has nothing but its id, time-out and deadline, and the placeholders of its endpoint and credentials. A reply has no
+//! body and no other header; the server's message is left out.
 //!
 //! - A date is written as it was understood, in UTC and to the millisecond. Another text of the same date gets further
 //!   digits after the milliseconds, which count for nothing.

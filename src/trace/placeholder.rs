@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::{Request, Uri};
 use serde::{Deserialize, Serialize};
 
-use super::line::{Body, Text, Textual};
+use super::line::{Body, Text};
 use crate::exchange::{
-    BuildError, Credentials, Denial, Exchange, Flaw, Grant, Identity, OriginError, Reply, Scopes,
+    BuildError, Credentials, Denial, Exchange, Flaw, Grant, Identity, Reply, Scopes,
 };
 
 /// Credentials without their secrets. As an exchange, it sends to the placeholder of the endpoint, and reads what a
@@ -19,10 +19,10 @@ pub(super) struct Placeholder {
     pub(super) name: String,
     /// Where the request goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) endpoint: Option<Text<Address>>,
+    pub(super) endpoint: Option<Text<Uri>>,
     /// Where it goes as far as the exchange says without a request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) stated_endpoint: Option<Text<Address>>,
+    pub(super) stated_endpoint: Option<Text<Uri>>,
     /// Why there is no request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) error: Option<BuildError>,
@@ -33,27 +33,6 @@ pub(super) struct Placeholder {
     pub(super) issuer_writes_date: bool,
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub(super) single_use: bool,
-}
-
-/// The placeholder of an endpoint: a host at which nothing is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address(Uri);
-
-impl Address {
-    fn new(scheme: &str, name: &str) -> Option<Self> {
-        let uri: Uri = format!("{scheme}://{name}/").parse().ok()?;
-        (uri.host() == Some(name)).then_some(Self(uri))
-    }
-}
-
-impl Textual for Address {
-    fn text(&self) -> String {
-        self.0.host().unwrap_or_default().to_owned()
-    }
-
-    fn read(name: &str) -> Result<Self, String> {
-        Self::new("https", name).ok_or("expected a placeholder, such as endpoint-1".into())
-    }
 }
 
 impl Placeholder {
@@ -69,16 +48,11 @@ fn unknown(reply: Reply<'_>) -> Denial {
 
 impl Exchange for Placeholder {
     fn request(&self) -> Result<Request<Bytes>, BuildError> {
-        const INSECURE: BuildError = BuildError::Endpoint(OriginError::Insecure);
-        let mut request = Request::default();
-        *request.uri_mut() = match (&self.endpoint, self.error) {
-            (Some(Text(Address(uri))), None) => uri.clone(),
-            // It has an address all the same, which is that of no other credentials.
-            (Some(Text(address)), Some(INSECURE)) => {
-                Address::new("http", &address.text()).ok_or(INSECURE)?.0
-            }
-            (_, error) => return Err(error.unwrap_or(BuildError::Custom("no endpoint"))),
+        let Some(Text(uri)) = &self.endpoint else {
+            return Err(self.error.unwrap_or(BuildError::Custom("no endpoint")));
         };
+        let mut request = Request::default();
+        *request.uri_mut() = uri.clone();
         Ok(request)
     }
 
@@ -99,7 +73,7 @@ impl Exchange for Placeholder {
     }
 
     fn endpoint(&self) -> Option<&Uri> {
-        self.stated_endpoint.as_ref().map(|endpoint| &endpoint.0.0)
+        self.stated_endpoint.as_ref().map(|endpoint| &endpoint.0)
     }
 
     fn issuer_writes_date(&self) -> bool {

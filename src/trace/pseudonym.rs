@@ -9,8 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Uri;
 
-use super::line::{Text, Textual};
-use super::placeholder::Address;
+use super::line::Text;
 use crate::exchange::{AllowedOrigin, Credentials, Identity, Scope, Scopes, jwt};
 use crate::secret::SessionToken;
 use crate::time::ExpiresAt;
@@ -158,10 +157,11 @@ impl Pseudonyms {
     }
 
     /// Returns the placeholder of the origin and path of `uri`, which is all that a driver looks at.
-    pub(super) fn endpoint(&mut self, uri: &Uri) -> Option<Text<Address>> {
+    pub(super) fn endpoint(&mut self, uri: &Uri) -> Option<Text<Uri>> {
         let origin = AllowedOrigin::of(uri).ok()?;
         let number = self.endpoints.of((origin.to_string().into(), uri.path().into()));
-        Address::read(&format!("endpoint-{number}")).ok().map(Text)
+        let scheme = if origin.is_safe() { "https" } else { "http" };
+        format!("{scheme}://endpoint-{number}/").parse().ok().map(Text)
     }
 
     pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {

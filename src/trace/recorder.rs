@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::header::Header;
-use super::line::{Changes, Input, Line, Output, Text, Textual, TokenNote};
+use super::line::{Changes, Input, Line, Output, TokenNote};
 use super::pseudonym::Pseudonyms;
 use super::{LONGEST_LINE, MOST_LINES};
 use crate::driver::{self, Delivery, Drive, Driver, Policy};
@@ -120,7 +120,6 @@ fn json(line: &impl Serialize) -> String {
 impl Drive for Recorder {
     fn handle(&mut self, input: driver::Input, now: Moment) -> Delivery {
         let note = self.pseudonyms.input(&input, &self.driver);
-        let answers = matches!(input, driver::Input::Response(..) | driver::Input::Failure(..));
         let before = self.driver.credentials().cloned();
         let delivery = self.driver.handle(input, now);
         // The driver has read the reply once more, and so may have made the same successor once more.
@@ -130,11 +129,7 @@ impl Drive for Recorder {
         {
             self.pseudonyms.same_credentials(after, &successor.name);
         }
-        let answer = match delivery {
-            Delivery::Accepted => Output::Accepted,
-            Delivery::Stale => Output::Stale,
-        };
-        self.record(now, &note, answers.then_some(answer));
+        self.record(now, &note, Output::answer(&note, delivery));
         delivery
     }
 
@@ -145,10 +140,7 @@ impl Drive for Recorder {
             // The request that was just made is the one in flight.
             let asked_with = driver.asked_with();
             let name = asked_with.map(|credentials| pseudonyms.credentials(credentials));
-            (
-                name.unwrap_or_default(),
-                pseudonyms.endpoint(uri).map(|Text(address)| address.text()).unwrap_or_default(),
-            )
+            (name.unwrap_or_default(), pseudonyms.endpoint(uri))
         });
         self.record(now, &Input::Poll, Some(note));
         output

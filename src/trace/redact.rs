@@ -9,7 +9,7 @@ use super::line::{Body, DenialNote, GrantNote, Headers, Input, ReplyNote, Start,
 use super::placeholder::Placeholder;
 use super::pseudonym::Pseudonyms;
 use crate::driver::{self, Driver};
-use crate::exchange::{BuildError, Credentials, Grant, OriginError, Reply};
+use crate::exchange::{Credentials, Grant, Reply};
 use crate::time::millis;
 
 impl Pseudonyms {
@@ -41,18 +41,14 @@ impl Pseudonyms {
     /// Returns what credentials are, apart from their secrets.
     fn placeholder(&mut self, credentials: &Credentials) -> Placeholder {
         let exchange = credentials.exchange();
-        let (request, error) = match credentials.request() {
-            Ok(request) => (Some(request), None),
-            Err(error @ BuildError::Endpoint(OriginError::Insecure)) => {
-                (exchange.request().ok(), Some(error))
-            }
-            Err(error) => (None, Some(error)),
-        };
+        let request = exchange.request().ok();
+        let endpoint = request.and_then(|request| self.endpoint(request.uri()));
         Placeholder {
             name: self.credentials(credentials),
-            endpoint: request.and_then(|request| self.endpoint(request.uri())),
+            // An insecure endpoint is one in a replay, too.
+            error: if endpoint.is_some() { None } else { credentials.request().err() },
+            endpoint,
             stated_endpoint: exchange.endpoint().and_then(|uri| self.endpoint(uri)),
-            error,
             identity: exchange.identity().and_then(|identity| self.identity(identity)),
             scopes: exchange.scopes().map(|scopes| self.scopes(scopes)),
             issuer_writes_date: exchange.issuer_writes_date(),

@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::error::{TraceError, shown};
 use super::header::{Header, NAME};
-use super::line::{Call, Input, Line, Output, ReplyNote, Start};
+use super::line::{Call, Input, Line, Output, ReplyNote, Start, Text};
 use super::placeholder::Placeholder;
 use super::recorder::Observed;
 use super::words::StaticStrings;
 use super::{LONGEST_LINE, MOST_LINES, VERSION};
-use crate::driver::{self, Delivery, Driver};
+use crate::driver::{self, Driver};
 use crate::exchange::Credentials;
 use crate::secret::TokenError;
 
@@ -172,7 +172,7 @@ impl Replay {
                 let output = self.driver.poll(now);
                 let name = self.driver.asked_with().and_then(Credentials::placeholder_name);
                 let note = Output::new(&output, |uri| {
-                    [name, uri.host()].map(|name| name.unwrap_or_default().to_owned()).into()
+                    (name.unwrap_or_default().to_owned(), Some(Text(uri.clone())))
                 });
                 return Ok(Some(note));
             }
@@ -194,12 +194,7 @@ impl Replay {
             Input::Stop => driver::Input::Stop,
             Input::Observe => driver::Input::Observe,
         };
-        let answers = matches!(input, driver::Input::Response(..) | driver::Input::Failure(..));
-        let answer = match self.driver.handle(input, now) {
-            Delivery::Accepted => Output::Accepted,
-            Delivery::Stale => Output::Stale,
-        };
-        Ok(answers.then_some(answer))
+        Ok(Output::answer(&call.input, self.driver.handle(input, now)))
     }
 }
 

@@ -202,19 +202,19 @@ const STARTS: &[Row] = &[
         "in.start.credentials.scopes: a scope is 1 to 256 visible ASCII characters",
     ),
     (
-        "\"endpoint\":\"endpoint-1\"",
-        "\"endpoint\":\"endpoint-1:80\"",
-        "in.start.credentials.endpoint: expected a placeholder, such as endpoint-1",
+        "\"endpoint\":\"https://endpoint-1/\"",
+        "\"endpoint\":\"https://endpoint 1/\"",
+        "in.start.credentials.endpoint: expected a URI, such as https://endpoint-1/",
     ),
     (
-        "\"stated_endpoint\":\"endpoint-1\"",
-        "\"stated_endpoint\":\"endpoint-1/x\"",
-        "in.start.credentials.stated_endpoint: expected a placeholder, such as endpoint-1",
+        "\"stated_endpoint\":\"https://endpoint-1/\"",
+        "\"stated_endpoint\":\"https://endpoint 1/\"",
+        "in.start.credentials.stated_endpoint: expected a URI, such as https://endpoint-1/",
     ),
     (
-        "\"set_credentials\":{\"name\":\"credentials-5\",\"endpoint\":\"endpoint-1\"",
+        "\"set_credentials\":{\"name\":\"credentials-5\",\"endpoint\":\"https://endpoint-1/\"",
         "\"set_credentials\":{\"name\":\"credentials-5\",\"endpoint\":\"\"",
-        "in.set_credentials.endpoint: expected a placeholder, such as endpoint-1",
+        "in.set_credentials.endpoint: expected a URI, such as https://endpoint-1/",
     ),
     (
         "\"set_credentials\":{\"name\":\"credentials-6\"",
@@ -222,7 +222,7 @@ const STARTS: &[Row] = &[
         "in: expected the same as line 28 says of credentials-4",
     ),
     (
-        "\"error\":{\"Endpoint\":\"Insecure\"}",
+        "\"error\":{\"Custom\":\"nothing to ask with\"}",
         "\"error\":{\"Endpoint\":\"Odd\"}",
         "in.start.credentials.error.Endpoint: unknown variant `Odd`, expected one of `NotAUri`, `NotAbsolute`, `UserInfo`, `Port`, `Insecure`, `NotLoopback`, `Path`",
     ),
@@ -232,14 +232,14 @@ const STARTS: &[Row] = &[
         "in.start.credentials.issuer_writes_date: invalid type: integer `1`, expected a boolean",
     ),
     (
-        "\"name\":\"credentials-2\",\"endpoint\":\"endpoint-1\",\"error\"",
-        "\"name\":\"credentials-1\",\"endpoint\":\"endpoint-1\",\"error\"",
+        "\"name\":\"credentials-2\",\"endpoint\":\"http://endpoint-1/\"",
+        "\"name\":\"credentials-1\",\"endpoint\":\"http://endpoint-1/\"",
         "in: expected the same as line 2 says of credentials-1",
     ),
     (
-        "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"endpoint-1\"",
+        "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"https://endpoint-1/\"",
         "\"successor\":{\"name\":\"credentials-2\",\"endpoint\":\"\"",
-        "in.response.reply.body.grant.successor.endpoint: expected a placeholder, such as endpoint-1",
+        "in.response.reply.body.grant.successor.endpoint: expected a URI, such as https://endpoint-1/",
     ),
     (
         "\"token\":\"token-6\",\"successor\":{\"name\":\"credentials-7\"",

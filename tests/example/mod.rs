@@ -1,4 +1,4 @@
-//! An example of this crate, built as `cargo run --example …` builds it.
+//! An example of this crate, built with the profile of the tests.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,10 +6,11 @@ use std::process::Command;
 /// Where the example's program is.
 pub(crate) fn build(name: &str) -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+    // In the place and with the profile of `cargo test`, so that what that has built is not built again.
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).args([
         "build",
         "--quiet",
-        "--package=videokit-session",
+        "--profile=test",
         "--example",
         name,
         "--message-format=json",

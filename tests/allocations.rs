@@ -66,7 +66,7 @@ fn looking_at_a_driver_allocates_nothing() {
     };
     // What 401s teach is kept from the first one on.
     assert_eq!([refused(&mut driver), refused(&mut driver)], [1, 0]);
-    println!("a driver has {} bytes of its own", size_of::<Driver>());
+    println!("a driver itself has {} bytes", size_of::<Driver>());
 }
 
 #[test]

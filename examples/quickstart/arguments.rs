@@ -14,7 +14,7 @@ use crate::remote::{self, Remote};
 const TOKEN_VARIABLE: &str = "VIDEOKIT_API_TOKEN";
 
 pub(crate) const HELP: &str = "\
-Keeps a login alive with a driver, against a gateway and a backend of its own on 127.0.0.1, through
+Keeps a login alive with a driver, against its own gateway and backend on 127.0.0.1, through
 everything that can go wrong, in about fifteen seconds.
 
 Usage: quickstart [--trace FILE]

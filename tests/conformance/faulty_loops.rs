@@ -42,7 +42,7 @@ const MISTAKES: &[(M, R, &str)] = &[
     (M::GoesBack, R::CurrentTime, "not the wall clock"),
     (M::ReadsTheClockOnce, R::CurrentTime, "read both clocks anew"),
     (M::SleepsThroughInputs, R::ReadInputs, "`recv_timeout`"),
-    (M::BlocksInRequests, R::ReadInputs, "a thread or a task of its own"),
+    (M::BlocksInRequests, R::ReadInputs, "its own thread or task"),
     (M::KeepsTheToken, R::Authorize, "keep neither token nor header"),
     (M::MakesNoCalls, R::Authorize, "with the token that `authorize` puts on it"),
     (M::InsistsOnDelivery, R::NeverPanic, "`Delivery::Stale` means that nothing is to be done"),

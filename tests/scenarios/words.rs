@@ -16,7 +16,7 @@ use crate::world::{GRANT, HOUR, Server, World, config, login, says};
 #[test]
 fn a_driver_and_its_session_say_where_they_stand() {
     let mut world = World::new(HOUR);
-    assert!(world.driver.is_online(), "until it is told otherwise");
+    assert!(world.driver.is_online(), "by default");
     world.driver.set_online(false, world.now());
     assert!(!world.driver.is_online());
     world.driver.set_online(true, world.now());

@@ -78,7 +78,7 @@ fn days_in_which_everything_goes_wrong() {
         let row = format!("{from} -> {to}: {cause:?}");
         assert_ne!(total.count(&row), 0, "{row}");
     }
-    for checked in ["Valid held against the true clock", "Expired held against the true clock"] {
+    for checked in ["Valid compared with the true clock", "Expired compared with the true clock"] {
         assert_ne!(total.count(checked), 0, "{checked}");
     }
     for reason in ["Deadline", "Renewal", "Backoff", "RetryAfter", "Budget", "Expiry"] {

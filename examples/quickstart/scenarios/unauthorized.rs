@@ -17,7 +17,7 @@ pub(super) fn recovered(app: &mut App<'_>) -> Done {
 }
 
 pub(super) fn surfaced(app: &mut App<'_>) -> Done {
-    Timeline::scenario("11. The API answers 401 to the renewed token, too: the app is told, once");
+    Timeline::scenario("11. The API answers 401 to the renewed token, too: one event for the app");
     app.servers.revoke_all();
     app.timeline.app("(the gateway forgets all its tokens)");
     let requests = app.runner.look(|driver, _now| driver.counters().requests);

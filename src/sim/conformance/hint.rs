@@ -90,7 +90,7 @@ hints! {
         correct it: use `Instant`, not the wall clock";
     READ_ANEW: CurrentTime = "read both clocks anew for every call to the driver, and pass them unchanged";
     READ_INPUTS: ReadInputs = "wait for the time and for inputs in one place, as with `recv_timeout`, and give a \
-        request a thread or a task of its own instead of blocking in it";
+        request its own thread or task instead of blocking in it";
     AUTHORIZE: Authorize = "make each API call with the token that `authorize` puts on it, at once";
     AUTHORIZE_ANEW: Authorize = "authorize each API call just before it is sent, and keep neither token nor header";
     CALL_ITS_GENERATION: Authorize = "keep the generation that `authorize` returns with its call, and name that one";

@@ -38,7 +38,7 @@ impl Play {
             let what = format!("Valid {late} ms after the true expiry");
             return Err((Invariant::NeverValidTooLong, what));
         }
-        self.report.saw("Valid held against the true clock");
+        self.report.saw("Valid compared with the true clock");
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Play {
             let what = format!("Expired {early} ms before the true expiry");
             return Err((Invariant::NeverExpiredTooSoon, what));
         }
-        self.report.saw("Expired held against the true clock");
+        self.report.saw("Expired compared with the true clock");
         Ok(())
     }
 }

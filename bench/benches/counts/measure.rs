@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::env::var_os;
 use std::error::Error;
 use std::io;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
@@ -111,9 +112,18 @@ fn instructions(report: &Report) -> Result<BTreeMap<String, u64>> {
 
 /// Returns the instructions of a whole process that repeats a case.
 fn instructions_of(report: &Report, case: &CaseReport, repetitions: u64) -> Result<u64> {
+    let executable = &report.executable;
+    let (Some(folder), Some(name)) = (executable.parent(), executable.file_name()) else {
+        return Err(format!("{} is no program", executable.display()).into());
+    };
+    // The environment and the program's path lie on its stack, and where that ends decides how memory is compared: the
+    // same in every folder.
     let output = Command::new("valgrind")
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .current_dir(folder)
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(&report.executable)
+        .arg(Path::new(".").join(name))
         .args([&case.id, &repetitions.to_string()])
         .output()
         .map_err(|error| valgrind_error(&error))?;

@@ -16,87 +16,45 @@ use crate::exchange::{
 use crate::secret::{SessionToken, TokenError};
 use crate::session::transitions::{StateName, Transition};
 use crate::session::{AdoptError, Generation, RequestId, SendError, TransportFailure};
-use crate::time::{Moment, Remaining, Validity, millis};
+use crate::time::{Moment, Validity, millis};
 
-/// A line as it is written.
-#[derive(Debug, Serialize)]
-pub(super) struct Line<'a> {
-    mono: u64,
-    wall: i64,
-    #[serde(rename = "in")]
-    input: &'a Input,
-    #[serde(rename = "out", skip_serializing_if = "Option::is_none")]
-    output: Option<Output>,
-    #[serde(flatten)]
-    changes: Changes,
-}
-
-/// A line as it is read. What the call did is compared as it is, and not understood.
-#[derive(Debug, Deserialize)]
+/// A line. What the call did is written; where a line is read, it is compared as it is, and not understood.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Call {
-    mono: u64,
-    wall: i64,
+pub(super) struct Line<I, O, S, T> {
+    pub(super) mono: u64,
+    pub(super) wall: i64,
     #[serde(rename = "in")]
-    pub(super) input: Input,
-    #[serde(rename = "out")]
-    _output: Option<IgnoredAny>,
-    #[serde(rename = "state")]
-    _state: Option<IgnoredAny>,
-    #[serde(rename = "token")]
-    _token: Option<IgnoredAny>,
+    pub(super) input: I,
+    #[serde(rename = "out", skip_serializing_if = "Option::is_none")]
+    pub(super) output: Option<O>,
+    /// The session's state, if the call changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) state: Option<S>,
+    /// The current token, if the call changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) token: Option<T>,
 }
 
-/// What a call changed.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Changes {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) state: Option<StateName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) token: Option<TokenNote>,
-}
+/// A line as it is read.
+pub(super) type Call = Line<Input, IgnoredAny, IgnoredAny, IgnoredAny>;
+
+/// A line as it is written. A token that is gone is `null`.
+pub(super) type Record<'a> = Line<&'a Input, Output, StateName, Option<TokenNote>>;
 
 /// The current token.
 #[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum TokenNote {
-    /// Written as `null`.
-    Gone,
-    Current {
-        generation: Generation,
-        validity: Validity,
-        at_least_ms: i64,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        at_most_ms: Option<i64>,
-    },
-}
-
-impl<'a> Line<'a> {
-    pub(super) fn new(
-        now: Moment,
-        input: &'a Input,
-        output: Option<Output>,
-        changes: Changes,
-    ) -> Self {
-        let (mono, wall) = (millis(now.since_start()), now.wall_millis());
-        Self { mono, wall, input, output, changes }
-    }
+pub(super) struct TokenNote {
+    pub(super) generation: Generation,
+    pub(super) validity: Validity,
+    pub(super) at_least_ms: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) at_most_ms: Option<i64>,
 }
 
 impl Call {
     pub(super) fn now(&self) -> Moment {
         Moment::from_millis(self.mono, self.wall)
-    }
-}
-
-impl TokenNote {
-    pub(super) fn new(held: Option<(Generation, Remaining)>) -> Self {
-        held.map_or(Self::Gone, |(generation, remaining)| Self::Current {
-            generation,
-            validity: remaining.validity(),
-            at_least_ms: remaining.at_least_millis(),
-            at_most_ms: remaining.at_most_millis(),
-        })
     }
 }
 

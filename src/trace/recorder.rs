@@ -7,13 +7,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::header::Header;
-use super::line::{Changes, Input, Line, Output, TokenNote};
+use super::line::{Input, Line, Output, Record, TokenNote};
 use super::pseudonym::Pseudonyms;
 use super::{LONGEST_LINE, MOST_LINES};
 use crate::driver::{self, Delivery, Drive, Driver, Policy};
 use crate::session::transitions::StateName;
 use crate::session::{Config, Generation};
-use crate::time::{Moment, Validity};
+use crate::time::{Moment, Validity, millis};
 
 /// A [`Driver`] that is recorded: it does what that driver does, and records each input and each output. See the
 /// [module](crate::trace) for an example and for what is in a trace.
@@ -43,14 +43,30 @@ impl Default for Observed {
 }
 
 impl Observed {
-    /// Returns what changed since the latest line.
-    pub(super) fn changes(&mut self, driver: &Driver, now: Moment) -> Changes {
+    /// Returns the line of a call that was made just now, with what changed since the latest line.
+    pub(super) fn line<'a>(
+        &mut self,
+        driver: &Driver,
+        now: Moment,
+        input: &'a Input,
+        output: Option<Output>,
+    ) -> Record<'a> {
         let held = driver.generation().zip(driver.remaining(now));
         let token = held.map(|(generation, remaining)| (generation, remaining.validity()));
         let before = mem::replace(self, Self { state: driver.state(), token });
-        Changes {
+        let note = held.map(|(generation, remaining)| TokenNote {
+            generation,
+            validity: remaining.validity(),
+            at_least_ms: remaining.at_least_millis(),
+            at_most_ms: remaining.at_most_millis(),
+        });
+        Line {
+            mono: millis(now.since_start()),
+            wall: now.wall_millis(),
+            input,
+            output,
             state: (self.state != before.state).then_some(self.state),
-            token: (self.token != before.token).then(|| TokenNote::new(held)),
+            token: (self.token != before.token).then_some(note),
         }
     }
 }
@@ -95,8 +111,8 @@ impl Recorder {
     }
 
     fn record(&mut self, now: Moment, input: &Input, output: Option<Output>) {
-        let changes = self.last.changes(&self.driver, now);
-        self.append(&json(&Line::new(now, input, output, changes)));
+        let line = json(&self.last.line(&self.driver, now, input, output));
+        self.append(&line);
     }
 
     fn append(&mut self, line: &str) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::error::{TraceError, shown};
 use super::header::{Header, NAME};
-use super::line::{Call, Input, Line, Output, ReplyNote, Start, Text};
+use super::line::{Call, Input, Output, ReplyNote, Start, Text};
 use super::placeholder::Placeholder;
 use super::recorder::Observed;
 use super::words::StaticStrings;
@@ -139,8 +139,7 @@ impl Replay {
             TraceError::unreadable(number, "in.start.token.token", error.to_string())
         })?;
         self.calls = self.calls.saturating_add(1);
-        let changes = self.last.changes(&self.driver, call.now());
-        let line = Line::new(call.now(), &call.input, output, changes);
+        let line = self.last.line(&self.driver, call.now(), &call.input, output);
         let mut got = serde_json::to_value(line).unwrap_or_default();
         self.words.restore(&mut got);
         let same = ["out", "state", "token"].iter().all(|key| got.get(key) == recorded.get(key));

@@ -180,7 +180,7 @@ fn plays_every_act_and_agrees_with_the_servers() {
     let trace = std::fs::read_to_string(trace).expect("the trace that it names");
     assert_no_secret_in(&trace, "quickstart-secret");
     let replayed = videokit_session::trace::replay(&trace).expect("it can be read");
-    assert_eq!(replayed.difference(), None);
+    assert_eq!(replayed.difference, None);
     assert_no_secret(&output, "quickstart-secret");
     assert_no_secret(&output, "not-the-token");
 }

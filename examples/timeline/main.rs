@@ -52,10 +52,10 @@ fn draw(trace: &OsString, picture: &OsString, large: bool) -> Result<(), String>
     let lines = fs::read(trace).map_err(|error| fail(trace, &error))?;
     // A replay reads all lines, and says which one is wrong.
     let replayed = replay(&lines).map_err(|error| fail(trace, &error))?;
-    if let Some(difference) = replayed.difference() {
+    if let Some(difference) = &replayed.difference {
         eprintln!("timeline: the driver acts otherwise than in the trace: {difference}");
     }
-    if let Some(line) = replayed.cut_off() {
+    if let Some(line) = replayed.cut_off {
         eprintln!("timeline: line {line} was cut off, and is left out");
     }
     let svg = page::draw(&read::read(&String::from_utf8_lossy(&lines)), large);

@@ -37,11 +37,11 @@
 //! }
 //! let replayed = replay(&trace)?;
 //! assert!(replayed.is_exact());
-//! assert_eq!(replayed.into_driver().state(), session::transitions::StateName::Active);
+//! assert_eq!(replayed.driver.state(), session::transitions::StateName::Active);
 //!
 //! // A line that was edited: the driver does something else.
 //! let edited = trace.replacen("Granted", "Renewed", 1);
-//! assert_eq!(replay(edited)?.difference().map(|difference| difference.line), Some(6));
+//! assert_eq!(replay(edited)?.difference.map(|difference| difference.line), Some(6));
 //!
 //! // A line that can't be read.
 //! let error = replay(trace.replacen(r#""in":"poll""#, r#""in":"pull""#, 1)).unwrap_err();

@@ -21,11 +21,17 @@ use crate::secret::TokenError;
 /// The result of a replay: the same outputs, or the first one that differs.
 #[derive(Debug)]
 #[must_use]
+#[non_exhaustive]
 pub struct Replayed {
-    driver: Driver,
-    calls: usize,
-    difference: Option<Difference>,
-    cut_off: Option<usize>,
+    /// The driver as it is after the last call: to be queried, or stepped into with a debugger. Its tokens are
+    /// placeholders. To have it as it was after an earlier call, cut the trace after that line.
+    pub driver: Driver,
+    /// The number of calls that were played.
+    pub calls: usize,
+    /// The first call that differs; `None` if the replay is exact.
+    pub difference: Option<Difference>,
+    /// The last line, if it was cut off, as by a crash of the writer. It was not played.
+    pub cut_off: Option<usize>,
 }
 
 /// The first call of a replay that differs from the trace.
@@ -48,35 +54,10 @@ impl fmt::Display for Difference {
 }
 
 impl Replayed {
-    /// Returns the first call that differs; `None` if the replay is exact.
-    #[must_use]
-    pub fn difference(&self) -> Option<&Difference> {
-        self.difference.as_ref()
-    }
-
     /// Returns whether every output, every change of state and every lifetime was the same.
     #[must_use]
     pub fn is_exact(&self) -> bool {
         self.difference.is_none()
-    }
-
-    /// Returns how many calls were played.
-    #[must_use]
-    pub fn calls(&self) -> usize {
-        self.calls
-    }
-
-    /// Returns the last line, if it was cut off, as by a crash of the writer. It was not played.
-    #[must_use]
-    pub fn cut_off(&self) -> Option<usize> {
-        self.cut_off
-    }
-
-    /// Returns the driver as it is after the last call: to be queried, or stepped into with a debugger. Its tokens
-    /// are placeholders. To have it as it was after an earlier call, cut the trace after that line.
-    #[must_use]
-    pub fn into_driver(self) -> Driver {
-        self.driver
     }
 }
 
@@ -91,23 +72,22 @@ impl Replayed {
 pub fn replay(trace: impl AsRef<[u8]>) -> Result<Replayed, TraceError> {
     let mut lines = Lines::new(trace.as_ref());
     let mut replay = Replay::new(&lines.header()?)?;
-    let mut cut_off = None;
     while let Some((number, text)) = lines.next()? {
         match serde_json::from_slice(text) {
             Ok(value) => replay.play(number, value)?,
-            Err(error) if error.is_eof() && lines.rest.is_none() => cut_off = Some(number),
+            Err(error) if error.is_eof() && lines.rest.is_none() => {
+                replay.played.cut_off = Some(number);
+            }
             Err(error) => return Err(TraceError::syntax(number, &error)),
         }
     }
-    let Replay { driver, calls, difference, .. } = replay;
-    Ok(Replayed { driver, calls, difference, cut_off })
+    Ok(replay.played)
 }
 
 /// A replay in progress.
 struct Replay {
-    driver: Driver,
-    calls: usize,
-    difference: Option<Difference>,
+    /// The result so far.
+    played: Replayed,
     words: StaticStrings,
     /// By their names, with the line that names them first.
     credentials: BTreeMap<String, (usize, Placeholder)>,
@@ -117,10 +97,9 @@ struct Replay {
 impl Replay {
     fn new(header: &Header) -> Result<Self, TraceError> {
         let config = Arc::new(header.config.config()?);
+        let driver = Driver::with_policy(config, header.policy.policy()?, header.seed);
         Ok(Self {
-            driver: Driver::with_policy(config, header.policy.policy()?, header.seed),
-            calls: 0,
-            difference: None,
+            played: Replayed { driver, calls: 0, difference: None, cut_off: None },
             words: StaticStrings::default(),
             credentials: BTreeMap::new(),
             last: Observed::default(),
@@ -138,14 +117,14 @@ impl Replay {
         let output = self.call(&call).map_err(|error| {
             TraceError::unreadable(number, "in.start.token.token", error.to_string())
         })?;
-        self.calls = self.calls.saturating_add(1);
-        let line = self.last.line(&self.driver, call.now(), &call.input, output);
+        self.played.calls = self.played.calls.saturating_add(1);
+        let line = self.last.line(&self.played.driver, call.now(), &call.input, output);
         let mut got = serde_json::to_value(line).unwrap_or_default();
         self.words.restore(&mut got);
         let same = ["out", "state", "token"].iter().all(|key| got.get(key) == recorded.get(key));
-        if !same && self.difference.is_none() {
+        if !same && self.played.difference.is_none() {
             let [expected, got] = [recorded, got].map(|line| line.to_string().into_boxed_str());
-            self.difference = Some(Difference { line: number, expected, got });
+            self.played.difference = Some(Difference { line: number, expected, got });
         }
         Ok(())
     }
@@ -165,11 +144,11 @@ impl Replay {
 
     /// Makes a call, and returns what it answered.
     fn call(&mut self, call: &Call) -> Result<Option<Output>, TokenError> {
-        let now = call.now();
+        let (driver, now) = (&mut self.played.driver, call.now());
         let input = match &call.input {
             Input::Poll => {
-                let output = self.driver.poll(now);
-                let name = self.driver.asked_with().and_then(Credentials::placeholder_name);
+                let output = driver.poll(now);
+                let name = driver.asked_with().and_then(Credentials::placeholder_name);
                 let note = Output::new(&output, |uri| {
                     (name.unwrap_or_default().to_owned(), Some(Text(uri.clone())))
                 });
@@ -193,7 +172,7 @@ impl Replay {
             Input::Stop => driver::Input::Stop,
             Input::Observe => driver::Input::Observe,
         };
-        Ok(Output::answer(&call.input, self.driver.handle(input, now)))
+        Ok(Output::answer(&call.input, driver.handle(input, now)))
     }
 }
 

@@ -317,6 +317,6 @@ impl Drop for App {
         assert!(!format!("{:?}", self.driver).contains(SECRET));
         let replayed =
             replay(&self.trace).unwrap_or_else(|error| panic!("{error}\n{}", self.trace));
-        assert_eq!(replayed.difference(), None, "{}", self.trace);
+        assert_eq!(replayed.difference, None, "{}", self.trace);
     }
 }

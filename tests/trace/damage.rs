@@ -54,7 +54,7 @@ fn a_changed_byte_is_reported_at_its_line() {
                     unreadable += 1;
                 }
                 Ok(replayed) => {
-                    if let Some(difference) = replayed.difference() {
+                    if let Some(difference) = &replayed.difference {
                         assert!(difference.line >= line, "{what}: {difference}");
                         different += 1;
                         continue;
@@ -62,7 +62,7 @@ fn a_changed_byte_is_reported_at_its_line() {
                     // White space, a last line that counts as cut off, or an input that makes no difference here.
                     let [before, after] =
                         [trace[position], other].map(|byte| byte.is_ascii_whitespace());
-                    let last = replayed.cut_off().is_some();
+                    let last = replayed.cut_off.is_some();
                     assert!((before && after) || last || !is_answer(&SHORT, position), "{what}");
                     harmless += 1;
                 }
@@ -82,18 +82,18 @@ fn a_trace_that_was_shortened_by_hand_plays() {
         let mut lost = lines.clone();
         lost.remove(n);
         let replayed = replay(joined(&lost)).unwrap();
-        assert_eq!(replayed.calls(), lines.len() - 2);
-        assert!(replayed.difference().is_none_or(|difference| difference.line > n));
+        assert_eq!(replayed.calls, lines.len() - 2);
+        assert!(replayed.difference.is_none_or(|difference| difference.line > n));
 
         let mut swapped = lines.clone();
         swapped.swap(n, n + 1);
         let replayed = replay(joined(&swapped)).unwrap();
-        assert!(replayed.difference().is_none_or(|difference| difference.line > n));
+        assert!(replayed.difference.is_none_or(|difference| difference.line > n));
 
         let mut doubled = lines.clone();
         doubled.insert(n, lines[n]);
         let replayed = replay(joined(&doubled)).unwrap();
-        assert!(replayed.difference().is_none_or(|difference| difference.line > n + 1));
+        assert!(replayed.difference.is_none_or(|difference| difference.line > n + 1));
     }
     // Without its first line, it is no trace.
     assert_eq!(replay(joined(&lines[1..])).unwrap_err().line(), 1);
@@ -121,9 +121,9 @@ fn the_rest_is_played_after_a_difference() {
     // Without the start, there is nothing to reply to.
     let rest = [&lines[..1], &lines[2..]].concat().join("\n");
     let replayed = replay(rest).unwrap();
-    assert_eq!(replayed.difference().unwrap().line, 2);
-    assert_eq!(replayed.calls(), lines.len() - 2);
-    assert_eq!(replayed.into_driver().counters().stale, 1);
+    assert_eq!(replayed.difference.unwrap().line, 2);
+    assert_eq!(replayed.calls, lines.len() - 2);
+    assert_eq!(replayed.driver.counters().stale, 1);
 }
 
 #[test]
@@ -135,9 +135,9 @@ fn a_last_line_that_was_cut_off_is_reported_and_the_rest_plays() {
         assert!(replayed.is_exact(), "{n}");
         let line = line_of(SHORT.as_bytes(), n);
         let cut_off = (!complete(n)).then_some(line);
-        assert_eq!(replayed.cut_off(), cut_off, "{n}");
+        assert_eq!(replayed.cut_off, cut_off, "{n}");
         let whole = SHORT[..n].lines().count() - 1 - usize::from(cut_off.is_some());
-        assert_eq!(replayed.calls(), whole, "{n}");
+        assert_eq!(replayed.calls, whole, "{n}");
     }
     for n in 0..header {
         assert_eq!(replay(&SHORT[..n]).unwrap_err().line(), 1);
@@ -189,7 +189,7 @@ fn nothing_is_too_odd_to_be_read() {
 /// What editors and mail programs do to a text.
 #[test]
 fn other_line_breaks_blank_lines_spaces_and_a_byte_order_mark_change_nothing() {
-    let calls = replay(&*SHORT).unwrap().calls();
+    let calls = replay(&*SHORT).unwrap().calls;
     for changed in [
         SHORT.replace('\n', "\r\n"),
         format!("\u{feff}{}", *SHORT),
@@ -198,8 +198,8 @@ fn other_line_breaks_blank_lines_spaces_and_a_byte_order_mark_change_nothing() {
         SHORT.replace("\":", "\" : "),
     ] {
         let replayed = replay(&changed).unwrap();
-        assert_eq!((replayed.difference(), replayed.cut_off()), (None, None), "{changed}");
-        assert_eq!(replayed.calls(), calls, "{changed}");
+        assert_eq!((replayed.difference, replayed.cut_off), (None, None), "{changed}");
+        assert_eq!(replayed.calls, calls, "{changed}");
     }
 }
 

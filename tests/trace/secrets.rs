@@ -173,7 +173,7 @@ fn another_spelling_is_another_grant() {
     let epoch = recording.driver.driver().epoch();
     let replayed = replay(recording.trace()).unwrap();
     assert!(replayed.is_exact());
-    assert_eq!(replayed.into_driver().epoch(), epoch);
+    assert_eq!(replayed.driver.epoch(), epoch);
 }
 
 /// What is unknown of a set has one stand-in: equal for equal ones, and nothing tells how many they are.
@@ -226,5 +226,5 @@ fn what_a_jwt_says_of_its_life_is_kept() {
     assert_eq!(parts[2], "token-1");
     let replayed = replay(trace).unwrap();
     assert!(replayed.is_exact());
-    assert_eq!(replayed.into_driver().remaining(recording.now), Some(remaining));
+    assert_eq!(replayed.driver.remaining(recording.now), Some(remaining));
 }

@@ -176,11 +176,11 @@ fn every_kind_of_session_plays_again_exactly() {
     for (n, mut recording) in all().into_iter().enumerate() {
         let trace = recording.trace();
         let replayed = replay(&trace).unwrap_or_else(|error| panic!("session {n}: {error}"));
-        assert_eq!(replayed.difference(), None, "session {n}");
+        assert_eq!(replayed.difference, None, "session {n}");
         assert!(!recording.driver.is_full());
-        assert!(replayed.calls() > 30);
-        assert_eq!(replayed.calls(), trace.lines().count() - 1);
-        let (played, driver) = (replayed.into_driver(), recording.driver.into_driver());
+        assert!(replayed.calls > 30);
+        assert_eq!(replayed.calls, trace.lines().count() - 1);
+        let (played, driver) = (replayed.driver, recording.driver.into_driver());
         assert_eq!(played.state(), driver.state(), "session {n}");
         assert_eq!(played.counters(), driver.counters(), "session {n}");
         assert_eq!(played.epoch(), driver.epoch(), "session {n}");
@@ -260,7 +260,7 @@ fn a_trace_may_end_after_any_call() {
         for begun in [&trace[..end], &trace[..=end]] {
             let replayed = replay(begun).unwrap();
             assert!(replayed.is_exact());
-            assert_eq!((replayed.calls(), replayed.cut_off()), (n, None));
+            assert_eq!((replayed.calls, replayed.cut_off), (n, None));
         }
     }
 }
@@ -287,7 +287,7 @@ fn a_driver_that_acts_otherwise_is_found_at_its_first_step() {
     let trace = recording.trace();
     let other = trace.replacen("\"seed\":1,", "\"seed\":9,", 1);
     let difference = replay(&other).unwrap();
-    let difference = difference.difference().expect("the jitter is another");
+    let difference = difference.difference.expect("the jitter is another");
     assert!(difference.expected.contains(r#""out":{"send""#), "{difference}");
     assert!(difference.got.contains(r#""out":{"send""#), "{difference}");
     let line = trace.lines().nth(difference.line - 1).unwrap();
@@ -300,7 +300,7 @@ fn a_driver_that_acts_otherwise_is_found_at_its_first_step() {
     // A reply that was late, and is not any more.
     let other = trace.replacen(r#""out":"accepted""#, r#""out":"stale""#, 1);
     let difference = replay(&other).unwrap();
-    let difference = difference.difference().unwrap();
+    let difference = difference.difference.unwrap();
     assert!(difference.got.contains(r#""out":"accepted""#), "{difference}");
     assert_eq!(recording.driver.driver().state(), StateName::Active);
 }

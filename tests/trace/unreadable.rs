@@ -328,7 +328,7 @@ fn an_answer_that_no_driver_gives_is_a_difference() {
         let trace = traces.iter().find(|trace| trace.contains(part)).unwrap();
         let line = 1 + trace[..trace.find(part).unwrap()].matches('\n').count();
         match replay(trace.replacen(part, other, 1)) {
-            Ok(replayed) => assert_eq!(replayed.difference().unwrap().line, line, "{other}"),
+            Ok(replayed) => assert_eq!(replayed.difference.unwrap().line, line, "{other}"),
             Err(error) => {
                 assert!(other.contains("more"), "{error}");
                 assert_eq!(error.line(), line);
@@ -374,7 +374,7 @@ fn what_is_quoted_is_harmless() {
     // What differs is quoted as well.
     let (from, to) = ("\"cause\":\"Granted\"", format!("\"cause\":{json}"));
     let other = replay(trace.replacen(from, &to, 1)).unwrap();
-    let difference = other.difference().unwrap();
+    let difference = other.difference.unwrap();
     assert!(difference.expected.contains('\u{202e}'), "{difference:?}");
     let lines = difference.to_string();
     assert_eq!(lines.lines().count(), 3);

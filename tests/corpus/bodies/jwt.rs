@@ -134,5 +134,5 @@ fn check_trace(token: &SessionToken, adopted: bool) {
     // The scheme of a stand-in ends in a name such as token-1, and a real token may look like that.
     assert!(!trace.contains(SECRET), "{trace}");
     let replayed = replay(&trace).expect("it was just recorded");
-    assert!(replayed.is_exact(), "{:?}", replayed.difference());
+    assert!(replayed.is_exact(), "{:?}", replayed.difference);
 }

@@ -251,7 +251,7 @@ fn check_trace(credentials: Credentials, response: &Response<Bytes>) {
     let trace = recorder.take_lines();
     assert!(!trace.contains(SECRET), "{trace}");
     let replayed = replay(&trace).expect("it was just recorded");
-    assert!(replayed.is_exact(), "{}", replayed.difference().unwrap());
+    assert!(replayed.is_exact(), "{}", replayed.difference.unwrap());
 }
 
 /// What another reader of JSON finds to be granted: a token and an identity, or nothing. `None` where the

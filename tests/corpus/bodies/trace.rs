@@ -43,13 +43,13 @@ fn check_any(trace: &[u8]) {
     let lines = trace.split(|byte| *byte == b'\n').count();
     match replay(trace) {
         Ok(replayed) => {
-            assert!(replayed.calls() < lines, "a call a line, behind the first");
-            if let Some(difference) = replayed.difference() {
+            assert!(replayed.calls < lines, "a call a line, behind the first");
+            if let Some(difference) = &replayed.difference {
                 assert!((2..=lines + 1).contains(&difference.line), "{difference}");
                 assert_ne!(difference.expected, difference.got);
             }
-            let again = replay(trace).map(|again| again.difference().cloned());
-            assert_eq!(again.as_ref(), Ok(&replayed.difference().cloned()), "replayed again");
+            let again = replay(trace).map(|again| again.difference);
+            assert_eq!(again.as_ref(), Ok(&replayed.difference), "replayed again");
         }
         Err(error) => {
             assert!((1..=lines + 1).contains(&error.line()), "{error} of {lines}");
@@ -89,7 +89,7 @@ fn check_recorded(data: &[u8]) {
     let steps = steps(&mut input, MOST_STEPS);
     let trace = record(setup.seed, setup.eager, &steps);
     let replayed = replay(&trace).expect("it was just recorded");
-    assert!(replayed.is_exact(), "{}", replayed.difference().unwrap());
+    assert!(replayed.is_exact(), "{}", replayed.difference.unwrap());
     assert!(!trace.contains(SECRET), "a secret in {trace}");
     check_changed(&trace, &setup.change);
 }
@@ -119,7 +119,7 @@ fn check_changed(trace: &str, change: &Change) {
             let line = trace[..at].matches('\n').count() + 1;
             match replay(&changed) {
                 Ok(replayed) => {
-                    let different = replayed.difference().map(|difference| difference.line);
+                    let different = replayed.difference.map(|difference| difference.line);
                     assert!(different.is_none_or(|different| different >= line), "{different:?}");
                 }
                 // A line break that is another byte makes one line of two. Credentials may be changed in the line that
@@ -156,8 +156,8 @@ fn check_changed(trace: &str, change: &Change) {
 /// Lines that were removed or copied by hand play all the same. What differs is behind those before `index`, from 0.
 fn check_shortened(lines: &[&str], index: usize) {
     let replayed = replay(lines.join("\n")).expect("each line is one of a trace");
-    assert_eq!(replayed.calls(), lines.len() - 1);
-    assert!(replayed.difference().is_none_or(|difference| difference.line > index));
+    assert_eq!(replayed.calls, lines.len() - 1);
+    assert!(replayed.difference.is_none_or(|difference| difference.line > index));
 }
 
 /// A trace that ends within a line plays up to there, and says so; one that ends within its first line is none.
@@ -168,9 +168,9 @@ fn check_cut_off(trace: &str, end: usize) {
         return;
     }
     let replayed = replay(cut).expect("it was cut off");
-    assert!(replayed.is_exact(), "{}", replayed.difference().unwrap());
+    assert!(replayed.is_exact(), "{}", replayed.difference.unwrap());
     let is_whole = trace[end..].starts_with('\n') || cut.ends_with('\n');
     let lines = cut.lines().count();
-    assert_eq!(replayed.cut_off(), (!is_whole).then_some(lines));
-    assert_eq!(replayed.calls(), lines - 1 - usize::from(!is_whole));
+    assert_eq!(replayed.cut_off, (!is_whole).then_some(lines));
+    assert_eq!(replayed.calls, lines - 1 - usize::from(!is_whole));
 }

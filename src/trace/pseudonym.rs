@@ -1,13 +1,12 @@
 //! Secrets and names that a trace has seen, and the placeholders that they got.
 
-use core::cmp::Ordering;
 use core::hash::{Hash, Hasher};
 use std::collections::BTreeMap;
 use std::hash::DefaultHasher;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::Uri;
+use http::{HeaderValue, Uri};
 
 use super::line::Text;
 use crate::exchange::{AllowedOrigin, Credentials, Identity, Scope, Scopes, jwt};
@@ -17,7 +16,8 @@ use crate::time::ExpiresAt;
 /// What a trace has seen so far, to know it again. The n-th of each kind is called after its n.
 #[derive(Default)]
 pub(super) struct Pseudonyms {
-    tokens: Numbers<ByText>,
+    /// In the buffers of the tokens, which are wiped when the last of their copies is dropped.
+    tokens: Numbers<HeaderValue>,
     identities: Numbers<Identity>,
     /// What is not known of a set of scopes, as one.
     scopes: Numbers<Box<str>>,
@@ -26,13 +26,13 @@ pub(super) struct Pseudonyms {
     /// The ways to write each date: what is written otherwise is not the same grant.
     dates: BTreeMap<i64, Numbers<Box<str>>>,
     endpoints: Numbers<(Box<str>, Box<str>)>,
-    credentials: CredentialsIndex,
+    pub(super) credentials: CredentialsIndex,
 }
 
 /// Credentials and their names. They have no order, so they are found by their digest; those that share one are
 /// compared.
 #[derive(Default)]
-struct CredentialsIndex {
+pub(super) struct CredentialsIndex {
     by_digest: BTreeMap<u64, Vec<(Box<str>, Credentials)>>,
     /// The number of names.
     count: usize,
@@ -40,7 +40,7 @@ struct CredentialsIndex {
 
 impl CredentialsIndex {
     /// Returns the name of `credentials`. They are known from then on.
-    fn of(&mut self, credentials: &Credentials) -> String {
+    pub(super) fn name(&mut self, credentials: &Credentials) -> String {
         if let Some(name) = self.find(credentials) {
             return name.to_owned();
         }
@@ -48,6 +48,13 @@ impl CredentialsIndex {
         let name = format!("credentials-{}", self.count);
         self.add(credentials, &name);
         name
+    }
+
+    /// Gives these credentials a name that others have already, unless they have one.
+    pub(super) fn share(&mut self, credentials: &Credentials, name: &str) {
+        if self.find(credentials).is_none() {
+            self.add(credentials, name);
+        }
     }
 
     fn find(&self, credentials: &Credentials) -> Option<&str> {
@@ -86,46 +93,22 @@ fn digest(credentials: &Credentials) -> u64 {
 }
 
 /// Things and their numbers, from 1.
-struct Numbers<T>(BTreeMap<T, usize>);
+type Numbers<T> = BTreeMap<T, usize>;
 
-impl<T> Default for Numbers<T> {
-    fn default() -> Self {
-        Self(BTreeMap::new())
-    }
-}
-
-impl<T: Ord> Numbers<T> {
-    /// The number of `thing`. It is known from then on.
-    fn of(&mut self, thing: T) -> usize {
-        let next = self.0.len().saturating_add(1);
-        *self.0.entry(thing).or_insert(next)
-    }
-}
-
-/// A token that is found by its text. It is wiped as any other, when the last of its copies is dropped.
-#[derive(PartialEq, Eq)]
-struct ByText(SessionToken);
-
-impl Ord for ByText {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.expose().cmp(other.0.expose())
-    }
-}
-
-impl PartialOrd for ByText {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
+/// Returns the number of `thing`. It is known from then on.
+fn number<T: Ord>(known: &mut Numbers<T>, thing: T) -> usize {
+    let next = known.len().saturating_add(1);
+    *known.entry(thing).or_insert(next)
 }
 
 impl Pseudonyms {
     pub(super) fn token(&mut self, token: &SessionToken) -> String {
-        let name = format!("token-{}", self.tokens.of(ByText(token.clone())));
+        let name = format!("token-{}", number(&mut self.tokens, token.header().clone()));
         jwt(token, &name).unwrap_or(name)
     }
 
     pub(super) fn identity(&mut self, identity: &Identity) -> Option<Text<Identity>> {
-        let number = self.identities.of(identity.clone());
+        let number = number(&mut self.identities, identity.clone());
         Identity::new(format!("identity-{number}")).ok().map(Text)
     }
 
@@ -137,7 +120,7 @@ impl Pseudonyms {
         let placeholder = (!unknown.is_empty()).then(|| {
             // No name has a space in it.
             let unknown = unknown.into_iter().map(Scope::as_str).collect::<Vec<_>>().join(" ");
-            Scope::new(format!("scopes-{}", self.scopes.of(unknown.into())))
+            Scope::new(format!("scopes-{}", number(&mut self.scopes, unknown.into())))
         });
         Text(known.into_iter().cloned().chain(placeholder.and_then(Result::ok)).collect())
     }
@@ -146,9 +129,9 @@ impl Pseudonyms {
     pub(super) fn expiry(&mut self, text: &str) -> String {
         let date = ExpiresAt::parse(text).map(ExpiresAt::as_millis);
         let Some(at) = date.filter(|at| canonical(*at, "").is_some()) else {
-            return format!("expiry-{}", self.expiries.of(text.into()));
+            return format!("expiry-{}", number(&mut self.expiries, text.into()));
         };
-        let spelling = match self.dates.entry(at).or_default().of(text.into()) {
+        let spelling = match number(self.dates.entry(at).or_default(), text.into()) {
             1 => String::new(),
             // What is behind the milliseconds is cut when it is read.
             n => n.to_string(),
@@ -159,20 +142,9 @@ impl Pseudonyms {
     /// Returns the placeholder of the origin and path of `uri`, which is all that a driver looks at.
     pub(super) fn endpoint(&mut self, uri: &Uri) -> Option<Text<Uri>> {
         let origin = AllowedOrigin::of(uri).ok()?;
-        let number = self.endpoints.of((origin.to_string().into(), uri.path().into()));
+        let number = number(&mut self.endpoints, (origin.to_string().into(), uri.path().into()));
         let scheme = if origin.is_safe() { "https" } else { "http" };
         format!("{scheme}://endpoint-{number}/").parse().ok().map(Text)
-    }
-
-    pub(super) fn credentials(&mut self, credentials: &Credentials) -> String {
-        self.credentials.of(credentials)
-    }
-
-    /// Gives these credentials a name that others have already, unless they have one.
-    pub(super) fn same_credentials(&mut self, credentials: &Credentials, name: &str) {
-        if self.credentials.find(credentials).is_none() {
-            self.credentials.add(credentials, name);
-        }
     }
 }
 
@@ -214,7 +186,7 @@ fn jwt(token: &SessionToken, name: &str) -> Option<String> {
 mod tests {
     use std::sync::Arc;
 
-    use http::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
+    use http::header::{AUTHORIZATION, COOKIE, HeaderName};
 
     use super::*;
     use crate::exchange::{Backend, Endpoint, Gateway};
@@ -249,7 +221,7 @@ mod tests {
         let mut known = Pseudonyms::default();
         for _ in 0..2 {
             for (n, credentials) in (1..).zip(&different) {
-                assert_eq!(known.credentials(credentials), format!("credentials-{n}"));
+                assert_eq!(known.credentials.name(credentials), format!("credentials-{n}"));
             }
         }
         assert_eq!(known.credentials.most_compared(), 1);

@@ -143,7 +143,7 @@ impl Drive for Recorder {
         if let (Input::Response { .. }, Some(successor), Some(after)) =
             (&note, note.credentials(), after)
         {
-            self.pseudonyms.same_credentials(after, &successor.name);
+            self.pseudonyms.credentials.share(after, &successor.name);
         }
         self.record(now, &note, Output::answer(&note, delivery));
         delivery
@@ -155,7 +155,7 @@ impl Drive for Recorder {
         let note = Output::new(&output, |uri| {
             // The request that was just made is the one in flight.
             let asked_with = driver.asked_with();
-            let name = asked_with.map(|credentials| pseudonyms.credentials(credentials));
+            let name = asked_with.map(|credentials| pseudonyms.credentials.name(credentials));
             (name.unwrap_or_default(), pseudonyms.endpoint(uri))
         });
         self.record(now, &Input::Poll, Some(note));

@@ -44,7 +44,7 @@ impl Pseudonyms {
         let request = exchange.request().ok();
         let endpoint = request.and_then(|request| self.endpoint(request.uri()));
         Placeholder {
-            name: self.credentials(credentials),
+            name: self.credentials.name(credentials),
             // An insecure endpoint is one in a replay, too.
             error: if endpoint.is_some() { None } else { credentials.request().err() },
             endpoint,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::VERSION;
 use super::error::TraceError;
 use super::line::Text;
-use crate::driver::{Policy, PolicyError};
+use crate::driver::{Policy, PolicyBuilder, PolicyError};
 use crate::exchange::AllowedOrigin;
 use crate::session::{Config, ConfigError};
 use crate::time::millis;
@@ -140,22 +140,15 @@ impl PolicyNote {
     }
 
     pub(super) fn policy(&self) -> Result<Policy, TraceError> {
-        let backoff = [self.backoff_base_ms, self.backoff_cap_ms].map(Duration::from_millis);
-        let [base, cap] = backoff;
+        let time = Duration::from_millis;
         let builder = Policy::builder()
             .burst(self.burst)
-            .interval(Duration::from_millis(self.interval_ms))
-            .spacing(Duration::from_millis(self.spacing_ms))
-            .backoff(base, cap)
-            .retry_after_cap(Duration::from_millis(self.retry_after_cap_ms))
-            .age_threshold(
-                Duration::from_millis(self.age_threshold_ms),
-                Duration::from_millis(self.age_threshold_cap_ms),
-            );
-        let builder = match self.attempts {
-            Some(attempts) => builder.attempts(attempts),
-            None => builder,
-        };
+            .interval(time(self.interval_ms))
+            .spacing(time(self.spacing_ms))
+            .backoff(time(self.backoff_base_ms), time(self.backoff_cap_ms))
+            .retry_after_cap(time(self.retry_after_cap_ms))
+            .age_threshold(time(self.age_threshold_ms), time(self.age_threshold_cap_ms));
+        let builder = self.attempts.into_iter().fold(builder, PolicyBuilder::attempts);
         builder.build().map_err(|error| {
             let member = match error {
                 PolicyError::Burst => "policy.burst",

@@ -116,7 +116,7 @@ pub(super) enum Body {
 }
 
 /// A [`Grant`] with placeholders.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantNote {
     #[serde(deserialize_with = "token")]
@@ -177,25 +177,18 @@ impl ReplyNote {
 }
 
 impl GrantNote {
-    pub(super) fn grant(&self) -> Result<Grant, TokenError> {
-        let token = SessionToken::new(&self.token)?;
-        let mut grant = Grant::new(token);
-        if let Some(Text(identity)) = &self.identity {
-            grant = grant.with_identity(identity.clone());
-        }
-        if let Some(text) = &self.expires_at {
-            grant = grant.with_expires_at(text);
-        }
-        if let Some(lifetime) = self.lifetime_ms {
-            grant = grant.with_lifetime(Duration::from_millis(lifetime));
-        }
-        if let Some(Text(scopes)) = &self.scopes {
-            grant = grant.with_scopes(scopes.clone());
-        }
-        if let Some(successor) = &self.successor {
-            grant = grant.with_successor(Placeholder::clone(successor).into_credentials());
-        }
-        Ok(grant)
+    pub(super) fn into_grant(self) -> Result<Grant, TokenError> {
+        let grant = Grant::new(SessionToken::new(self.token)?);
+        let identity = self.identity.into_iter().map(|text| text.0);
+        let grant = identity.fold(grant, Grant::with_identity);
+        let grant = self.expires_at.into_iter().fold(grant, Grant::with_expires_at);
+        let lifetime = self.lifetime_ms.into_iter().map(Duration::from_millis);
+        let grant = lifetime.fold(grant, Grant::with_lifetime);
+        let scopes = self.scopes.into_iter().map(|text| text.0);
+        let grant = scopes.fold(grant, Grant::with_scopes);
+        let successor =
+            self.successor.into_iter().map(|placeholder| placeholder.into_credentials());
+        Ok(successor.fold(grant, Grant::with_successor))
     }
 }
 
@@ -247,13 +240,8 @@ pub(super) enum WakeNote {
 impl Output {
     /// Returns the note of the answer to an input, if it is one that is answered.
     pub(super) fn answer(input: &Input, delivery: Delivery) -> Option<Self> {
-        match (input, delivery) {
-            (Input::Response { .. } | Input::Failure { .. }, Delivery::Accepted) => {
-                Some(Self::Accepted)
-            }
-            (Input::Response { .. } | Input::Failure { .. }, Delivery::Stale) => Some(Self::Stale),
-            _ => None,
-        }
+        let answer = if delivery.is_accepted() { Self::Accepted } else { Self::Stale };
+        matches!(input, Input::Response { .. } | Input::Failure { .. }).then_some(answer)
     }
 
     /// Returns the note of an output. `names` returns the placeholders of the credentials and of the endpoint of a

@@ -58,7 +58,7 @@ impl Exchange for Placeholder {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         match serde_json::from_slice(reply.body()) {
-            Ok(Body::Grant(grant)) => grant.grant().map_err(|_| unknown(reply)),
+            Ok(Body::Grant(grant)) => grant.into_grant().map_err(|_| unknown(reply)),
             Ok(Body::Denial(denial)) => Err(denial.denial()),
             Err(_) => Err(unknown(reply)),
         }

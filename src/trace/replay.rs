@@ -154,7 +154,9 @@ impl Replay {
                 });
                 return Ok(Some(note));
             }
-            Input::Start(Start::Token(note)) => driver::Input::Start(note.grant()?.into()),
+            Input::Start(Start::Token(note)) => {
+                driver::Input::Start(note.clone().into_grant()?.into())
+            }
             Input::Start(Start::Credentials(note)) => {
                 driver::Input::Start(note.clone().into_credentials().into())
             }

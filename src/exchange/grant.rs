@@ -14,19 +14,16 @@ use super::scopes::Scopes;
 use crate::secret::{SessionToken, ZeroizingBuffer};
 use crate::time::{ExpiresAt, Moment, millis};
 
-/// The longest `expiresAt` that is kept, in bytes. A longer one is no date, and is dropped.
-const EXPIRES_AT_LIMIT: usize = 64;
-
 /// A short text, without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct ShortText {
-    bytes: [u8; EXPIRES_AT_LIMIT],
+    bytes: [u8; Grant::EXPIRES_AT_LIMIT],
     len: u8,
 }
 
 impl ShortText {
     fn new(text: &[u8]) -> Option<Self> {
-        let mut bytes = [0; EXPIRES_AT_LIMIT];
+        let mut bytes = [0; Grant::EXPIRES_AT_LIMIT];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self { bytes, len: u8::try_from(text.len()).ok()? })
     }
@@ -68,6 +65,9 @@ pub struct Grant {
 }
 
 impl Grant {
+    /// The longest `expiresAt` that is kept, in bytes. A longer one is no date, and is dropped.
+    pub(crate) const EXPIRES_AT_LIMIT: usize = 64;
+
     /// Creates a grant of which only the token is known.
     pub fn new(token: SessionToken) -> Self {
         Self::read(token, None, None, None)

@@ -299,11 +299,11 @@ fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error>
 fn expires_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     // A longer one would not be kept.
-    if text.len() <= 64 {
-        Ok(Some(text))
-    } else {
-        Err(D::Error::custom("expected at most 64 bytes"))
+    let most = Grant::EXPIRES_AT_LIMIT;
+    if text.len() > most {
+        return Err(D::Error::custom(format_args!("expected at most {most} bytes")));
     }
+    Ok(Some(text))
 }
 
 /// A status as its number.

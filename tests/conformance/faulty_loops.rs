@@ -105,7 +105,7 @@ const MISTAKES: &[(M, R, &str)] = &[
 #[test]
 fn the_same_loop_without_a_mistake_passes() {
     let passed = conformance(with(M::Nothing)).unwrap();
-    assert_eq!(passed.runs().len(), Scenario::ALL.len());
+    assert_eq!(passed.runs.len(), Scenario::ALL.len());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn each_mistake_violates_one_requirement_and_the_report_says_what_to_change() {
             wrong.push(format!("{mistake:?} passes"));
             continue;
         };
-        let found: BTreeSet<_> = failed.violations().iter().map(|one| one.requirement).collect();
+        let found: BTreeSet<_> = failed.violations.iter().map(|one| one.requirement).collect();
         let report = failed.to_string();
         if !found.iter().eq([requirement]) || !report.contains(text) {
             wrong.push(format!(

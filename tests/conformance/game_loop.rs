@@ -135,7 +135,7 @@ fn polling_once_a_frame_is_reported_if_the_frames_are_long() {
         run(driver, &environment, inbox, frame, Polls::Once, None);
     };
     let failed = conformance(run).unwrap_err();
-    assert_eq!(failed.violations()[0].requirement, Requirement::PollUntilWait, "{failed}");
+    assert_eq!(failed.violations[0].requirement, Requirement::PollUntilWait, "{failed}");
 }
 
 /// Many frames pass then in which nobody looks into the inbox: there is nothing in it.

@@ -16,7 +16,7 @@ use crate::waiting::{Waiting, answer};
 /// Returns the requirements that a loop violates in one scenario.
 fn violated(run: impl FnMut(Probe, Environment, &mut Inbox)) -> Vec<Requirement> {
     let failed = Scenario::Renewals.run(run).unwrap_err();
-    failed.violations().iter().map(|violation| violation.requirement).collect()
+    failed.violations.iter().map(|violation| violation.requirement).collect()
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn calls_after_a_loop_was_cut_off_are_not_checked() {
     };
     let failed = Scenario::Renewals.run(run).unwrap_err();
     let found: Vec<_> =
-        failed.violations().iter().map(|found| (found.requirement, found.times)).collect();
+        failed.violations.iter().map(|found| (found.requirement, found.times)).collect();
     assert_eq!(found, [(Requirement::ForwardEvents, 10_000), (Requirement::Wait, 1)]);
 }
 
@@ -178,14 +178,14 @@ fn reporting_before_sending_is_a_violation() {
     };
     let failed = Scenario::Redirected.run(run).unwrap_err();
     let late =
-        failed.violations().iter().find(|found| found.requirement == Requirement::Send).unwrap();
+        failed.violations.iter().find(|found| found.requirement == Requirement::Send).unwrap();
     assert_eq!(late.actual, "it sent it after it had reported it");
 }
 
 #[test]
 fn blocking_in_a_request_beyond_its_time_out_is_a_violation() {
     let failed = Scenario::Silence.run(with(Mistake::BlocksForTooLong)).unwrap_err();
-    let found: Vec<_> = failed.violations().iter().map(|found| found.requirement).collect();
+    let found: Vec<_> = failed.violations.iter().map(|found| found.requirement).collect();
     assert_eq!(found, [Requirement::PollOnTime], "{failed}");
     assert!(failed.to_string().contains("no longer than `Outgoing::timeout`"), "{failed}");
 }
@@ -198,11 +198,8 @@ fn returning_early_and_panicking_are_violations() {
         std::panic::resume_unwind(Box::new(format!("unexpected: {first:?}")));
     };
     let failed = Scenario::Renewals.run(panics).unwrap_err();
-    assert_eq!(failed.violations()[0].requirement, Requirement::NeverPanic);
-    assert!(
-        failed.violations()[0].actual.starts_with("it panicked: unexpected: Start("),
-        "{failed}"
-    );
+    assert_eq!(failed.violations[0].requirement, Requirement::NeverPanic);
+    assert!(failed.violations[0].actual.starts_with("it panicked: unexpected: Start("), "{failed}");
 }
 
 #[test]
@@ -237,9 +234,8 @@ fn a_task_that_spins_does_not_hang_tokio() {
 fn one_scenario_runs_alone_as_it_does_among_all() {
     let alone = |scenario: Scenario| scenario.run(with(Mistake::Nothing)).unwrap();
     let all = conformance(with(Mistake::Nothing)).unwrap();
-    let singly: Vec<_> =
-        Scenario::ALL.iter().flat_map(|scenario| alone(*scenario).runs().to_vec()).collect();
-    assert_eq!(all.runs(), singly);
+    let singly: Vec<_> = Scenario::ALL.iter().flat_map(|scenario| alone(*scenario).runs).collect();
+    assert_eq!(all.runs, singly);
     assert!(all.to_string().starts_with("the loop passes 18 scenarios\n  a login and two hours"));
     assert!(
         alone(Scenario::Asleep).to_string().starts_with("the loop passes a scenario\n  a device")

@@ -240,8 +240,8 @@ fn a_loop_that_blocks_on_a_channel_passes() {
             run(driver, &mut Test { environment, inbox, cancels });
         };
         let passed = conformance(test).unwrap();
-        assert!(passed.runs().iter().all(|run| run.declined == 0));
-        let waited = passed.runs().iter().find(|run| run.scenario == Scenario::CallersWait);
+        assert!(passed.runs.iter().all(|run| run.declined == 0));
+        let waited = passed.runs.iter().find(|run| run.scenario == Scenario::CallersWait);
         assert_eq!(waited.unwrap().calls, 6);
         println!("{passed}");
     }

@@ -215,6 +215,6 @@ fn a_loop_of_tokio_tasks_passes() {
         runtime.block_on(test(driver, environment, inbox));
     };
     let passed = conformance(run).unwrap();
-    assert!(passed.runs().iter().all(|run| run.declined == 0));
+    assert!(passed.runs.iter().all(|run| run.declined == 0));
     println!("{passed}");
 }

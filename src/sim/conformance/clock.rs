@@ -2,10 +2,8 @@
 
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::sim::T0;
 use crate::time::Moment;
-
-/// 2026-11-24T04:00:00Z, when every scenario begins, in milliseconds since 1970.
-const T0: i64 = 1_795_492_800_000;
 
 /// The number of calls at one moment after which a loop is given [`Input::End`](super::Input::End).
 const TOO_MANY_CALLS: u64 = 3_000;
@@ -23,7 +21,7 @@ pub(super) struct CutOff;
 /// No time yet.
 const NEVER: u64 = u64::MAX;
 
-/// Times are milliseconds since the scenario began, in which the device was awake.
+/// Times are milliseconds since the scenario began, at [`T0`] by the wall clock, in which the device was awake.
 ///
 /// Atomic, so that loops compile that have to be `Send`; all of it stays on one thread.
 #[derive(Debug, Default)]

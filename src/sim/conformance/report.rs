@@ -31,15 +31,19 @@ pub struct Violation {
 /// The violations of a loop. `Debug` shows the same report as `Display`, so that `unwrap` prints it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Failed {
-    pub(super) violations: Vec<Violation>,
+    /// The violations, in the order in which they first happened; each way to violate a requirement comes once. The
+    /// first may have caused the others.
+    pub violations: Vec<Violation>,
     /// A scenario that this crate couldn't set up.
     pub(super) not_set_up: Option<Scenario>,
 }
 
 /// The runs of a loop that violated nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Passed {
-    pub(super) runs: Vec<Run>,
+    /// What the loop did in each scenario.
+    pub runs: Vec<Run>,
 }
 
 /// What a loop did in one scenario.
@@ -72,13 +76,6 @@ impl Run {
 }
 
 impl Failed {
-    /// Returns the violations, in the order in which they first happened; each way to violate a requirement
-    /// comes once. The first may have caused the others.
-    #[must_use]
-    pub fn violations(&self) -> &[Violation] {
-        &self.violations
-    }
-
     /// Adds a violation, or counts it if there is one of its kind.
     pub(super) fn add(violations: &mut Vec<Violation>, violation: Violation) {
         let key = |one: &Violation| (one.requirement, one.hint);
@@ -87,14 +84,6 @@ impl Failed {
         } else {
             violations.push(violation);
         }
-    }
-}
-
-impl Passed {
-    /// Returns what the loop did in each scenario.
-    #[must_use]
-    pub fn runs(&self) -> &[Run] {
-        &self.runs
     }
 }
 

@@ -159,7 +159,7 @@ fn innermost_open(text: &[u8]) -> Result<Option<char>, usize> {
 }
 
 /// Returns the type of the value that `json` begins with.
-fn type_of(json: &[u8]) -> JsonType {
+pub(crate) fn type_of(json: &[u8]) -> JsonType {
     match json.first() {
         Some(b'n') => JsonType::Null,
         Some(b't' | b'f') => JsonType::Boolean,

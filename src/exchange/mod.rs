@@ -42,7 +42,7 @@ mod gateway;
 mod grant;
 mod headers;
 mod identity;
-mod json;
+pub(crate) mod json;
 pub(crate) mod jwt;
 mod origin;
 mod reply;

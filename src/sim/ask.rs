@@ -9,6 +9,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use crate::exchange::JsonType;
+use crate::exchange::json::type_of;
 
 /// A status, and what is wrong with the request.
 pub(super) type Refused = (StatusCode, String);
@@ -118,14 +119,7 @@ fn string(name: impl fmt::Display, value: &Value) -> Result<String, String> {
 }
 
 fn kind(value: &Value) -> JsonType {
-    match value {
-        Value::Null => JsonType::Null,
-        Value::Bool(_) => JsonType::Boolean,
-        Value::Number(_) => JsonType::Number,
-        Value::String(_) => JsonType::String,
-        Value::Array(_) => JsonType::Array,
-        Value::Object(_) => JsonType::Object,
-    }
+    type_of(value.to_string().as_bytes())
 }
 
 /// Reads `identity=…` of a form, in which a `+` is a space. Other fields change nothing.

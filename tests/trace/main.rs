@@ -7,12 +7,12 @@ mod details;
 #[path = "../example/mod.rs"]
 mod example;
 mod kinds;
+mod legible;
 #[path = "../rotation/oauth.rs"]
 mod oauth;
 mod picture;
 mod plays;
 mod properties;
-mod readable;
 mod recording;
 mod secrets;
 mod sessions;

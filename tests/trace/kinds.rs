@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 use videokit_session::driver::{Drive, Policy};
 use videokit_session::exchange::{
     BuildError, Denial, DenialKind, Exchange, Flaw, IdentitySource, JsonType, OriginError, Reply,
@@ -24,7 +24,7 @@ struct Denying(Denial, Option<BuildError>);
 impl Exchange for Denying {
     fn request(&self) -> Result<Request<Bytes>, BuildError> {
         let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = http::Uri::from_static("https://app.example/");
+        *request.uri_mut() = Uri::from_static("https://app.example/");
         self.1.map_or(Ok(request), Err)
     }
 
@@ -87,6 +87,37 @@ fn requests_that_can_t_be_built() {
     for error in origins.map(BuildError::Endpoint).into_iter().chain([custom]) {
         assert_plays(Denying(Denial::new(DenialKind::Refused, StatusCode::OK), Some(error)));
     }
+}
+
+/// Asks at one endpoint, and states another.
+struct Stating(Uri);
+
+impl Exchange for Stating {
+    fn request(&self) -> Result<Request<Bytes>, BuildError> {
+        Ok(Request::get("https://app.example/").body(Bytes::new()).unwrap())
+    }
+
+    fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+        let wait = Some(Duration::from_secs(600));
+        Err(Denial::new(DenialKind::Transient, reply.status()).with_retry_after(wait))
+    }
+
+    fn endpoint(&self) -> Option<&Uri> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn a_wait_that_a_server_asks_for_is_kept_for_the_stated_endpoint() {
+    let mut recording = Recording::new(1);
+    let stating = |uri| Credentials::custom(Arc::new(Stating(Uri::from_static(uri))));
+    recording.start(stating("https://one.example/"));
+    recording.answer(&reply(503, "not now"));
+    recording.start(stating("https://two.example/"));
+    recording.pass(120_000);
+    assert_eq!(recording.sent.len(), 2, "the other endpoint has not asked for a wait");
+    let replayed = replay(recording.trace()).unwrap();
+    assert_eq!(replayed.difference, None);
 }
 
 /// Asked twice over, since the second start of the same credentials joins the first.

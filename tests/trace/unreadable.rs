@@ -311,6 +311,22 @@ fn replies() {
     check(REPLIES);
 }
 
+#[test]
+fn an_expiry_is_read_as_long_as_a_grant_keeps_it() {
+    let member = "\"expires_at\":\"expiry-1\"";
+    let traces = traces();
+    let trace = traces.iter().find(|trace| trace.contains(member)).unwrap();
+    let replayed = |length| {
+        let other = format!("\"expires_at\":\"{}\"", "x".repeat(length));
+        replay(trace.replacen(member, &other, 1))
+    };
+    assert!(replayed(64).is_ok());
+    for length in [65, 66] {
+        let error = replayed(length).unwrap_err().to_string();
+        assert!(error.ends_with("in.start.token.expires_at: expected at most 64 bytes"), "{error}");
+    }
+}
+
 /// Answers of a later release may be others, so none is unreadable.
 #[test]
 fn an_answer_that_no_driver_gives_is_a_difference() {

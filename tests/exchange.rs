@@ -1,4 +1,4 @@
-//! Exchanges of one's own, and what makes two credentials the same.
+//! Exchanges of one's own, what makes two credentials the same, and what a backend answers its app.
 
 extern crate videokit_session_inside as videokit_session;
 
@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AGE, COOKIE, DATE, HeaderName, HeaderValue};
+use http::header::{AGE, COOKIE, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Request, StatusCode, Uri};
+use videokit_session::driver::AuthorizeError;
 use videokit_session::exchange::{
-    BuildError, Denial, DenialKind, Endpoint, Exchange, IdentityError, JsonType, OriginError, Reply,
+    BuildError, Denial, DenialKind, Endpoint, Exchange, Flaw, IdentityError, JsonType, OriginError,
+    Reply,
 };
-use videokit_session::session::{Advance, Input, Rejection, SendError, Step};
+use videokit_session::session::{Advance, Blocked, Input, Rejection, SendError, Step};
 use videokit_session::{
-    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Gateway, Grant, Identity,
-    Moment, Session, SessionToken,
+    AllowedOrigin, AnySession, ApiToken, Backend, Config, Credentials, Driver, Gateway, Grant,
+    Identity, Moment, Output, Scope, Scopes, Session, SessionToken,
 };
 
 const START: Moment = Moment::from_millis(0, 1_795_492_800_000);
@@ -69,6 +71,42 @@ fn a_custom_request_goes_to_safe_places_only() {
         let expected = expected.map(|error| SendError::Build(BuildError::Endpoint(error)));
         assert_eq!(reason, expected, "{uri}");
     }
+}
+
+#[test]
+fn an_exchange_comes_back_as_the_type_that_it_was() {
+    let custom = Credentials::custom(Custom::at("https://app.example/token"));
+    assert_eq!(
+        custom.downcast_ref::<Custom>().map(|custom| custom.uri),
+        Some("https://app.example/token")
+    );
+    assert!(custom.downcast_ref::<Gateway>().is_none());
+    let token = ApiToken::new("my-app:my-secret").unwrap();
+    let gateway = Gateway::new(token, Identity::new("user-17").unwrap());
+    let gateway = Credentials::for_development(gateway);
+    assert!(gateway.downcast_ref::<Custom>().is_none());
+    assert!(gateway.downcast_ref::<Gateway>().is_some());
+}
+
+#[test]
+fn advice_ends_what_a_denial_says() {
+    let denial = Denial::new(DenialKind::Refused, StatusCode::BAD_REQUEST)
+        .with_retry_after(Some(Duration::from_secs(7)))
+        .with_server_message(Some("hush".into()));
+    assert_eq!(denial.advice(), None);
+    let advised = denial.clone().with_advice("log in again");
+    assert_eq!(advised.advice(), Some("log in again"));
+    assert_ne!(advised, denial);
+    assert!(advised.is_permanent());
+    assert_eq!(
+        advised.to_string(),
+        "the server refused (status 400); it asks to wait 7 s; log in again",
+    );
+    assert_eq!(
+        format!("{advised:?}"),
+        "Denial { kind: Refused, status: 400, retry_after: Some(7s), message: Some(\"redacted\"), \
+         permanent: true, advice: Some(\"log in again\") }",
+    );
 }
 
 #[test]
@@ -236,4 +274,133 @@ fn the_types_of_json_have_names() {
     let names =
         [T::Null, T::Boolean, T::Number, T::String, T::Array, T::Object].map(|t| t.to_string());
     assert_eq!(names, ["null", "a boolean", "a number", "a string", "an array", "an object"]);
+}
+
+const DENIALS: [(DenialKind, StatusCode); 5] = [
+    (DenialKind::Throttled, StatusCode::TOO_MANY_REQUESTS),
+    (DenialKind::Transient, StatusCode::SERVICE_UNAVAILABLE),
+    (DenialKind::Refused, StatusCode::BAD_GATEWAY),
+    (DenialKind::Redirect, StatusCode::BAD_GATEWAY),
+    (DenialKind::Malformed(Flaw::Custom("hush")), StatusCode::BAD_GATEWAY),
+];
+
+#[test]
+fn a_backend_passes_each_denial_on_in_words_of_the_crate() {
+    for (kind, expected) in DENIALS {
+        let denial =
+            Denial::new(kind, StatusCode::IM_A_TEAPOT).with_server_message(Some("hush".into()));
+        let reply = denial.to_reply();
+        assert_eq!(reply.status(), expected, "{kind:?}");
+        assert_eq!(reply.headers()["cache-control"], "no-store");
+        assert_eq!(reply.headers()["content-type"], "application/json");
+        assert_eq!(reply.headers().len(), 2, "{kind:?}");
+        let body: serde_json::Value = serde_json::from_slice(reply.body()).unwrap();
+        let error = body["error"].as_str().unwrap();
+        assert!(!error.is_empty() && body.as_object().unwrap().len() == 1, "{body}");
+        assert!(!format!("{reply:?}").contains("hush"), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_backend_passes_the_wait_on_in_whole_seconds_rounded_up() {
+    for (kind, _) in DENIALS {
+        for (wait, expected) in [
+            (Duration::ZERO, "0"),
+            (Duration::from_nanos(1), "1"),
+            (Duration::from_secs(30), "30"),
+            (Duration::from_millis(30_001), "31"),
+            (Duration::MAX, "18446744073709551615"),
+        ] {
+            let denial = Denial::new(kind, StatusCode::OK).with_retry_after(Some(wait));
+            assert_eq!(denial.to_reply().headers()[RETRY_AFTER], expected, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn an_app_reads_a_denial_of_its_backend_as_one_to_ask_again_after() {
+    let app = Backend::new(Endpoint::https("https://app.example/token").unwrap());
+    for (kind, status) in DENIALS {
+        let wait = Some(Duration::from_secs(7));
+        let reply = Denial::new(kind, StatusCode::FORBIDDEN).with_retry_after(wait).to_reply();
+        let read = app.read(&reply).unwrap_err();
+        let throttled = kind == DenialKind::Throttled;
+        let expected = if throttled { DenialKind::Throttled } else { DenialKind::Transient };
+        assert_eq!((read.kind(), read.status(), read.retry_after()), (expected, status, wait));
+        assert!(!read.is_permanent(), "the app's own login is good: {kind:?}");
+    }
+}
+
+/// What the exchange below grants.
+struct Granting(Grant);
+
+impl Exchange for Granting {
+    fn request(&self) -> Result<Request<Bytes>, BuildError> {
+        Custom::at("https://app.example/token").request()
+    }
+
+    fn read(&self, _reply: Reply<'_>) -> Result<Grant, Denial> {
+        Ok(self.0.clone())
+    }
+}
+
+fn granted(grant: Grant) -> Driver {
+    let mut driver = Driver::new(config(), 1);
+    driver.start(Credentials::custom(Arc::new(Granting(grant))), START);
+    let Output::Event(_) = driver.poll(START) else { panic!("it says what it does") };
+    let Output::Send(outgoing) = driver.poll(START) else { panic!("and asks") };
+    assert_eq!(driver.grant(START), Err(AuthorizeError::Wait));
+    let reply = http::Response::builder().header(DATE, "Tue, 24 Nov 2026 04:00:00 GMT");
+    let delivery = driver.handle_response(outgoing.id(), &reply.body("").unwrap(), START);
+    assert!(delivery.is_accepted());
+    driver
+}
+
+fn bare() -> Grant {
+    Grant::new(SessionToken::new("tok-1").unwrap())
+}
+
+#[test]
+fn a_driver_passes_its_token_on_with_what_was_stated() {
+    let scopes: Scopes = [Scope::VIDEOS_READ].into_iter().collect();
+    let identity = Identity::new("ann").unwrap();
+    let full = bare().with_identity(identity).with_scopes(scopes);
+    let full = full.with_expires_at("2026-11-24T04:10:00.25Z");
+    let in_utc = full.clone().with_expires_at("2026-11-24T04:10:00.250Z");
+    for (grant, expected) in [
+        (bare(), bare()),
+        (full.clone(), in_utc.clone()),
+        (full.clone().with_expires_at("2026-11-24T05:10:00.250+01:00"), in_utc),
+        (bare().with_expires_at("next Tuesday"), bare()),
+        (bare().with_lifetime(Duration::from_secs(600)), bare()),
+    ] {
+        assert_eq!(granted(grant).grant(START), Ok(expected));
+    }
+    let mut other = Driver::new(config(), 2);
+    other.start(granted(full.clone()).grant(START).unwrap(), START);
+    let Output::Event(_) = other.poll(START) else { panic!("it adopts the token") };
+    assert_eq!(other.grant(START).unwrap().token(), full.token());
+}
+
+#[test]
+fn a_driver_passes_on_the_identity_that_its_credentials_state() {
+    let endpoint = Endpoint::https("https://app.example/token").unwrap();
+    let identity = Identity::new("ann").unwrap();
+    let mut driver = Driver::new(config(), 1);
+    driver.start(Backend::new(endpoint).identity(identity.clone()), START);
+    let Output::Event(_) = driver.poll(START) else { panic!("it says what it does") };
+    let Output::Send(outgoing) = driver.poll(START) else { panic!("and asks") };
+    let reply = http::Response::new(r#"{"sessionToken":"tok-1"}"#);
+    assert!(driver.handle_response(outgoing.id(), &reply, START).is_accepted());
+    assert_eq!(driver.grant(START), Ok(bare().with_identity(identity)));
+}
+
+#[test]
+fn a_driver_passes_no_token_on_that_is_dead_or_forgotten() {
+    let mut driver = granted(bare().with_expires_at("2026-11-24T04:10:00Z"));
+    let late = START.after(Duration::from_secs(700));
+    assert!(driver.grant(late).is_err(), "before a poll, too");
+    assert!(driver.grant(START.after(Duration::from_secs(590))).is_ok());
+    driver.stop(START);
+    assert_eq!(driver.grant(START), Err(AuthorizeError::Start(Blocked::NotStarted)));
 }

@@ -99,7 +99,8 @@
 //! A custom [`Exchange`](crate::exchange::Exchange) returns them by [`Grant::with_successor`](crate::Grant::with_successor):
 //!
 //! 1. When the token is held, or had expired on arrival, the driver replaces its credentials by the successor and
-//!    reports [`Event::CredentialsChanged`]. [`Driver::credentials`] returns the new ones: store them.
+//!    reports [`Event::CredentialsChanged`]. [`Driver::credentials`] returns the new ones: store them. Their secret is in
+//!    the exchange, which [`Credentials::downcast_ref`] returns.
 //! 2. With a stale reply, a grant for another identity, or where newer credentials were set while the request was
 //!    in flight, the successor is dropped.
 //! 3. A [`start`](Driver::start) with the credentials that the login began with still joins it. What is learned of

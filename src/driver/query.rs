@@ -6,7 +6,7 @@ use super::counters::Counters;
 use super::login::Login;
 use super::policy::Policy;
 use super::{Driver, Local};
-use crate::exchange::{AllowedOrigin, Credentials, Identity, Scopes};
+use crate::exchange::{AllowedOrigin, Credentials, Grant, Identity, Scopes};
 use crate::session::transitions::{StateName, Transition};
 use crate::session::{
     Authorization, AuthorizeError, Authorized, Blocked, Config, Generation, RequestId, authorize,
@@ -54,6 +54,49 @@ impl Driver {
     ) -> Result<Authorization<'_>, AuthorizeError> {
         self.shared.config.check_origin(origin)?;
         self.current(now)
+    }
+
+    /// Returns the current token as a grant, for a part that takes tokens and not requests: the app of a backend, by
+    /// [`Grant::to_token_reply`], or an SDK, by [`Grant::token`].
+    ///
+    /// It has the identity of the login, the scopes that were granted, and the stated expiry, written in UTC. The
+    /// expiry is absent where none was stated that can be read, and where a [lifetime](Grant::with_lifetime) was
+    /// stated instead. [`remaining`](Self::remaining) says how long the token still lives.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use videokit_session::driver::AuthorizeError;
+    /// # use videokit_session::{AllowedOrigin, ApiToken, Config, Credentials, Driver, Gateway, Identity, Moment, Output};
+    /// # let config = Config::builder(AllowedOrigin::https("https://api.video.io")?).build()?;
+    /// # let gateway = Gateway::new(ApiToken::new("my-app:my-secret")?, Identity::new("user-17")?);
+    /// # let now = Moment::from_millis(0, 1_795_492_800_000);
+    /// # let mut driver = Driver::new(Arc::new(config), 42);
+    /// # driver.start(Credentials::for_development(gateway), now);
+    /// # let reply = http::Response::builder().header("date", "Tue, 24 Nov 2026 04:00:00 GMT").body(
+    /// #     r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,
+    /// # )?;
+    /// // A backend holds a driver for each of its users.
+    /// assert_eq!(driver.grant(now), Err(AuthorizeError::Wait));
+    /// // Once the gateway has replied:
+    /// # let _ = driver.poll(now);
+    /// # let Output::Send(outgoing) = driver.poll(now) else { panic!() };
+    /// # driver.handle_response(outgoing.id(), &reply, now);
+    /// let reply = driver.grant(now)?.to_token_reply();
+    /// assert_eq!(
+    ///     reply.body(),
+    ///     r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,
+    /// );
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`AuthorizeError`] says what to do. There is none about origins: who takes the grant decides where the token
+    /// is sent.
+    pub fn grant(&self, now: Moment) -> Result<Grant, AuthorizeError> {
+        let _good = self.current(now)?;
+        let machine = &self.local.machine;
+        let active = machine.active().ok_or(AuthorizeError::Wait)?;
+        Ok(active.token.to_grant(machine.core.identity.as_ref()))
     }
 
     fn current(&self, now: Moment) -> Result<Authorization<'_>, AuthorizeError> {

@@ -1,5 +1,6 @@
 //! The credentials of a session.
 
+use core::any::Any;
 use core::fmt;
 use std::sync::Arc;
 
@@ -58,6 +59,32 @@ impl Credentials {
             #[cfg(feature = "trace")]
             Kind::Placeholder(_, custom) => custom.as_ref(),
         }
+    }
+
+    /// Returns the exchange as the type that it was made of; `None` if that is another. An app that stores its
+    /// credentials gets at the secret of a [successor](super::Grant::with_successor) like this.
+    ///
+    /// ```
+    /// # use bytes::Bytes;
+    /// # use http::Request;
+    /// # use std::sync::Arc;
+    /// # use videokit_session::{Credentials, Denial, Gateway, Grant};
+    /// # use videokit_session::exchange::{BuildError, Exchange, Reply};
+    /// struct RefreshToken(String);
+    /// # impl Exchange for RefreshToken {
+    /// #     fn request(&self) -> Result<Request<Bytes>, BuildError> { Err(BuildError::Custom("")) }
+    /// #     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> { reply.granting_body(0).and_then(|_| unreachable!()) }
+    /// # }
+    ///
+    /// let credentials = Credentials::custom(Arc::new(RefreshToken("refresh-1".into())));
+    /// let stored = credentials.downcast_ref::<RefreshToken>().map(|token| token.0.as_str());
+    /// assert_eq!(stored, Some("refresh-1"));
+    /// assert!(credentials.downcast_ref::<Gateway>().is_none());
+    /// ```
+    #[must_use]
+    pub fn downcast_ref<E: Exchange>(&self) -> Option<&E> {
+        let exchange: &dyn Any = self.exchange();
+        exchange.downcast_ref()
     }
 
     /// Returns the request. A custom exchange's is checked: it could send credentials anywhere.

@@ -3,8 +3,11 @@
 use core::fmt;
 use core::time::Duration;
 
+use bytes::Bytes;
 use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 
+use super::headers::json_reply;
 use crate::secret::TokenError;
 
 /// A reply that granted no token.
@@ -23,6 +26,7 @@ struct Parts {
     retry_after: Option<Duration>,
     message: Option<Box<str>>,
     permanent: bool,
+    advice: Option<StaticStr>,
 }
 
 /// The kinds of denial.
@@ -251,7 +255,8 @@ impl Denial {
     /// Creates a denial. It is permanent if it is [`Refused`](DenialKind::Refused).
     pub fn new(kind: DenialKind, status: StatusCode) -> Self {
         let permanent = kind == DenialKind::Refused;
-        Self(Box::new(Parts { kind, status, retry_after: None, message: None, permanent }))
+        let (retry_after, message, advice) = (None, None, None);
+        Self(Box::new(Parts { kind, status, retry_after, message, permanent, advice }))
     }
 
     /// Sets whether the same credentials will never be granted a token. Only the exchange can know: at a backend, an
@@ -270,6 +275,26 @@ impl Denial {
     /// Sets the server's message.
     pub fn with_server_message(mut self, message: Option<Box<str>>) -> Self {
         self.0.message = message;
+        self
+    }
+
+    /// Sets what is wrong and what to do about it, in words of the exchange: `Display` ends with them. They are a
+    /// constant, so that they repeat no secret. A trace leaves them out.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use videokit_session::Denial;
+    /// use videokit_session::exchange::DenialKind;
+    ///
+    /// let denial = Denial::new(DenialKind::Refused, StatusCode::BAD_REQUEST)
+    ///     .with_advice("the refresh token was revoked: log in again");
+    /// assert_eq!(
+    ///     denial.to_string(),
+    ///     "the server refused (status 400); the refresh token was revoked: log in again",
+    /// );
+    /// ```
+    pub fn with_advice(mut self, advice: StaticStr) -> Self {
+        self.0.advice = Some(advice);
         self
     }
 
@@ -307,6 +332,57 @@ impl Denial {
     pub fn server_message(&self) -> Option<&str> {
         self.0.message.as_deref()
     }
+
+    /// Returns what the exchange says to do about it, if it says anything.
+    #[must_use]
+    pub fn advice(&self) -> Option<StaticStr> {
+        self.0.advice
+    }
+
+    /// Returns the reply with which a backend passes the denial on to its own app: JSON with an `error` that says
+    /// what to do, in words of this crate. It shows nothing of what the server wrote: keep that for your log.
+    ///
+    /// | kind | status | for the app |
+    /// |---|---|---|
+    /// | [`Throttled`](DenialKind::Throttled) | 429 | ask again after the wait |
+    /// | [`Transient`](DenialKind::Transient) | 503 | ask again after the wait, or later |
+    /// | [`Refused`](DenialKind::Refused), [`Redirect`](DenialKind::Redirect), [`Malformed`](DenialKind::Malformed) | 502 | the backend has to be mended |
+    ///
+    /// It has `Cache-Control: no-store` and, if the server [asks to wait](Self::retry_after), `Retry-After` in whole
+    /// seconds, rounded up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use http::StatusCode;
+    /// use videokit_session::exchange::{Denial, DenialKind};
+    ///
+    /// let denial = Denial::new(DenialKind::Throttled, StatusCode::TOO_MANY_REQUESTS)
+    ///     .with_retry_after(Some(Duration::from_millis(1_500)))
+    ///     .with_server_message(Some("too many from my-app:my-secret".into()));
+    /// let reply = denial.to_reply();
+    /// assert_eq!(reply.status(), StatusCode::TOO_MANY_REQUESTS);
+    /// assert_eq!(reply.headers()["retry-after"], "2");
+    /// assert_eq!(reply.body(), r#"{"error":"too many requests for tokens"}"#);
+    /// ```
+    #[must_use]
+    pub fn to_reply(&self) -> http::Response<Bytes> {
+        let (status, error) = match self.0.kind {
+            DenialKind::Throttled => {
+                (StatusCode::TOO_MANY_REQUESTS, "too many requests for tokens")
+            }
+            DenialKind::Transient => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no token for now: ask again")
+            }
+            _ => (StatusCode::BAD_GATEWAY, "the token service grants none: see the backend's log"),
+        };
+        let mut reply = json_reply(format!(r#"{{"error":"{error}"}}"#).into());
+        *reply.status_mut() = status;
+        if let Some(wait) = self.0.retry_after {
+            let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+            reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        reply
+    }
 }
 
 impl fmt::Display for Denial {
@@ -321,6 +397,9 @@ impl fmt::Display for Denial {
         write!(f, " (status {})", self.0.status.as_u16())?;
         if let Some(wait) = self.0.retry_after {
             write!(f, "; it asks to wait {} s", wait.as_millis().div_ceil(1_000))?;
+        }
+        if let Some(advice) = self.0.advice {
+            return write!(f, "; {advice}");
         }
         f.write_str(match (self.0.permanent, self.0.kind) {
             (true, _) => "; the same request won't be granted",
@@ -340,6 +419,7 @@ impl fmt::Debug for Denial {
             .field("retry_after", &self.0.retry_after)
             .field("message", &self.0.message.as_ref().map(|_| "redacted"))
             .field("permanent", &self.0.permanent)
+            .field("advice", &self.0.advice)
             .finish()
     }
 }

@@ -5,10 +5,10 @@ use core::time::Duration;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde::Serialize;
 
 use super::credentials::Credentials;
+use super::headers::json_reply;
 use super::identity::Identity;
 use super::scopes::Scopes;
 use crate::secret::{SessionToken, ZeroizingBuffer};
@@ -227,12 +227,7 @@ impl Grant {
         if serde_json::to_writer(&mut buffer, &body).is_err() {
             buffer.clear();
         }
-        let body = Bytes::from_owner(ZeroizingBuffer(buffer));
-        let mut response = http::Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
+        json_reply(Bytes::from_owner(ZeroizingBuffer(buffer)))
     }
 }
 

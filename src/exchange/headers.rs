@@ -1,6 +1,9 @@
-//! Dates and numbers in the headers of a reply.
+//! Dates and numbers in the headers of a reply, and the headers of a backend's own replies.
 
 use core::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 
 use crate::time::{Moment, to_seconds, two_digits};
 
@@ -60,6 +63,15 @@ pub(super) fn whole_seconds(text: &str) -> Option<u64> {
         return None;
     }
     Some(digits.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(1_000))
+}
+
+/// Returns a backend's reply to its app: 200 with a JSON body that nothing stores.
+pub(super) fn json_reply(body: Bytes) -> http::Response<Bytes> {
+    let mut response = http::Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use core::num::FpCategory;
 use std::borrow::Cow;
 
 use memchr::memchr2;
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::denial::{Flaw, JsonType};
@@ -79,6 +80,22 @@ pub(super) fn read<'a>(body: &'a [u8], token: &'static str) -> Result<Members<'a
         check_text(body)?;
     }
     members.duplicate.map_or(Ok(members), |member| Err(Flaw::Duplicate { member }))
+}
+
+/// Reads a body that is an object. A `T` made by a derive would take an array, too.
+pub(super) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Flaw> {
+    if is_markup(body) {
+        return Err(Flaw::Markup);
+    }
+    check_text(body)?;
+    let json = trim(without_mark(body));
+    if type_of(json) != JsonType::Object {
+        return Err(flaw(body, ""));
+    }
+    serde_json::from_slice(json).map_err(|error| {
+        let shape = Flaw::Custom("the object has not the members that the exchange reads");
+        if error.is_data() { shape } else { flaw(body, "") }
+    })
 }
 
 /// Checks that a body is UTF-8, except for its end, and not nested too deeply.

@@ -8,9 +8,10 @@
 //! | [`Backend`] | the login of the app's backend (a cookie, for example) | apps in production |
 //! | [`Exchange`], the trait | anything | other token endpoints |
 //!
-//! A backend needs no session. It sends [`Gateway::request`], reads the reply with [`Gateway::read`], and hands the
-//! token to its app with [`Grant::to_token_reply`], or with [`Grant::to_token_reply_at`] if the token endpoint
-//! states a lifetime in place of an expiry:
+//! A backend needs no session. It sends [`Gateway::request`], reads the reply with [`Gateway::read`], and answers its
+//! app with [`Grant::to_token_reply`] or [`Denial::to_reply`]. ([`Grant::to_token_reply_at`] is for a token endpoint
+//! that states a lifetime in place of an expiry.) The example `backend` holds a [`Driver`](crate::Driver) for each
+//! user, which asks once for many calls, and passes its token on by [`Driver::grant`](crate::Driver::grant).
 //!
 //! ```
 //! use videokit_session::{ApiToken, Gateway, Identity, Scope};
@@ -24,13 +25,18 @@
 //! let response = http::Response::new(
 //!     r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T05:00:00Z","identity":"user-17"}"#,
 //! );
-//! let grant = gateway.read(&response)?;
+//! let reply = match gateway.read(&response) {
+//!     Ok(grant) => grant.to_token_reply(),
+//!     Err(denial) => denial.to_reply(),
+//! };
 //! assert_eq!(
-//!     grant.to_token_reply().body(),
+//!     reply.body(),
 //!     r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T05:00:00Z","identity":"user-17"}"#,
 //! );
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+
+use core::any::Any;
 
 use bytes::Bytes;
 use http::{Request, Uri};
@@ -101,7 +107,7 @@ pub const BODY_LIMIT: usize = 64 * 1_024;
 /// assert_eq!(granted.token().expose(), "tok-1");
 /// # Ok::<(), Denial>(())
 /// ```
-pub trait Exchange: Send + Sync {
+pub trait Exchange: Any + Send + Sync {
     /// Returns the request. A session sends it only to https or loopback. Mark secret headers sensitive, and set
     /// `Cache-Control: no-store`.
     ///
@@ -110,7 +116,7 @@ pub trait Exchange: Send + Sync {
     fn request(&self) -> Result<Request<Bytes>, BuildError>;
 
     /// Reads a reply, whatever it contains, as a grant or a denial. It must not panic. [`Reply::granting_body`] does
-    /// the part that is common to all exchanges.
+    /// the part that is common to all exchanges, and [`Reply::granting_json`] that of those whose replies are JSON.
     ///
     /// # Errors
     /// The denial.

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use http::header::{AGE, DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
 
 use super::denial::{Denial, DenialKind, Flaw, IdentitySource};
 use super::grant::Grant;
@@ -85,6 +86,46 @@ impl<'a> Reply<'a> {
             400..=499 => Err(self.denial(DenialKind::Refused)),
             _ => Err(self.flawed(Flaw::Status)),
         }
+    }
+
+    /// Returns the JSON object in the body of a granting reply, read as `T`. For custom [`Exchange`](super::Exchange)s.
+    /// A `T` that borrows makes no copy of a secret.
+    ///
+    /// ```
+    /// use serde::Deserialize;
+    /// use videokit_session::exchange::{Denial, DenialKind, Flaw, Reply};
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Granted<'a> {
+    ///     access_token: &'a str,
+    /// }
+    ///
+    /// let read = |body: &'static str| {
+    ///     let reply = http::Response::new(body);
+    ///     let granted = Reply::from(&reply).granting_json::<Granted<'_>>(8_192);
+    ///     granted.map(|granted| granted.access_token.to_owned())
+    /// };
+    /// assert_eq!(read(r#"{"access_token":"tok-1"}"#)?, "tok-1");
+    /// let portal = read("<html>Welcome to the hotel</html>").unwrap_err();
+    /// assert_eq!(portal.kind(), DenialKind::Malformed(Flaw::Markup));
+    /// # Ok::<(), Denial>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The denial of a reply that is not [granting](Self::granting_body), and of a body that is not such an object:
+    ///
+    /// | body | denial |
+    /// |---|---|
+    /// | white space | [`Transient`](DenialKind::Transient) |
+    /// | markup: a captive portal's page, most often | [`Malformed`](DenialKind::Malformed): [`Flaw::Markup`], which uses up no secret |
+    /// | no JSON, or no object | `Malformed`, with the flaw and its place |
+    /// | an object that `T` can't be read from | `Malformed`: [`Flaw::Custom`], without the text of the body |
+    pub fn granting_json<T: Deserialize<'a>>(self, limit: usize) -> Result<T, Denial> {
+        let body = self.granting_body(limit)?;
+        if json::is_blank(body) {
+            return Err(self.denial(DenialKind::Transient));
+        }
+        json::object(body).map_err(|flaw| self.flawed(flaw))
     }
 
     fn bounded_body(self, limit: usize) -> Result<&'a [u8], Flaw> {

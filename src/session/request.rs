@@ -40,7 +40,8 @@ impl fmt::Display for RequestId {
 /// A request to send: give it to any HTTP client, and report what became of it under its id.
 ///
 /// It holds credentials. `Debug` shows method, URI without query, and sizes. Redirects must not be
-/// followed: they would take the credentials along.
+/// followed: they would take the credentials along. The chapter [`sending`](crate::sending) says what else a client must
+/// not do, and has the code for three of them.
 #[must_use = "a request that is not sent leaves the session waiting for its reply"]
 pub struct Outgoing {
     pub(super) id: RequestId,

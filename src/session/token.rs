@@ -51,6 +51,14 @@ impl ActiveToken {
         self.scopes.as_deref()
     }
 
+    /// Returns the token as a grant, for a login of this identity.
+    pub(crate) fn to_grant(&self, identity: Option<&Identity>) -> Grant {
+        let grant = Grant::new(self.token.clone());
+        let grant = identity.cloned().into_iter().fold(grant, Grant::with_identity);
+        let grant = self.lifetime.expires_at.into_iter().fold(grant, Grant::with_expiry);
+        self.scopes().cloned().into_iter().fold(grant, Grant::with_scopes)
+    }
+
     /// Returns whether this is the token of a grant.
     pub(crate) fn is_from(&self, grant: &Grant) -> bool {
         self.token.expose() == grant.token().expose()

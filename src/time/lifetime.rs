@@ -3,6 +3,7 @@
 use super::clock::{DRIFT, Stamp};
 use super::evidence::{Bounds, Evidence, Tolerances};
 use super::moment::{Moment, signed};
+use super::timestamp::ExpiresAt;
 
 /// The most sleep that a wall clock which stands behind can hide, in milliseconds: as far as it may drift.
 const UNBANKED: i64 = DRIFT;
@@ -19,6 +20,8 @@ pub(crate) struct Lifetime {
     at_most: Option<i64>,
     /// What the schedule counts from.
     pub(crate) scheduled: i64,
+    /// When the token expires, as it was stated.
+    pub(crate) expires_at: Option<ExpiresAt>,
     /// Before this tick the token is Valid, as long as the wall clock runs ahead by no more than it may drift.
     valid_until: u64,
     /// From this tick on, `hi` is 0 or less; `u64::MAX` where no end is known.
@@ -35,11 +38,12 @@ impl Lifetime {
         now: Moment,
     ) -> Self {
         let Bounds { at_least, at_most, scheduled } = evidence.bounds(tolerances, now);
+        let expires_at = evidence.expires_at;
         let expires = at_most.map_or(u64::MAX, |hi| received.ticks_after(to_lose_slowly(hi)));
         let certain = at_least.saturating_sub(UNBANKED).saturating_sub(DRIFT);
         let valid_until = sent.ticks_after(to_lose_quickly(certain)).min(expires);
         let scheduled = scheduled.unwrap_or(at_least);
-        Self { sent, received, at_least, at_most, scheduled, valid_until, expires }
+        Self { sent, received, at_least, at_most, scheduled, expires_at, valid_until, expires }
     }
 
     /// Returns what the interval means at `at`: the [validity](Remaining::validity) of what remains.
@@ -163,8 +167,8 @@ pub enum Validity {
 mod tests {
     use core::time::Duration;
 
+    use super::super::Clock;
     use super::super::evidence::LONGEST_BY_WALL;
-    use super::super::{Clock, ExpiresAt};
     use super::*;
 
     const T0: i64 = 1_795_492_800_000;

@@ -244,3 +244,49 @@ fn a_granting_body_is_handed_over_as_it_came() {
         assert_eq!(read, expected.map(str::as_bytes), "{status} {body:?}");
     }
 }
+
+/// What an exchange of one's own builds on if its replies are JSON.
+#[test]
+fn a_granting_object_is_read_or_its_flaw_is_named() {
+    use videokit_session::exchange::JsonType;
+
+    #[derive(serde::Deserialize)]
+    struct Granted<'a> {
+        token: &'a str,
+    }
+
+    let malformed = |flaw| Err(DenialKind::Malformed(flaw));
+    let shape = Flaw::Custom("the object has not the members that the exchange reads");
+    let deep = format!("{}{}", r#"{"a":"#.repeat(33), "}".repeat(33));
+    for (status, body, expected) in [
+        (200, r#"{"token":"t","more":[1]}"#, Ok("t")),
+        (201, "\u{feff} \n{\"token\":\"t\"} ", Ok("t")),
+        (200, " \n", Err(DenialKind::Transient)),
+        (200, "\u{feff}", Err(DenialKind::Transient)),
+        (200, " <html>", malformed(Flaw::Markup)),
+        (200, r#"["t"]"#, malformed(Flaw::NotAnObject { found: JsonType::Array })),
+        (200, "17", malformed(Flaw::NotAnObject { found: JsonType::Number })),
+        (200, r#"{"token":5}"#, malformed(shape)),
+        (200, "{}", malformed(shape)),
+        (200, r#"{"token":"t","token":"u"}"#, malformed(shape)),
+        (200, r#"{"token":"t"#, malformed(Flaw::UnexpectedEnd { missing: Some('"') })),
+        (200, r#"{"token":"t"}}"#, malformed(Flaw::Syntax { line: 1, column: 14 })),
+        (200, "tok-1", malformed(Flaw::Syntax { line: 1, column: 2 })),
+        (200, &deep, malformed(Flaw::TooDeep { at: 160, limit: 32 })),
+        (400, r#"{"token":"t"}"#, Err(DenialKind::Refused)),
+        (503, r#"{"token":"t"}"#, Err(DenialKind::Transient)),
+    ] {
+        let response = Response::builder().status(status).header("retry-after", "60").body(body);
+        let response = response.unwrap();
+        let read = Reply::from(&response).granting_json::<Granted<'_>>(400);
+        let read = read.map(|granted| granted.token).map_err(|denial| {
+            assert_eq!(denial.retry_after().map(|wait| wait.as_secs()), Some(60), "{body:?}");
+            denial.kind()
+        });
+        assert_eq!(read, expected, "{status} {body:?}");
+    }
+    let response = Response::new([&b"{\"token\":\""[..], &[0xff], b"\"}"].concat());
+    let read = Reply::from(&response).granting_json::<Granted<'_>>(400);
+    let kind = read.map(|granted| granted.token.to_owned()).map_err(|denial| denial.kind());
+    assert_eq!(kind, malformed(Flaw::NotUtf8 { at: 10 }).map(str::to_owned));
+}

@@ -30,6 +30,28 @@ pub mod time;
 #[cfg(feature = "trace")]
 pub mod trace;
 
+#[doc = include_str!("docs/sending.md")]
+/// # ureq 3
+///
+/// ```ignore
+#[doc = include_str!("docs/send/ureq.rs")]
+/// ```
+///
+/// # reqwest 0.13
+///
+/// ```ignore
+#[doc = include_str!("docs/send/reqwest.rs")]
+/// ```
+///
+/// # hyper 1
+///
+/// With hyper-util 0.1 (`client-legacy`, `http1`, `tokio`) and http-body-util 0.1:
+///
+/// ```ignore
+#[doc = include_str!("docs/send/hyper.rs")]
+/// ```
+pub mod sending {}
+
 #[doc = include_str!("docs/wire.md")]
 pub mod wire {}
 

@@ -26,12 +26,8 @@ static EXAMPLE: LazyLock<PathBuf> = LazyLock::new(|| example::build("quickstart"
 
 fn quickstart(arguments: &[&str], api_token: Option<&str>) -> Output {
     let mut command = Command::new(&*EXAMPLE);
-    // Whatever the tests' own environment says of colours and proxies.
-    command
-        .args(arguments)
-        .env_remove(TOKEN_VARIABLE)
-        .env_remove("CLICOLOR_FORCE")
-        .env("NO_PROXY", "127.0.0.1");
+    // Whatever the tests' own environment says of proxies.
+    command.args(arguments).env_remove(TOKEN_VARIABLE).env("NO_PROXY", "127.0.0.1");
     if let Some(token) = api_token {
         command.env(TOKEN_VARIABLE, token);
     }
@@ -226,8 +222,19 @@ fn says_what_is_wrong_with_a_command_line() {
         (&["--host", "x"], None, "--host"),
         (&["--gateway"], None, "missing argument"),
         (&["--trace"], None, "missing argument"),
-        (&[gateway[0], gateway[1], "--trace", "x"], None, "exclude each"),
+        (&[gateway[0], gateway[1], "--trace", "x"], None, "don't go with --gateway"),
         (&["--identity", "user-17"], None, "--gateway is missing"),
+        (&["--backend"], None, "missing argument"),
+        (&["--backend", "https://app.example", gateway[0], gateway[1]], None, "exclude each"),
+        (&["--backend", "http://app.example"], None, "--backend: "),
+        (&["--backend", "https://app.example", "--legacy"], None, "don't go with --backend"),
+        (&["--backend", "https://app.example", "--cookie", "login=abc"], None, "give @FILE"),
+        (
+            &["--backend", "https://app.example", "--cookie", "@/no/such"],
+            None,
+            "--cookie /no/such: ",
+        ),
+        (&["--cookie", "login=abc"], None, "--cookie takes a file"),
         (&gateway, None, "--identity is missing"),
         (&[gateway[0], gateway[1], "--identity", ""], None, "the identity is empty"),
         (&[gateway[0], gateway[1], "--identity", "u"], None, "VIDEOKIT_API_TOKEN is not set"),
@@ -316,22 +323,122 @@ fn a_gateway_that_gives_no_token_is_a_failure_that_says_what_to_do() {
     fails(&silent, "right:token", unreachable, "the address and the network");
 }
 
+/// Replies of backends, and what is said about each.
+const REPLIES: &[(u16, &str, &str)] = &[
+    // The vendor's example, with its two mistakes: no quotes, and no brace.
+    (
+        200,
+        r#"{"sessionToken": st-0123456789abcdef"#,
+        "res.json({ sessionToken, expiresAt, identity })",
+    ),
+    (200, r#"{"sessionToken": "st-0123456789abcdef""#, "a brace or a quote is missing"),
+    (200, r#"{"sessionToken": undefined"#, "none for an empty identity"),
+    (200, r#"{"sessionToken": undefined}"#, "none for an empty identity"),
+    (200, r#"{"sessionToken": "undefined"}"#, "a missing value was turned into text"),
+    (200, r#"{"token": "st-0123456789abcdef"}"#, "has to be called `sessionToken`"),
+    (200, r#"{"sessionToken": {"token": "x"}}"#, "members are strings"),
+    (200, r#"{"sessionToken": "x y"}"#, "what the gateway replied, unchanged"),
+    (200, r#"{"error": "invalid token"}"#, "check its API token"),
+    (200, "Session Service", "its tokens are at /token"),
+    (200, "st-0123456789abcdef", "a JSON function"),
+    (200, "<!doctype html><title>Log in</title>", "a page"),
+    (200, "", "the reply is empty"),
+    (401, "", "pass a login with --cookie @FILE"),
+    (404, "Cannot GET /tokens", "a GET of /token"),
+    (400, "", "see its log"),
+    (429, "", "asks to wait"),
+    (502, "", "the backend failed"),
+    (302, "", "give the address that it redirects to"),
+];
+
+#[test]
+fn a_backend_whose_reply_is_no_token_is_told_what_to_change() {
+    for (status, body, expected) in REPLIES {
+        let url = backend(*status, body);
+        let output = quickstart(&["--backend", &url, "--identity", "user-17"], None);
+        let (text, error) = (stdout(&output), stderr(&output));
+        assert_eq!(output.status.code(), Some(1), "{body}: {text}{error}");
+        assert!(text.contains(&format!("{status} ")), "{body}: {text}");
+        assert!(error.contains(expected), "{body}: {error}");
+        assert_no_secret(&output, "0123456789");
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = quickstart(&["--backend", &format!("http://{free}/token")], None);
+    assert!(stderr(&output).contains("is the backend running"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_backend_that_grants_is_told_what_it_could_say_besides() {
+    let full = r#"{"sessionToken":"st-0123456789abcdef","expiresAt":"2126-11-24T05:00:00Z","identity":"user-17"}"#;
+    for (body, expected) in [
+        (full, ["identity  user-17", "expires   2126-11-24T05:00:00Z", "no-store"]),
+        (
+            r#"{"sessionToken":"st-0123456789abcdef"}"#,
+            ["reply with `identity`", "reply with `expiresAt`", "no-store"],
+        ),
+        (
+            r#"{"sessionToken":"st-0123456789abcdef","expiresAt":"now","identity":"END_USER_ID"}"#,
+            ["END_USER_ID, which is the placeholder", "is not RFC 3339", "no-store"],
+        ),
+    ] {
+        let output = quickstart(&["--backend", &backend(200, body)], None);
+        let text = stdout(&output);
+        assert!(output.status.success(), "{text}{}", stderr(&output));
+        assert_in_order(text.lines(), ["a session token"].into_iter().chain(expected), &text);
+        assert_no_secret(&output, "0123456789");
+    }
+    let output = quickstart(&["--backend", &backend(200, full), "--identity", "user-18"], None);
+    assert!(
+        stderr(&output).contains("who is logged in to `getSessionToken`"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_login_at_a_backend_comes_from_a_file_and_is_shown_nowhere() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (cookie, header) = (folder.join("cookie.txt"), folder.join("header.txt"));
+    std::fs::write(&cookie, "login=canary-1\n").unwrap();
+    std::fs::write(&header, "X-Login: canary-2\n").unwrap();
+    let url = serve(Router::new().fallback(|request: Request| async move {
+        let named = |name| request.headers().get(name).is_some();
+        assert!(named("cookie") && named("x-login"));
+        format!(r#"{{"sessionToken":"{}"}}"#, request.headers()["x-login"].to_str().unwrap())
+    }));
+    let [cookie, header] = [cookie, header].map(|file| format!("@{}", file.display()));
+    let output = quickstart(&["--backend", &url, "--cookie", &cookie, "--header", &header], None);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_no_secret(&output, "canary");
+}
+
+/// A backend that has one reply.
+fn backend(status: u16, body: &'static str) -> String {
+    let status = StatusCode::from_u16(status).unwrap();
+    let headers = [(LOCATION, "/login?next=canary")];
+    format!("{}/token", serve(Router::new().fallback((status, headers, body))))
+}
+
+fn serve(app: Router) -> String {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || runtime.block_on(axum::serve(listener, app).into_future()));
+    origin
+}
+
 type Shared = Arc<Mutex<sim::Gateway>>;
 
 /// A gateway on a loopback port, at this origin. It has two more paths, for replies that are no tokens.
 fn gateway() -> (String, Shared) {
     let gateway =
         Arc::new(Mutex::new(sim::Gateway::new("right:token", Duration::from_secs(600), 1)));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let origin = format!("http://{}", listener.local_addr().unwrap());
     let app = Router::new()
         .route("/moved", post((StatusCode::TEMPORARY_REDIRECT, [(LOCATION, "/v1/sessions")])))
         .route("/large", post(" ".repeat(200_000)))
         .fallback(answer)
         .with_state(Arc::clone(&gateway));
-    thread::spawn(move || runtime.block_on(axum::serve(listener, app).into_future()));
-    (origin, gateway)
+    (serve(app), gateway)
 }
 
 async fn answer(State(gateway): State<Shared>, request: Request) -> Response {

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use anstream::println;
 use videokit_session::driver::Counters;
 
 use crate::app::Calls;

@@ -4,6 +4,7 @@
 //! cargo run --example quickstart
 //! cargo run --example quickstart -- --trace quickstart.jsonl
 //! VIDEOKIT_API_TOKEN=… cargo run --example quickstart -- --gateway https://gateway.video.io/v1/sessions --identity user-17
+//! cargo run --example quickstart -- --backend https://app.example/token --cookie @cookie.txt
 //! ```
 //!
 //! Read `run_loop.rs` first: it is what an app copies, with `transport.rs` and `clocks.rs`. The rest shows it at
@@ -16,6 +17,7 @@ mod clocks;
 mod conditions;
 mod counts;
 mod play;
+mod probe;
 mod remote;
 mod run_loop;
 mod scenarios;
@@ -23,16 +25,18 @@ mod servers;
 mod timeline;
 mod transport;
 
+use std::env::var_os;
+use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
-use anstream::{eprintln, println};
-
 use arguments::Command;
+use yansi::Condition;
 
 /// Where a gateway mints its tokens.
 const SESSIONS: &str = "/v1/sessions";
 
 fn main() -> ExitCode {
+    yansi::whenever(Condition::from(wants_colour));
     let done = match arguments::command() {
         Ok(Command::Help) => {
             println!("{}", arguments::HELP);
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
         }
         Ok(Command::Play { trace }) => play::run(trace.as_deref()),
         Ok(Command::Remote(remote)) => remote.run(),
+        Ok(Command::Probe(probe)) => probe.run(),
         Err(error) => {
             eprintln!("quickstart: {error}\nSee --help.");
             return ExitCode::from(2);
@@ -52,4 +57,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Colour is for terminals, unless the user wants none (<https://no-color.org>).
+fn wants_colour() -> bool {
+    stdout().is_terminal() && var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anstream::println;
 use videokit_session::driver::Policy;
 use videokit_session::trace::Recorder;
 use videokit_session::{AllowedOrigin, Config};

@@ -44,7 +44,7 @@ pub(crate) fn address(url: &str) -> Result<(Endpoint, AllowedOrigin), OriginErro
 }
 
 /// Https anywhere, plain http on this machine only.
-fn endpoint(url: &str) -> Result<Endpoint, OriginError> {
+pub(crate) fn endpoint(url: &str) -> Result<Endpoint, OriginError> {
     match Endpoint::https(url) {
         Err(OriginError::Insecure) => Endpoint::loopback(url),
         other => other,

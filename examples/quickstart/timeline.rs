@@ -3,22 +3,18 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use anstream::println;
 use http::Uri;
 use videokit_session::driver::WakeReason;
 use videokit_session::session::transitions::StateName;
 use videokit_session::time::Remaining;
 use videokit_session::{Event, Wake};
+use yansi::{Paint, Style};
 
 use crate::run_loop::News;
 
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const BLUE: &str = "\x1b[34m";
-const RESET: &str = "\x1b[0m";
+const PLAIN: Style = Style::new();
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dim();
 
 /// The timeline of one run.
 #[derive(Clone, Copy)]
@@ -33,12 +29,12 @@ impl Timeline {
 
     /// Begins a scenario.
     pub(crate) fn scenario(title: &str) {
-        println!("\n{BOLD}{title}{RESET}");
+        println!("\n{}", title.paint(BOLD));
     }
 
     /// The app does or sees something.
     pub(crate) fn app(self, what: impl Display) {
-        self.line("app", BLUE, &what);
+        self.line("app", PLAIN.blue(), &what);
     }
 
     /// The loop tells something.
@@ -46,13 +42,13 @@ impl Timeline {
         match news {
             News::Sends(outgoing) => {
                 let (method, uri) = (outgoing.request().method(), outgoing.request().uri());
-                self.line("driver", "", &format_args!("-> {method} {}", without_query(uri)));
+                self.line("driver", PLAIN, &format_args!("-> {method} {}", without_query(uri)));
             }
-            News::Event(event) => self.line("driver", colour(event), event),
+            News::Event(event) => self.line("driver", style(event), event),
             News::Late(id) => {
                 self.line(
                     "driver",
-                    YELLOW,
+                    PLAIN.yellow(),
                     &format_args!("too late: request {id} is not in flight"),
                 );
             }
@@ -75,26 +71,27 @@ impl Timeline {
         }
     }
 
-    fn line(self, who: &str, colour: &str, what: &dyn Display) {
+    fn line(self, who: &str, style: Style, what: &dyn Display) {
         let at = self.start.elapsed().as_secs_f64();
-        println!("{DIM}{at:7.3} s  {who:<6}{RESET}  {colour}{what}{RESET}");
+        println!("{}  {}", format_args!("{at:7.3} s  {who:<6}").paint(DIM), what.paint(style));
     }
 }
 
-fn colour(event: &Event) -> &'static str {
+fn style(event: &Event) -> Style {
     match event.transition().map(|transition| transition.to) {
-        Some(StateName::Active) => GREEN,
-        Some(StateName::Authenticating) | None => YELLOW,
+        Some(StateName::Active) => PLAIN.green(),
+        Some(StateName::Authenticating) | None => PLAIN.yellow(),
         Some(StateName::Unauthenticated) => BOLD,
-        Some(StateName::Expired) => RED,
+        Some(StateName::Expired) => PLAIN.red(),
     }
 }
 
 /// An address without its query, which may hold a secret.
-fn without_query(uri: &Uri) -> String {
-    let scheme = uri.scheme_str().unwrap_or_default();
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    format!("{scheme}://{authority}{}", uri.path())
+pub(crate) fn without_query(uri: &Uri) -> String {
+    let scheme = uri.scheme_str().map_or(String::new(), |scheme| format!("{scheme}://"));
+    let host = uri.host().unwrap_or_default();
+    let port = uri.port().map_or(String::new(), |port| format!(":{port}"));
+    format!("{scheme}{host}{port}{}", uri.path())
 }
 
 /// How long a token still lives, in words.

@@ -1,0 +1,19 @@
+//! The examples, and what they share.
+
+mod apps;
+mod conformance;
+#[path = "../example/mod.rs"]
+mod example;
+#[allow(
+    unreachable_pub,
+    dead_code,
+    reason = "it belongs to a library, and not all of it is explored"
+)]
+mod explored;
+mod loops;
+mod orders;
+mod send;
+mod waiting;
+
+// As in the example whose loop is tested.
+use shared::session;

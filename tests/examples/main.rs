@@ -10,6 +10,7 @@ mod example;
     reason = "it belongs to a library, and not all of it is explored"
 )]
 mod explored;
+mod gateway;
 mod loops;
 mod orders;
 mod send;

@@ -1,6 +1,7 @@
 //! The examples, and what they share.
 
 mod apps;
+mod backend;
 mod conformance;
 #[path = "../example/mod.rs"]
 mod example;

@@ -13,6 +13,7 @@ mod example;
 mod explored;
 mod gateway;
 mod loops;
+mod oauth;
 mod orders;
 mod send;
 mod waiting;

@@ -16,7 +16,6 @@
 #[path = "oauth/exchange.rs"]
 pub(crate) mod exchange;
 
-use std::env;
 use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -31,6 +30,7 @@ use lexopt::Arg::Long;
 use lexopt::ValueExt;
 use shared::clocks::{Clocks, seed};
 use shared::send::ureq::{agent, send};
+use shared::settings::setting;
 use shared::token_service::TokenService;
 use ureq::Agent;
 use videokit_session::driver::Blocked;
@@ -154,12 +154,10 @@ fn arguments() -> Done<Option<(OAuth, Option<PathBuf>)>> {
         let alone = id.is_none() && file.is_none() && scopes.is_empty() && rotates;
         return if alone { Ok(None) } else { Err("--token-endpoint is missing".into()) };
     };
-    let endpoint = Endpoint::https(&endpoint).or_else(|_| Endpoint::loopback(&endpoint))?;
+    let endpoint = shared::settings::endpoint(&endpoint)?;
     let id = id.ok_or("--client-id is missing")?;
-    // An argument would show in lists of processes.
-    let secret =
-        env::var("OAUTH_CLIENT_SECRET").map_err(|why| format!("OAUTH_CLIENT_SECRET: {why}"))?;
-    let secret = Zeroizing::new(secret);
+    let secret = setting(None, "OAUTH_CLIENT_SECRET")?.ok_or("OAUTH_CLIENT_SECRET is not set")?;
+    let secret = Zeroizing::new(secret.text);
     let mut oauth = OAuth::new(endpoint, &id, &secret, scopes.into_iter().collect());
     oauth.rotates = rotates;
     if let Some(file) = &file {

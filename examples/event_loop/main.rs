@@ -106,15 +106,15 @@ impl<C> Calls<C> {
 }
 
 /// What an exchange is for.
-enum Purpose {
+pub(crate) enum Purpose {
     Token(RequestId, usize),
     Call(u32, Generation),
 }
 
 /// All open sockets.
-struct Sockets {
+pub(crate) struct Sockets {
     poll: Poll,
-    open: BTreeMap<Token, (Purpose, Exchange, Instant)>,
+    pub(crate) open: BTreeMap<Token, (Purpose, Exchange, Instant)>,
     /// Those that failed before they were open.
     failed: Vec<(Purpose, Outcome)>,
     next: usize,
@@ -138,7 +138,7 @@ impl Port for Sockets {
 }
 
 impl Sockets {
-    fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self { poll: Poll::new()?, open: BTreeMap::new(), failed: Vec::new(), next: 0 })
     }
 
@@ -160,7 +160,7 @@ impl Sockets {
     }
 
     /// Waits at most so long, and less if a socket is ready. Returns the exchanges that have ended.
-    fn wait(&mut self, longest: Option<Duration>) -> Vec<(Purpose, Outcome)> {
+    pub(crate) fn wait(&mut self, longest: Option<Duration>) -> Vec<(Purpose, Outcome)> {
         let mut ended = std::mem::take(&mut self.failed);
         let deadline = self.open.values().map(|(.., deadline)| *deadline).min();
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));

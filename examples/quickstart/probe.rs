@@ -114,30 +114,31 @@ fn no_reply(why: TransportFailure) -> &'static str {
 
 /// The most likely cause, and what to do about it.
 fn mend(kind: DenialKind, reply: &Response<Vec<u8>>) -> &'static str {
-    match kind {
-        DenialKind::Refused => match reply.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                "the backend does not know who is asking: pass a login with --cookie @FILE or --header @FILE"
-            }
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                "the backend has no such route: the vendor's example answers a GET of /token"
-            }
-            status if status.is_success() => {
-                "the backend replies with an `error`, most often the gateway's: see its log, and check its API token"
-            }
-            _ => "the backend refuses the request: see its log",
-        },
-        DenialKind::Throttled => {
+    match (reply.status(), kind) {
+        (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => {
+            "the backend does not know who is asking: pass a login with --cookie @FILE or --header @FILE"
+        }
+        // With a page or with JSON, as its framework has it.
+        (StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED, _) => {
+            "the backend has no such route: the vendor's example answers a GET of /token"
+        }
+        (status, DenialKind::Refused) if status.is_success() => {
+            "the backend replies with an `error`, most often the gateway's: see its log, and check its API token"
+        }
+        (_, DenialKind::Refused) => "the backend refuses the request: see its log",
+        (_, DenialKind::Throttled) => {
             "the backend, or the gateway behind it, asks to wait: try again then"
         }
-        DenialKind::Transient if reply.status().is_success() => {
+        (status, DenialKind::Transient) if status.is_success() => {
             "the reply is empty: does the route send anything on each of its paths?"
         }
-        DenialKind::Transient => "the backend failed, or what stands before it: see their logs",
-        DenialKind::Redirect => {
+        (_, DenialKind::Transient) => {
+            "the backend failed, or what stands before it: see their logs"
+        }
+        (_, DenialKind::Redirect) => {
             "give the address that it redirects to; if that is a login page, pass a login with --cookie @FILE"
         }
-        DenialKind::Malformed(flaw) => mend_flaw(flaw, reply),
+        (_, DenialKind::Malformed(flaw)) => mend_flaw(flaw, reply),
         _ => "see the backend's log",
     }
 }

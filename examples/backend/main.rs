@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use lexopt::Arg::{Long, Short};
 use lexopt::ValueExt;
+use shared::interrupt::interrupted;
 use shared::loopback::Site;
 use shared::settings::{endpoint, setting};
 use tokens::{Limits, Tokens};
@@ -85,7 +86,7 @@ async fn run(given: Arguments) -> Result<(), Box<dyn Error>> {
     tracing::info!(?gateway, "tokens come from there");
     let tokens = Tokens::new(gateway, api_token, Limits::default())?;
     let listener = TcpListener::bind(("127.0.0.1", given.port.unwrap_or(3_000))).await?;
-    let stop = signalled()?;
+    let stop = interrupted()?;
     println!("session service listening on http://{}", listener.local_addr()?);
     server::serve(listener, app::router(tokens), stop).await;
     Ok(())
@@ -105,25 +106,4 @@ fn gateway(given: &Arguments) -> Result<(Endpoint, ApiToken), Box<dyn Error>> {
     let gateway = endpoint(&url.text).map_err(|error| format!("{}: {error}", url.source))?;
     let api_token = ApiToken::try_from(token.text);
     Ok((gateway, api_token.map_err(|error| format!("{}: {error}", token.source))?))
-}
-
-/// Ends when the process is asked to: by Ctrl-C, or by SIGTERM.
-#[cfg(unix)]
-fn signalled() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let (mut ctrl_c, mut term) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = ctrl_c.recv() => {}
-            _ = term.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn signalled() -> io::Result<impl Future<Output = ()>> {
-    let mut ctrl_c = tokio::signal::windows::ctrl_c()?;
-    Ok(async move { drop(ctrl_c.recv().await) })
 }

@@ -21,6 +21,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use arguments::Options;
+use shared::interrupt::interrupted;
 use shared::loopback;
 use simulation::Simulation;
 use tokio::net::TcpListener;
@@ -57,12 +58,12 @@ fn run(options: Options) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // Watched for before anybody is asked to send one.
-        let interrupted = tokio::spawn(tokio::signal::ctrl_c());
-        tokio::task::yield_now().await;
+        let interrupted = interrupted()?;
         let (gateway, page) = start(options).await?;
         println!("gateway         http://{gateway}\ncontrol page    http://{page}");
         println!("API token       {source}\ntokens live     {lifetime} s\nCtrl-C ends it.");
-        interrupted.await?
+        interrupted.await;
+        Ok(())
     })
 }
 

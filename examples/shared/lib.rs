@@ -2,6 +2,7 @@
 
 pub mod block;
 pub mod clocks;
+pub mod interrupt;
 pub mod loopback;
 pub mod send;
 pub mod session;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 use reqwest::Client;
 use shared::clocks::{Clocks, seed};
+use shared::interrupt::interrupted;
 use shared::send::reqwest::{client, send};
 use shared::session::{self, NoToken, Outcome, Session};
 use shared::target::Target;
@@ -42,6 +43,7 @@ impl run::Http for Client {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let Some(Target { backend, api, config }) = Target::from_args()? else { return Ok(()) };
+    let interrupted = interrupted()?;
     let clocks = Clocks::start();
     let driver = Driver::new(Arc::new(config), seed());
     let session = Arc::new(Session::new(driver, move || clocks.now()));
@@ -59,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     tokio::select! {
         () = async { while tasks.join_next().await.is_some() {} } => {}
-        _ = tokio::signal::ctrl_c() => println!("shutting down"),
+        () = interrupted => println!("shutting down"),
     }
     // The token is wiped, tasks that wait for one are answered, a request in flight is cancelled, and the loop ends.
     session.close();

@@ -13,7 +13,8 @@ use videokit_session::secret::TokenError;
 use videokit_session::session::transitions::StateName;
 use videokit_session::trace::{MOST_LINES, Recorder, replay};
 use videokit_session::{
-    AllowedOrigin, Config, Credentials, Driver, Grant, Moment, TransportFailure,
+    AllowedOrigin, ApiToken, Config, Credentials, Driver, Gateway, Grant, Identity, Moment, Scope,
+    TransportFailure,
 };
 
 use crate::recording::{Recording, app, config, reply};
@@ -118,6 +119,22 @@ fn a_wait_that_a_server_asks_for_is_kept_for_the_stated_endpoint() {
     assert_eq!(recording.sent.len(), 2, "the other endpoint has not asked for a wait");
     let replayed = replay(recording.trace()).unwrap();
     assert_eq!(replayed.difference, None);
+}
+
+#[test]
+fn a_start_with_other_scopes_is_another_login() {
+    let login = |scope: Scope| {
+        let (token, user) = (ApiToken::new("app:key").unwrap(), Identity::new("anna").unwrap());
+        let gateway = Gateway::new(token, user).scopes([scope].into_iter().collect());
+        Credentials::for_development(gateway)
+    };
+    let mut recording = Recording::new(1);
+    recording.start(login(Scope::VIDEOS_READ));
+    recording.start(login(Scope::VIDEOS_EDIT));
+    assert_eq!(recording.driver.driver().epoch(), 2);
+    let replayed = replay(recording.trace()).unwrap();
+    assert_eq!(replayed.difference, None);
+    assert_eq!(replayed.driver.epoch(), 2);
 }
 
 /// Asked twice over, since the second start of the same credentials joins the first.

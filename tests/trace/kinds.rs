@@ -11,7 +11,7 @@ use videokit_session::exchange::{
 };
 use videokit_session::secret::TokenError;
 use videokit_session::session::transitions::StateName;
-use videokit_session::trace::{MOST_LINES, Recorder, replay};
+use videokit_session::trace::{LONGEST_LINE, MOST_LINES, Recorder, replay};
 use videokit_session::{
     AllowedOrigin, ApiToken, Config, Credentials, Driver, Gateway, Grant, Identity, Moment, Scope,
     TransportFailure,
@@ -222,6 +222,28 @@ fn a_full_recorder_goes_on_driving() {
     let replayed = replay(trace).unwrap();
     assert!(replayed.is_exact());
     assert_eq!(replayed.calls, MOST_LINES - 1);
+}
+
+/// Records a first line with so many origins, of which the last has a name of this length.
+fn first_line(origins: u32, length: usize) -> String {
+    let origin = |name: &str| AllowedOrigin::https(format!("https://{name}")).unwrap();
+    let config = (1..origins).fold(Config::builder(origin("0.example")), |config, n| {
+        config.origin(origin(&format!("{n}.example")))
+    });
+    let config = config.origin(origin(&"a".repeat(length))).build().unwrap();
+    Recorder::new(Arc::new(config), Policy::default(), 1).take_lines()
+}
+
+#[test]
+fn a_line_of_the_greatest_length_is_recorded_and_read() {
+    let fits = |origins: &u32| !first_line(*origins, 32).is_empty();
+    let origins = (2_500..4_000).take_while(fits).last().unwrap();
+    let longest = 1 + LONGEST_LINE;
+    let length = 32 + longest - first_line(origins, 32).len();
+    let line = first_line(origins, length);
+    assert_eq!(line.len(), longest);
+    assert!(replay(line).unwrap().is_exact());
+    assert_eq!(first_line(origins, length + 1), "");
 }
 
 #[test]

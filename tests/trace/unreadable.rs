@@ -27,6 +27,11 @@ fn check(rows: &[Row]) {
 }
 
 const HEADERS: &[Row] = &[
+    (
+        "\"trace\":\"videokit-session\"",
+        "\"trace\":\"another\"",
+        "trace: expected the first line of a trace: {\"trace\":\"videokit-session\",…}",
+    ),
     ("\"seed\":1,", "\"seed\":-1,", "seed: invalid value: integer `-1`, expected u64"),
     ("\"seed\":1,", "", "line: missing field `seed`"),
     (

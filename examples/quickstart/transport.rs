@@ -10,7 +10,7 @@ use ureq::Agent;
 use videokit_session::TransportFailure;
 
 /// The client of the docs' chapter `sending`: a file to copy.
-#[allow(unreachable_pub, reason = "it stands alone")]
+#[allow(unreachable_pub, reason = "the file is public where the docs' readers copy it to")]
 #[path = "../../src/docs/send/ureq.rs"]
 mod client;
 

@@ -189,7 +189,7 @@ where
     }
 }
 
-/// Serves one connection. A handler that is waiting is dropped when the client leaves.
+/// Serves a connection. A handler that still waits is dropped when the client hangs up.
 async fn connection<F>(stream: TcpStream, handler: impl Fn(Request) -> F + Send)
 where
     F: Future<Output = Result<Response, Reset>> + Send,

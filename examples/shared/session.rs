@@ -14,7 +14,7 @@ use videokit_session::{Driver, Event, Moment, Outgoing, Output, TransportFailure
 use super::Mutex;
 use super::signal::Signal;
 
-/// A login that tasks and threads share. `D` is a [`Driver`], or what stands in for one: a recorder, or the probe of
+/// A login that tasks and threads share. `D` is a [`Driver`], a recorder around one, or the probe of
 /// a test.
 pub struct Session<D = Driver> {
     state: Mutex<State<D>>,
@@ -42,7 +42,10 @@ pub trait Port {
 
 /// Why a caller gets no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(clippy::exhaustive_enums, reason = "a caller does something else about each")]
+#[allow(
+    clippy::exhaustive_enums,
+    reason = "a caller handles each; no `expect`, since a test includes this file where it is private"
+)]
 pub enum NoToken {
     /// There is none, and waiting doesn't help; or the request must not have one.
     #[error(transparent)]

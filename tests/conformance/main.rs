@@ -9,6 +9,7 @@ mod event_loop;
 mod faulty_loop;
 mod faulty_loops;
 mod game_loop;
+mod paused;
 mod report;
 mod threads;
 mod tokio_tasks;

@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use tokio::sync::{Notify, oneshot};
+use http::{Request, StatusCode};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use videokit_session::driver::{AuthorizeError, Drive};
 use videokit_session::session::{Generation, RequestId};
 use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe, conformance};
-use videokit_session::{Event, Moment, Outgoing, Output, TransportFailure, Wake};
+use videokit_session::{Event, Moment, Outgoing, Output, Wake};
 
-type Outcome = Result<Response<Bytes>, TransportFailure>;
+use crate::paused::{Outcome, Paused};
 
 /// Everything that the loop needs.
 trait World: Send + Sync + 'static {
@@ -105,51 +105,17 @@ impl<D: Drive + Send + 'static, W: World> Session<D, W> {
     }
 }
 
-/// The world in a conformance test. Its time is tokio's.
-#[derive(Clone)]
-struct Paused {
-    environment: Environment,
-    began: Instant,
-    replies: Arc<Mutex<BTreeMap<RequestId, oneshot::Sender<Outcome>>>>,
-    /// Something was sent, so that a reply may come sooner than expected.
-    sent: Arc<Notify>,
-}
-
-/// Cancels a request whose task is aborted.
-struct CancelOnDrop(Environment, RequestId);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.abandon(self.1);
-    }
-}
-
 impl World for Paused {
     fn now(&self) -> Moment {
-        self.environment.advance_to(self.began.elapsed());
-        self.environment.now()
+        Self::now(self)
     }
 
     async fn send(&self, outgoing: Outgoing) -> Outcome {
-        let (id, request, timeout) = outgoing.into_parts();
-        let (reply, replied) = oneshot::channel();
-        self.replies.lock().unwrap().insert(id, reply);
-        let _in_flight = CancelOnDrop(self.environment.clone(), id);
-        self.environment.send(id, &request, timeout);
-        self.sent.notify_one();
-        replied.await.unwrap_or(Err(TransportFailure::Other))
+        self.exchange(outgoing).await
     }
 
     fn event(&self, event: &Event) {
         self.environment.event(event);
-    }
-}
-
-impl Paused {
-    fn replied(&self, id: RequestId, outcome: Outcome) {
-        if let Some(reply) = self.replies.lock().unwrap().remove(&id) {
-            let _aborted = reply.send(outcome);
-        }
     }
 }
 
@@ -166,12 +132,7 @@ async fn caller(session: Test, caller: CallerId, mut call: Request<Bytes>) {
 }
 
 async fn test(driver: Probe, environment: Environment, inbox: &mut Inbox) {
-    let world = Paused {
-        environment,
-        began: Instant::now(),
-        replies: Arc::default(),
-        sent: Arc::default(),
-    };
+    let world = Paused::new(environment);
     let (driver, changed, settled) = (Mutex::new(driver), Notify::new(), Notify::new());
     let session = Arc::new(Session { driver, changed, settled, world: world.clone() });
     tokio::spawn(Arc::clone(&session).run());
@@ -179,7 +140,7 @@ async fn test(driver: Probe, environment: Environment, inbox: &mut Inbox) {
     loop {
         let next: Duration = inbox.next_in();
         let _sooner = timeout(next, world.sent.notified()).await;
-        world.environment.advance_to(world.began.elapsed());
+        world.now();
         let Some(input) = inbox.take_due() else { continue };
         match input {
             Input::Reply(id, reply) => world.replied(id, Ok(reply)),

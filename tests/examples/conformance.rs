@@ -1,7 +1,7 @@
 //! The three run loops in the conformance kit: callers wait in each.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 use std::{future::Future, pin::Pin};
@@ -9,15 +9,15 @@ use std::{future::Future, pin::Pin};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use shared::session::{NoToken, Outcome, Port, Session};
-use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use videokit_session::driver::AuthorizeError;
 use videokit_session::session::{Authorized, Blocked, RequestId};
 use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe, conformance};
-use videokit_session::{Event, Outgoing, TransportFailure};
+use videokit_session::{Event, Outgoing};
 
 use crate::loops::event_loop::Calls;
 use crate::loops::tokio_loop;
+use crate::paused::Paused;
 
 /// What a waiting caller makes of its answer.
 fn answer(
@@ -131,49 +131,16 @@ fn the_loop_of_threads_passes() {
     assert!(passed.runs.iter().all(|run| run.declined == 0));
 }
 
-/// The HTTP client of the loop of tasks. Its time is tokio's, which is paused.
-#[derive(Clone)]
-struct Paused {
-    environment: Environment,
-    began: Instant,
-    replies: Arc<Mutex<BTreeMap<RequestId, oneshot::Sender<Outcome>>>>,
-    /// Something was sent, so that a reply may come sooner than expected.
-    sent: Arc<Notify>,
-}
-
-/// Cancels a request whose future is dropped.
-struct CancelOnDrop(Environment, RequestId);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.abandon(self.1);
-    }
-}
-
 impl tokio_loop::Http for Paused {
     async fn send(&self, outgoing: Outgoing) -> Outcome {
-        let (id, request, timeout) = outgoing.into_parts();
-        let (reply, replied) = oneshot::channel();
-        self.replies.lock().unwrap().insert(id, reply);
-        let _in_flight = CancelOnDrop(self.environment.clone(), id);
-        self.environment.send(id, &request, timeout);
-        self.sent.notify_one();
-        replied.await.unwrap_or(Err(TransportFailure::Other))
+        self.exchange(outgoing).await
     }
 }
 
 async fn play(driver: Probe, environment: Environment, inbox: &mut Inbox) {
-    let http = Paused {
-        environment: environment.clone(),
-        began: Instant::now(),
-        replies: Arc::default(),
-        sent: Arc::default(),
-    };
-    let (clocks, began) = (environment.clone(), http.began);
-    let session = Arc::new(Session::new(driver, move || {
-        clocks.advance_to(began.elapsed());
-        clocks.now()
-    }));
+    let http = Paused::new(environment.clone());
+    let clocks = http.clone();
+    let session = Arc::new(Session::new(driver, move || clocks.now()));
     let looping = {
         let (session, http, events) = (Arc::clone(&session), http.clone(), environment.clone());
         tokio::spawn(async move {
@@ -184,18 +151,12 @@ async fn play(driver: Probe, environment: Environment, inbox: &mut Inbox) {
     while !looping.is_finished() {
         let next: Duration = inbox.next_in();
         let _sooner = timeout(next, http.sent.notified()).await;
-        environment.advance_to(http.began.elapsed());
+        http.now();
         let Some(input) = inbox.take_due() else { continue };
         let is_end = matches!(input, Input::End);
         match input {
-            Input::Reply(id, reply) => {
-                let waits = http.replies.lock().unwrap().remove(&id);
-                waits.map(|waits| waits.send(Ok(reply)));
-            }
-            Input::Failure(id, why) => {
-                let waits = http.replies.lock().unwrap().remove(&id);
-                waits.map(|waits| waits.send(Err(why)));
-            }
+            Input::Reply(id, reply) => http.replied(id, Ok(reply)),
+            Input::Failure(id, why) => http.replied(id, Err(why)),
             Input::WaitingCall(caller, mut call) => {
                 let (session, http) = (Arc::clone(&session), http.clone());
                 let task = tokio::spawn(async move {

@@ -1,6 +1,6 @@
 //! The modules of the examples that other tests use.
 
-#[allow(dead_code, reason = "the example's main is not a test's")]
+#[allow(dead_code, reason = "the example's `main` is not called here")]
 #[path = "../../examples/event_loop/main.rs"]
 pub(crate) mod event_loop;
 

@@ -15,6 +15,8 @@ mod gateway;
 mod loops;
 mod oauth;
 mod orders;
+#[path = "../conformance/paused.rs"]
+mod paused;
 mod send;
 mod waiting;
 

@@ -3,9 +3,9 @@
 
 mod app;
 #[path = "../../examples/oauth.rs"]
-#[allow(dead_code, reason = "its main")]
+#[allow(dead_code, reason = "the example's `main` is not called here")]
 mod example;
-#[allow(dead_code, reason = "what makes a recording")]
+#[allow(dead_code, reason = "`oauth_provider` uses the part that records")]
 mod record;
 #[macro_use]
 mod scenarios;

@@ -7,10 +7,10 @@
 #[path = "oauth/app.rs"]
 mod app;
 #[path = "../../examples/oauth.rs"]
-#[allow(dead_code, reason = "its main")]
+#[allow(dead_code, reason = "the example's `main` is not called here")]
 mod example;
 #[path = "oauth/record.rs"]
-#[allow(dead_code, reason = "what plays a recording")]
+#[allow(dead_code, reason = "`examples` uses the part that plays a recording")]
 mod record;
 #[macro_use]
 #[path = "oauth/scenarios.rs"]

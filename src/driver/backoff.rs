@@ -1,12 +1,12 @@
 //! The pause after failures.
 
-use super::policy::Policy;
+use super::Policy;
 use crate::exchange::Flaw;
 use crate::rng::mix;
 
 /// The cause of a failure, as far as it decides what ends the pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Cause {
+pub(super) enum FailureCause {
     /// The server, or the token that it gave: only time ends the pause.
     Server,
     /// The network: its coming back ends the pause.
@@ -28,14 +28,20 @@ pub(super) struct Backoff {
     pub(super) tries: u32,
     pub(super) until: u64,
     /// What failed last.
-    pub(super) cause: Option<Cause>,
+    pub(super) cause: Option<FailureCause>,
     /// The flaw of the last denials, without its position, and how many in a row had it.
     pub(super) malformed: Option<Box<(Flaw, u32)>>,
 }
 
 impl Backoff {
     /// Begins a longer pause. `seed` and the number of tokens so far make the jitter.
-    pub(super) fn grow(&mut self, policy: &Policy, now: u64, chance: (u64, u64), cause: Cause) {
+    pub(super) fn grow(
+        &mut self,
+        policy: &Policy,
+        now: u64,
+        chance: (u64, u64),
+        cause: FailureCause,
+    ) {
         let (seed, generations) = chance;
         self.failures = self.failures.saturating_add(1);
         let ceiling = policy.backoff_ceiling(self.failures, self.is_broken());

@@ -1,6 +1,6 @@
 //! The request budget: a token bucket that nothing resets.
 
-use super::policy::Policy;
+use super::Policy;
 
 /// A token bucket: how many requests may still be sent. Times are ticks of the session's clock, in milliseconds.
 ///

@@ -3,10 +3,7 @@
 
 use bytes::Bytes;
 
-use super::Driver;
-use super::input::Input;
-use super::output::{Delivery, Output};
-use super::start::Start;
+use super::{Delivery, Driver, Input, Output, Start};
 use crate::exchange::Credentials;
 use crate::session::{Generation, RequestId, TransportFailure};
 use crate::time::Moment;

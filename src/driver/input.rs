@@ -5,13 +5,7 @@ use core::mem;
 
 use bytes::Bytes;
 
-use super::backoff::Cause;
-use super::counters::bump;
-use super::event::Event;
-use super::learned_age::LearnedAge;
-use super::output::Delivery;
-use super::start::Start;
-use super::{Driver, Local, Shared, Turn};
+use super::{Delivery, Driver, Event, FailureCause, LearnedAge, Local, Shared, Start, Turn, bump};
 use crate::exchange::{Credentials, Reply};
 use crate::session::transitions;
 use crate::session::{Blocked, Generation, RequestId, TransportFailure};
@@ -241,9 +235,9 @@ impl Local {
             self.emit(Event::Failed(transition, TransportFailure::Unreachable));
         }
         let ended = match self.backoff.cause {
-            Some(Cause::Network) => back,
-            Some(Cause::Portal) => online,
-            Some(Cause::Server) | None => false,
+            Some(FailureCause::Network) => back,
+            Some(FailureCause::Portal) => online,
+            Some(FailureCause::Server) | None => false,
         };
         if ended {
             self.try_again();

@@ -14,8 +14,7 @@
 //!
 //! The learned age moves the schedule only. Ages are in milliseconds, since sending.
 
-use super::policy::Policy;
-use super::token_status::{Refusal, TokenStatus};
+use super::{Policy, Refusal, TokenStatus};
 
 /// A 401 is explained by age if the token lived at least this share of its predecessor's age: 3 of 4.
 const SIMILAR: (u64, u64) = (3, 4);

@@ -1,6 +1,6 @@
 //! The login that a driver works for: a token, or credentials to request tokens with.
 
-use super::retry_after::Endpoint;
+use super::Endpoint;
 use crate::exchange::Credentials;
 use crate::session::transitions::StateName;
 use crate::session::{Blocked, Machine};

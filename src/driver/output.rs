@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::event::Event;
+use super::Event;
 use crate::session::{Outgoing, RequestId};
 use crate::time::Stamp;
 

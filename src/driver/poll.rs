@@ -1,12 +1,9 @@
 //! Time, and what it makes due: everything that a driver does by itself happens in `poll`.
 
-use super::counters::bump;
-use super::event::Event;
-use super::login::{Login, Lookup};
-use super::output::{Idle, Output, Wait, Wake, WakeReason};
-use super::retry_after::Endpoint;
-use super::token_status::TokenStatus;
-use super::{Calling, Driver, Local, Shared, Turn};
+use super::{
+    Calling, Driver, Endpoint, Event, Idle, Local, Login, Lookup, Output, Shared, TokenStatus,
+    Turn, Wait, Wake, WakeReason, bump,
+};
 use crate::session::transitions::{self, Transition};
 use crate::session::{Active, ActiveToken, Blocked, Prepared, TransportFailure};
 use crate::time::Moment;

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use super::counters::Counters;
-use super::login::Login;
-use super::policy::Policy;
-use super::{Driver, Local};
+use super::{Counters, Driver, Local, Login, Policy};
 use crate::exchange::{AllowedOrigin, Credentials, Grant, Identity, Scopes};
 use crate::session::transitions::{StateName, Transition};
 use crate::session::{

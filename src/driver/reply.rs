@@ -1,14 +1,9 @@
 //! What replies, failures and denials lead to.
 
-use super::backoff::{Backoff, Cause};
-use super::counters::bump;
-use super::event::Event;
-use super::learned_age::TokenAge;
-use super::login::{Lookup, same_endpoint};
-use super::output::{Delivery, Queued};
-use super::retry_after::Endpoint;
-use super::token_status::TokenStatus;
-use super::{Calling, Local, Turn};
+use super::{
+    Backoff, Calling, Delivery, Endpoint, Event, FailureCause, Local, Lookup, Queued, TokenAge,
+    TokenStatus, Turn, bump, same_endpoint,
+};
 use crate::exchange::{Credentials, Denial, DenialKind, Flaw, Reply};
 use crate::session::transitions::{self, Transition};
 use crate::session::{Blocked, Outcome, RequestId, TransportFailure};
@@ -60,7 +55,7 @@ impl Local {
             self.spend_credentials();
         }
         let Some(transition) = self.machine.fail(id, turn.now) else { return false };
-        self.failed(transition, (why, Cause::Network), is_current, turn);
+        self.failed(transition, (why, FailureCause::Network), is_current, turn);
         true
     }
 
@@ -78,7 +73,7 @@ impl Local {
                 (failed, true)
             }
         };
-        let why = (TransportFailure::Other, Cause::Server);
+        let why = (TransportFailure::Other, FailureCause::Server);
         self.failed(transition, why, is_current, turn);
     }
 
@@ -129,7 +124,7 @@ impl Local {
         } else {
             // It may have expired on its way: asking again at once would be a loop.
             self.backoff.note_flaw(None);
-            self.back_off(Cause::Server, turn);
+            self.back_off(FailureCause::Server, turn);
         }
         self.emit(Event::Moved(transition));
     }
@@ -143,10 +138,10 @@ impl Local {
             return;
         }
         let (flaw, cause) = match kind {
-            DenialKind::Malformed(Flaw::Markup) => (Some(Flaw::Markup), Cause::Portal),
-            DenialKind::Malformed(flaw) => (Some(flaw), Cause::Server),
-            DenialKind::Redirect => (None, Cause::Portal),
-            _ => (None, Cause::Server),
+            DenialKind::Malformed(Flaw::Markup) => (Some(Flaw::Markup), FailureCause::Portal),
+            DenialKind::Malformed(flaw) => (Some(flaw), FailureCause::Server),
+            DenialKind::Redirect => (None, FailureCause::Portal),
+            _ => (None, FailureCause::Server),
         };
         let is_broken = self.backoff.note_flaw(flaw);
         if let Some(flaw) = flaw.filter(|_| is_broken) {
@@ -163,7 +158,7 @@ impl Local {
     fn failed(
         &mut self,
         transition: Transition,
-        (why, cause): (TransportFailure, Cause),
+        (why, cause): (TransportFailure, FailureCause),
         is_current: bool,
         turn: Turn<'_>,
     ) {
@@ -175,7 +170,7 @@ impl Local {
     }
 
     /// Counts one more failed try. The driver may give up over it.
-    fn fail_try(&mut self, cause: Cause, turn: Turn<'_>) {
+    fn fail_try(&mut self, cause: FailureCause, turn: Turn<'_>) {
         self.back_off(cause, turn);
         if turn.policy().is_exhausted_by(self.backoff.fail()) {
             self.block(Blocked::GaveUp);
@@ -190,7 +185,7 @@ impl Local {
         }
     }
 
-    fn back_off(&mut self, cause: Cause, turn: Turn<'_>) {
+    fn back_off(&mut self, cause: FailureCause, turn: Turn<'_>) {
         let core = &self.machine.core;
         let chance = (core.seed(), core.generations());
         self.backoff.grow(turn.policy(), turn.ticks(), chance, cause);

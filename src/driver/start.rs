@@ -1,10 +1,6 @@
 //! How a login begins, goes on with other credentials, and ends.
 
-use super::backoff::Backoff;
-use super::event::Event;
-use super::login::{Login, Renewable, same_endpoint};
-use super::token_status::TokenStatus;
-use super::{Local, Turn};
+use super::{Backoff, Event, Local, Login, Renewable, TokenStatus, Turn, same_endpoint};
 use crate::exchange::{Backend, Credentials, Grant, Identity};
 use crate::secret::SessionToken;
 use crate::session::Blocked;

@@ -6,12 +6,9 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 
-use super::denial::{Denial, DenialKind};
-use super::grant::Grant;
-use super::identity::Identity;
-use super::origin::Endpoint;
-use super::reply::Reply;
-use super::{BODY_LIMIT, BuildError, Exchange};
+use super::{
+    BODY_LIMIT, BuildError, Denial, DenialKind, Endpoint, Exchange, Grant, Identity, Reply,
+};
 
 /// The exchange with a customer's own backend, which alone holds the API token: for apps in production.
 ///

@@ -7,10 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Request;
 
-use super::backend::Backend;
-use super::gateway::Gateway;
-use super::origin::{AllowedOrigin, OriginError};
-use super::{BuildError, Exchange};
+use super::{AllowedOrigin, Backend, BuildError, Exchange, Gateway, OriginError};
 
 /// The credentials of a session: an exchange, and the secrets in it. Clones share both.
 ///

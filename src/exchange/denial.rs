@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{HeaderValue, RETRY_AFTER};
 
-use super::headers::json_reply;
+use super::json_reply;
 use crate::secret::TokenError;
 
 /// A reply that granted no token.

@@ -5,13 +5,9 @@ use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap
 use http::{Method, Request, Uri};
 use serde_json::json;
 
-use super::denial::{Denial, Flaw};
-use super::grant::Grant;
-use super::identity::Identity;
-use super::origin::Endpoint;
-use super::reply::Reply;
-use super::scopes::{Scope, Scopes};
-use super::{BODY_LIMIT, BuildError, Exchange};
+use super::{
+    BODY_LIMIT, BuildError, Denial, Endpoint, Exchange, Flaw, Grant, Identity, Reply, Scope, Scopes,
+};
 use crate::secret::{ApiToken, TokenError};
 
 /// The endpoint of the current dialect (wire facts, N).

@@ -7,10 +7,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::credentials::Credentials;
-use super::headers::json_reply;
-use super::identity::Identity;
-use super::scopes::Scopes;
+use super::{Credentials, Identity, Scopes, json_reply};
 use crate::secret::{SessionToken, ZeroizingBuffer};
 use crate::time::{ExpiresAt, Moment, millis};
 

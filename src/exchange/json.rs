@@ -7,7 +7,7 @@ use memchr::memchr2;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::denial::{Flaw, JsonType};
+use super::{Flaw, JsonType};
 use crate::secret::{SessionToken, TOKEN_LIMIT, ZeroizingBuffer};
 
 /// How deep arrays and objects may nest. A real reply has two levels. Chosen by this project.

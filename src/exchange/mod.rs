@@ -66,6 +66,9 @@ pub use origin::{AllowedOrigin, Endpoint, OriginError};
 pub use reply::Reply;
 pub use scopes::{Scope, ScopeError, Scopes};
 
+use headers::{http_date, json_reply, whole_seconds};
+use json::{Members, Value};
+
 pub(crate) use origin::Redacted;
 
 /// The longest body that is parsed by default, in bytes: 64 KiB. A real reply has a few hundred bytes.

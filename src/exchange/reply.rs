@@ -6,12 +6,10 @@ use http::header::{AGE, DATE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::denial::{Denial, DenialKind, Flaw, IdentitySource};
-use super::grant::Grant;
-use super::headers::{http_date, whole_seconds};
-use super::identity::Identity;
-use super::json::{self, Members, Value};
-use super::scopes::{Scope, Scopes};
+use super::{
+    Denial, DenialKind, Flaw, Grant, Identity, IdentitySource, Members, Scope, Scopes, Value,
+    http_date, json, whole_seconds,
+};
 
 /// The longest `error` member that is kept, in characters. Chosen by this project.
 const MESSAGE_LIMIT: usize = 256;

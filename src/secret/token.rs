@@ -6,7 +6,7 @@ use core::str::FromStr;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::buffer::ZeroizingBuffer;
+use super::ZeroizingBuffer;
 
 /// The default scheme before a token (wire facts, N for API tokens; for session tokens it is not known, and RFC 6750
 /// is this project's choice).

@@ -5,19 +5,12 @@ use core::time::Duration;
 
 use http::Request;
 
-use super::Session;
-use super::authenticating::Authenticating;
-use super::authorization::{Authorization, Authorized, authorize};
-use super::config::Config;
-use super::core::{Context, Core};
-use super::error::{AdoptError, AuthorizeError, RenewError, SendError, StaleRequest};
-use super::expired::Expired;
-use super::flight::{self, Flight, Outcome, Prepared};
-use super::generation::Generation;
-use super::request::{Outgoing, RequestId, TransportFailure};
-use super::token::ActiveToken;
-use super::transitions::{Sealed, State, StateName, why};
-use super::unauthenticated::Unauthenticated;
+use super::{
+    ActiveToken, AdoptError, Authenticating, Authorization, AuthorizeError, Authorized, Config,
+    Context, Core, Expired, Flight, Generation, Outcome, Outgoing, Prepared, RenewError, RequestId,
+    Sealed, SendError, Session, StaleRequest, State, StateName, TransportFailure, Unauthenticated,
+    authorize, flight, why,
+};
 use crate::exchange::{AllowedOrigin, Credentials, Denial, Grant, Identity, Reply, Scopes};
 use crate::time::{Moment, Remaining, Stamp, Validity};
 

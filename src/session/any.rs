@@ -3,13 +3,11 @@
 use core::fmt;
 use std::sync::Arc;
 
-use super::authorization::{Authorization, Authorized, authorize};
-use super::error::{AuthorizeError, Misuse, SendError, StaleRequest};
-use super::input::{Input, Step};
-use super::machine::{AnyState, Machine};
-use super::transitions::{StateName, Transition};
-use super::{Active, Authenticating, Config, Expired, Generation, Session, Unauthenticated};
-use super::{Prepared, RequestId};
+use super::{
+    Active, AnyState, Authenticating, Authorization, AuthorizeError, Authorized, Config, Expired,
+    Generation, Input, Machine, Misuse, Prepared, RequestId, SendError, Session, StaleRequest,
+    StateName, Step, Transition, Unauthenticated, authorize,
+};
 use crate::exchange::{AllowedOrigin, Credentials, Identity};
 use crate::time::{Moment, Remaining};
 

@@ -3,14 +3,10 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::Session;
-use super::active::Active;
-use super::core::{Context, Core};
-use super::error::{ReceiveError, Rejected, StaleRequest};
-use super::flight::{Flight, Outcome, Prepared};
-use super::request::{Outgoing, RequestId, TransportFailure};
-use super::transitions::{Sealed, State, StateName, Why, why};
-use super::unauthenticated::Unauthenticated;
+use super::{
+    Active, Context, Core, Flight, Outcome, Outgoing, Prepared, ReceiveError, Rejected, RequestId,
+    Sealed, Session, StaleRequest, State, StateName, TransportFailure, Unauthenticated, Why, why,
+};
 use crate::exchange::{Credentials, Denial, Identity, Reply};
 use crate::time::Moment;
 

@@ -5,9 +5,7 @@ use core::fmt;
 use http::header::HOST;
 use http::{HeaderName, HeaderValue, Request};
 
-use super::config::Config;
-use super::error::AuthorizeError;
-use super::generation::Generation;
+use super::{AuthorizeError, Config, Generation};
 use crate::time::Validity;
 
 /// The token that a request was authorized with, and its validity.

@@ -5,8 +5,7 @@ use core::time::Duration;
 use http::Uri;
 use http::header::{AUTHORIZATION, HeaderName};
 
-use super::error::AuthorizeError;
-use super::generation::Generation;
+use super::{AuthorizeError, Generation};
 use crate::exchange::AllowedOrigin;
 use crate::rng::mix;
 use crate::secret::BEARER;

@@ -1,10 +1,8 @@
 //! What every state has in common: the counters, the clock and the identity of a session.
 
-use super::config::Config;
-use super::generation::Generation;
-use super::request::RequestId;
-use super::transitions::{self, State, Transition, Why, why};
-use super::unauthenticated::Unauthenticated;
+use super::{
+    Config, Generation, RequestId, State, Transition, Unauthenticated, Why, transitions, why,
+};
 use crate::exchange::Identity;
 use crate::time::{Clock, Moment, Stamp};
 

@@ -4,11 +4,7 @@
 use core::error::Error;
 use core::fmt;
 
-use super::Session;
-use super::authenticating::Authenticating;
-use super::request::RequestId;
-use super::transitions::{State, StateName};
-use super::unauthenticated::Unauthenticated;
+use super::{Authenticating, RequestId, Session, State, StateName, Unauthenticated};
 use crate::exchange::{BuildError, Credentials, Denial};
 use crate::secret::TokenError;
 

@@ -1,12 +1,9 @@
 //! The token has certainly expired, and no request is in flight.
 
-use super::Session;
-use super::active::Active;
-use super::authenticating::Authenticating;
-use super::error::{AdoptError, Rejected, SendError};
-use super::request::Outgoing;
-use super::transitions::{Sealed, State, StateName, why};
-use super::unauthenticated::Unauthenticated;
+use super::{
+    Active, AdoptError, Authenticating, Outgoing, Rejected, Sealed, SendError, Session, State,
+    StateName, Unauthenticated, why,
+};
 use crate::exchange::{Credentials, Grant, Identity};
 use crate::time::Moment;
 

@@ -5,11 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use http::Request;
 
-use super::config::Config;
-use super::core::Context;
-use super::error::{AdoptError, SendError};
-use super::request::{Outgoing, RequestId};
-use super::token::ActiveToken;
+use super::{ActiveToken, AdoptError, Config, Context, Outgoing, RequestId, SendError};
 use crate::exchange::{Credentials, Denial, Flaw, Grant, Identity, IdentitySource, Reply, jwt};
 use crate::time::{Evidence, Lifetime, Stamp, millis};
 

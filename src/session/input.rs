@@ -4,9 +4,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::error::Rejection;
-use super::transitions::Transition;
-use super::{Outgoing, RequestId, TransportFailure};
+use super::{Outgoing, Rejection, RequestId, Transition, TransportFailure};
 use crate::exchange::{Credentials, Denial, Grant, Reply};
 
 /// Anything that can happen to a session, as a plain value. `Debug` shows no secret: of a reply, its

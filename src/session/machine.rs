@@ -2,16 +2,10 @@
 
 use core::mem;
 
-use super::active::{Active, Lapsed};
-use super::authenticating::Authenticating;
-use super::config::Config;
-use super::core::{Context, Core};
-use super::error::AdoptError;
-use super::expired::Expired;
-use super::flight::{Flight, Outcome, Prepared};
-use super::request::{Outgoing, RequestId};
-use super::transitions::{State, StateName, Transition, why};
-use super::unauthenticated::Unauthenticated;
+use super::{
+    Active, AdoptError, Authenticating, Config, Context, Core, Expired, Flight, Lapsed, Outcome,
+    Outgoing, Prepared, RequestId, State, StateName, Transition, Unauthenticated, why,
+};
 use crate::exchange::{Credentials, Denial, Grant, Identity, Reply};
 use crate::time::{Moment, Validity};
 

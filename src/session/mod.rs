@@ -93,8 +93,11 @@ mod unauthenticated;
 use ::core::fmt;
 use std::sync::Arc;
 
+use self::active::Lapsed;
 use self::core::{Context, Core};
-use self::transitions::{Transition, Why};
+use self::flight::Flight;
+use self::machine::AnyState;
+use self::transitions::{Sealed, StateName, Transition, Why, why};
 use crate::exchange::{Credentials, Grant};
 use crate::time::Moment;
 
@@ -136,7 +139,7 @@ impl<S: State> Session<S> {
     /// Returns the state, as a value. Time changes it only by a method that takes the session: an active one
     /// whose token has expired is active until it is advanced, and no token is in use meanwhile.
     #[must_use]
-    pub fn state(&self) -> transitions::StateName {
+    pub fn state(&self) -> StateName {
         S::NAME
     }
 

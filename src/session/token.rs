@@ -1,9 +1,6 @@
 //! The token of an active session, and how a grant becomes one.
 
-use super::config::Config;
-use super::core::Context;
-use super::error::AdoptError;
-use super::generation::Generation;
+use super::{AdoptError, Config, Context, Generation};
 use crate::exchange::{Grant, Identity, Scopes};
 use crate::secret::SessionToken;
 use crate::time::{Lifetime, Stamp, Validity};

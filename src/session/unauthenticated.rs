@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Session;
-use super::active::Active;
-use super::authenticating::Authenticating;
-use super::config::Config;
-use super::core::Core;
-use super::error::{AdoptError, Rejected, SendError};
-use super::request::Outgoing;
-use super::transitions::{Sealed, State, StateName, why};
+use super::{
+    Active, AdoptError, Authenticating, Config, Core, Outgoing, Rejected, Sealed, SendError,
+    Session, State, StateName, why,
+};
 use crate::exchange::{Credentials, Grant, Identity};
 use crate::time::Moment;
 

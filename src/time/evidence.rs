@@ -2,8 +2,7 @@
 
 use core::time::Duration;
 
-use super::moment::{Moment, millis, signed};
-use super::timestamp::ExpiresAt;
+use super::{ExpiresAt, Moment, millis, signed};
 
 /// A `Date` is cut to the second (RFC 9110, section 5.6.7), so up to this many milliseconds of it had passed
 /// already; likewise a lifetime, an `expiresAt` or a JWT's `exp` in whole seconds.

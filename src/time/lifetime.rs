@@ -1,9 +1,6 @@
 //! How long a token still lives, as an interval that contains the true time.
 
-use super::clock::{DRIFT, Stamp};
-use super::evidence::{Bounds, Evidence, Tolerances};
-use super::moment::{Moment, signed};
-use super::timestamp::ExpiresAt;
+use super::{Bounds, DRIFT, Evidence, ExpiresAt, Moment, Stamp, Tolerances, signed};
 
 /// The most sleep that a wall clock which stands behind can hide, in milliseconds: as far as it may drift.
 const UNBANKED: i64 = DRIFT;

@@ -80,6 +80,11 @@ mod moment;
 mod tests;
 mod timestamp;
 
+use calendar::from_seconds;
+use clock::DRIFT;
+use evidence::Bounds;
+use moment::signed;
+
 pub use lifetime::{Remaining, Validity};
 pub use moment::Moment;
 pub use timestamp::ExpiresAt;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::calendar::{from_seconds, to_seconds, two_digits};
+use super::{from_seconds, to_seconds, two_digits};
 
 /// The longest text that is read as a date, in bytes: real ones are under 40.
 const LONGEST: usize = 64;

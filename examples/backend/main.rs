@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use lexopt::Arg::{Long, Short};
 use lexopt::ValueExt;
+use shared::clocks::Clocks;
 use shared::interrupt::interrupted;
 use shared::loopback::Site;
 use shared::settings::{endpoint, setting};
@@ -85,7 +86,8 @@ fn arguments() -> Result<Option<Arguments>, lexopt::Error> {
 async fn run(given: Arguments) -> Result<(), Box<dyn Error>> {
     let (gateway, api_token) = gateway(&given)?;
     tracing::info!(?gateway, "tokens come from there");
-    let tokens = Tokens::new(gateway, api_token, Limits::default())?;
+    let clocks = Clocks::start();
+    let tokens = Tokens::new(gateway, api_token, Limits::default(), move || clocks.now())?;
     let listener = TcpListener::bind(("127.0.0.1", given.port.unwrap_or(3_000))).await?;
     let stop = interrupted()?;
     println!("session service listening on http://{}", listener.local_addr()?);

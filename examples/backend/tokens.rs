@@ -2,19 +2,19 @@
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use lru::LruCache;
 use reqwest::Client;
-use shared::clocks::{Clocks, seed};
+use shared::clocks::seed;
 use shared::send::reqwest::{client, send};
 use tokio::sync::{Notify, Semaphore};
 use videokit_session::exchange::DenialKind;
 use videokit_session::{
     AllowedOrigin, ApiToken, Config, Credentials, Denial, Driver, Endpoint, Event, Gateway,
-    Identity, Outgoing, Output, TransportFailure, Wake,
+    Identity, Moment, Outgoing, Output, TransportFailure, Wake,
 };
 
 /// The least life, in milliseconds, with which a token is handed out while a better one is on its way: an app that
@@ -55,11 +55,11 @@ pub(super) struct Tokens {
     api_token: ApiToken,
     config: Arc<Config>,
     client: Client,
-    clocks: Clocks,
+    now: Box<dyn Fn() -> Moment + Send + Sync>,
     limits: Limits,
     requests: Semaphore,
     /// With the time of the last call.
-    users: Mutex<LruCache<Identity, (Instant, Arc<User>)>>,
+    users: Mutex<LruCache<Identity, (Duration, Arc<User>)>>,
 }
 
 /// One user.
@@ -78,10 +78,12 @@ struct State {
 }
 
 impl Tokens {
+    /// `now` reads both clocks.
     pub(super) fn new(
         gateway: Endpoint,
         api_token: ApiToken,
         limits: Limits,
+        now: impl Fn() -> Moment + Send + Sync + 'static,
     ) -> Result<Arc<Self>, Box<dyn Error>> {
         // A driver has to know an API, though this one makes no call to it.
         let config = Config::builder(AllowedOrigin::https("https://api.video.io")?)
@@ -95,7 +97,7 @@ impl Tokens {
             api_token,
             config: Arc::new(config),
             client,
-            clocks: Clocks::start(),
+            now: Box::new(now),
             limits,
             requests: Semaphore::new(limits.requests),
             users: Mutex::new(LruCache::unbounded()),
@@ -123,7 +125,7 @@ impl Tokens {
     fn reply_now(self: &Arc<Self>, user: &Arc<User>, may_wait: bool) -> Option<Response<Bytes>> {
         let mut state = lock(&user.state);
         self.poll(user, &mut state);
-        let now = self.clocks.now();
+        let now = (self.now)();
         let left = state.driver.remaining(now);
         let lasts = left.is_some_and(|left| left.at_least_millis() >= LEAST_LIFE);
         if may_wait && !lasts && state.driver.in_flight().is_some() {
@@ -139,7 +141,7 @@ impl Tokens {
     /// nobody asks for is not renewed.
     fn poll(self: &Arc<Self>, user: &Arc<User>, state: &mut State) {
         loop {
-            match state.driver.poll(self.clocks.now()) {
+            match state.driver.poll((self.now)()) {
                 Output::Send(outgoing) => {
                     // A task, which goes on if the caller hangs up.
                     tokio::spawn(Arc::clone(self).send(Arc::clone(user), outgoing));
@@ -163,7 +165,7 @@ impl Tokens {
         });
         let reply = reply.await;
         let mut state = lock(&user.state);
-        let now = self.clocks.now();
+        let now = (self.now)();
         match reply.unwrap_or(Err(TransportFailure::TimedOut)) {
             Ok(reply) => state.driver.handle_response(id, &reply, now),
             Err(why) => state.driver.handle_failure(id, why, now),
@@ -175,9 +177,9 @@ impl Tokens {
     /// Returns the user with this identity, a new one if need be; `None` if there is no room, since somebody waits
     /// for each of the others. Drops those who were idle for too long, and the one idle longest if room is needed.
     fn user(&self, identity: &Identity) -> Option<Arc<User>> {
-        let (now, mut users) = (Instant::now(), lock(&self.users));
+        let (now, mut users) = ((self.now)().since_start(), lock(&self.users));
         let most = self.limits.users.saturating_sub(usize::from(!users.contains(identity)));
-        let is_idle = |called: Instant| now.duration_since(called) >= self.limits.idle;
+        let is_idle = |called| now.saturating_sub(called) >= self.limits.idle;
         for _ in 0..MOST_LOOKED_AT {
             let oldest = users.peek_lru().map(|(_, (called, _))| *called);
             if !oldest.is_some_and(|called| users.len() > most || is_idle(called)) {
@@ -211,7 +213,7 @@ impl Tokens {
         let gateway = Gateway::new(self.api_token.clone(), identity).endpoint(self.gateway.clone());
         let mut driver = Driver::new(Arc::clone(&self.config), seed());
         // It is named for clients, which must not hold the API token. This is where it belongs.
-        driver.start(Credentials::for_development(gateway), self.clocks.now());
+        driver.start(Credentials::for_development(gateway), (self.now)());
         let state = State { driver, denial: unavailable(), wait: None };
         User { state: Mutex::new(state), ended: Notify::new() }
     }

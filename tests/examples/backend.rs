@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use futures_util::stream;
+use futures_util::{FutureExt, stream};
 use http::header::{COOKIE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, Request, StatusCode};
 use serde_json::Value;
+use shared::clocks::Clocks;
 use shared::loopback::Site;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -27,7 +28,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 use videokit_session::sim::{Counts, Fault};
-use videokit_session::{ApiToken, Endpoint};
+use videokit_session::{ApiToken, Endpoint, Moment};
 
 use self::tokens::{Limits, Tokens};
 const API_TOKEN: &str = "canary-app:canary-secret";
@@ -57,6 +58,19 @@ impl Fixture {
         let site = Site::new(API_TOKEN, lifetime);
         let router = router(&site.serve().unwrap(), limits);
         Self { site, router }
+    }
+
+    /// Returns a backend whose clocks stand still, and a function that sets them forward.
+    fn paused(limits: Limits) -> (Self, impl Fn(Duration)) {
+        let site = Site::new(API_TOKEN, Duration::from_secs(600));
+        let now = Arc::new(Mutex::new(Clocks::start().now()));
+        let reading = Arc::clone(&now);
+        let router = router_at(&site.serve().unwrap(), limits, move || *reading.lock().unwrap());
+        let set_forward = move |by| {
+            let mut now = now.lock().unwrap();
+            *now = now.after(by);
+        };
+        (Self { site, router }, set_forward)
     }
 
     fn set(&self, fault: Fault) {
@@ -90,6 +104,11 @@ impl Fixture {
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
+    /// Returns the reply to a call that waits for nothing; `None` if it waits.
+    fn token_at_once(&self, cookie: &str) -> Option<Reply> {
+        self.token(cookie).now_or_never()
+    }
+
     /// Waits until the gateway has seen what it should.
     async fn until(&self, condition: impl Fn(Counts) -> bool) {
         let start = Instant::now();
@@ -120,8 +139,17 @@ impl Reply {
 }
 
 fn router(gateway: &str, limits: Limits) -> Router {
+    let clocks = Clocks::start();
+    router_at(gateway, limits, move || clocks.now())
+}
+
+fn router_at(
+    gateway: &str,
+    limits: Limits,
+    now: impl Fn() -> Moment + Send + Sync + 'static,
+) -> Router {
     let gateway = Endpoint::loopback(format!("{gateway}/v1/sessions")).unwrap();
-    app::router(Tokens::new(gateway, ApiToken::new(API_TOKEN).unwrap(), limits).unwrap())
+    app::router(Tokens::new(gateway, ApiToken::new(API_TOKEN).unwrap(), limits, now).unwrap())
 }
 
 fn run<T>(test: impl Future<Output = T>) -> T {
@@ -301,27 +329,38 @@ fn a_gateway_that_throttles_is_answered_with_429_and_its_wait() {
 }
 
 #[test]
+fn a_valid_token_is_served_at_once_while_its_renewal_is_in_flight() {
+    run_alone(async {
+        // With less than a minute to live, the better one is waited for.
+        for (age, is_served) in [(500, true), (560, false)] {
+            let (backend, set_forward) = Fixture::paused(patient());
+            let cookie = backend.login("ann").await;
+            let first = backend.token(&cookie).await;
+            backend.set(Fault::Slow { ms: 600_000 });
+            set_forward(Duration::from_secs(age));
+            let is_first = |reply: Reply| reply.token() == first.token();
+            assert_eq!(backend.token_at_once(&cookie).is_some_and(is_first), is_served, "{age} s");
+            backend.until(|counts| counts.granted == 2).await;
+            assert_eq!(backend.token_at_once(&cookie).is_some_and(is_first), is_served, "{age} s");
+        }
+    });
+}
+
+#[test]
 fn a_refusal_is_answered_with_502_and_asked_again_after_the_idle_time_alone() {
     run(async {
-        let backend =
-            Fixture::new(Limits { idle: Duration::from_millis(300), ..Limits::default() });
+        let (backend, set_forward) = Fixture::paused(Limits::default());
         backend.site.lock().gateway.refuse(API_TOKEN);
         let cookie = backend.login("ann").await;
-        let start = Instant::now();
-        while backend.counts().refused < 2 {
+        for refused in [1, 1, 2, 2] {
             let reply = backend.token(&cookie).await;
             reply.assert_denied(StatusCode::BAD_GATEWAY);
             assert_eq!(reply.retry_after(), None);
-            assert!(start.elapsed() < PATIENCE);
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            assert_eq!(backend.counts().refused, refused);
+            set_forward(Limits::default().idle / 2);
         }
-        assert!(start.elapsed() >= Duration::from_millis(300));
         backend.site.lock().gateway.accept(API_TOKEN);
-        let start = Instant::now();
-        while backend.token(&cookie).await.status != StatusCode::OK {
-            assert!(start.elapsed() < PATIENCE);
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        backend.token(&cookie).await.token();
     });
 }
 

@@ -1,4 +1,5 @@
-//! Session tokens for users: a driver for each, which asks the gateway when somebody calls.
+//! Session tokens for users: a driver for each, which asks the gateway when somebody calls. A `Retry-After` of the
+//! gateway holds for all of them, since they share the API token.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,8 +33,7 @@ const MOST_LOOKED_AT: usize = 64;
 pub(super) struct Limits {
     /// How many users have a driver. One takes about 3 KB, with its login.
     pub(super) users: usize,
-    /// How long a driver is kept without a call. As long as the longest `Retry-After` that a driver respects by
-    /// default: with its driver, the wait that the gateway asked for would be forgotten.
+    /// How long a driver is kept without a call.
     pub(super) idle: Duration,
     /// How many requests to the gateway are made at a time.
     pub(super) requests: usize,
@@ -58,6 +58,8 @@ pub(super) struct Tokens {
     now: Box<dyn Fn() -> Moment + Send + Sync>,
     limits: Limits,
     requests: Semaphore,
+    /// When the gateway's longest `Retry-After` ends, from the start of the clock. No request is sent before.
+    retry_at: Mutex<Duration>,
     /// With the time of the last call.
     users: Mutex<LruCache<Identity, (Duration, Arc<User>)>>,
 }
@@ -100,6 +102,7 @@ impl Tokens {
             now: Box::new(now),
             limits,
             requests: Semaphore::new(limits.requests),
+            retry_at: Mutex::default(),
             users: Mutex::new(LruCache::unbounded()),
         }))
     }
@@ -138,19 +141,24 @@ impl Tokens {
     }
 
     /// Carries out what the driver says, until it waits. Nothing wakes it then but the next call: a token that
-    /// nobody asks for is not renewed.
+    /// nobody asks for is not renewed. During a `Retry-After`, the driver is offline: it serves its token, and sends
+    /// nothing.
     fn poll(self: &Arc<Self>, user: &Arc<User>, state: &mut State) {
+        let retry_after = self.retry_after();
+        if state.driver.is_online() == retry_after.is_some() {
+            state.driver.set_online(retry_after.is_none(), (self.now)());
+        }
         loop {
             match state.driver.poll((self.now)()) {
                 Output::Send(outgoing) => {
                     // A task, which goes on if the caller hangs up.
                     tokio::spawn(Arc::clone(self).send(Arc::clone(user), outgoing));
                 }
-                Output::Event(event) => state.note(event),
+                Output::Event(event) => self.note(state, event),
                 // Its task ends in time.
                 Output::Abandon(_) => {}
                 Output::Wait(Wake::In(wait, _)) => return state.wait = Some(wait),
-                Output::Wait(Wake::OnInput) => return state.wait = None,
+                Output::Wait(Wake::OnInput) => return state.wait = retry_after,
             }
         }
     }
@@ -159,14 +167,22 @@ impl Tokens {
     async fn send(self: Arc<Self>, user: Arc<User>, outgoing: Outgoing) {
         let body_limit = outgoing.body_limit();
         let (id, request, timeout) = outgoing.into_parts();
-        let reply = tokio::time::timeout(timeout, async {
-            let _permit = self.requests.acquire().await;
-            send(&self.client, request, timeout, body_limit).await
-        });
-        let reply = reply.await;
+        let exchange = async {
+            let permit = self.requests.acquire().await.ok();
+            // Meanwhile, the gateway may have answered another request with a `Retry-After`.
+            let reply = match self.retry_after() {
+                Some(_) => Err(TransportFailure::Unreachable),
+                None => send(&self.client, request, timeout, body_limit).await,
+            };
+            (permit, reply)
+        };
+        // The permit is held until the reply is read, and so until the next request can know of its `Retry-After`.
+        let (_permit, reply) = tokio::time::timeout(timeout, exchange)
+            .await
+            .unwrap_or((None, Err(TransportFailure::TimedOut)));
         let mut state = lock(&user.state);
         let now = (self.now)();
-        match reply.unwrap_or(Err(TransportFailure::TimedOut)) {
+        match reply {
             Ok(reply) => state.driver.handle_response(id, &reply, now),
             Err(why) => state.driver.handle_failure(id, why, now),
         };
@@ -217,18 +233,28 @@ impl Tokens {
         let state = State { driver, denial: unavailable(), wait: None };
         User { state: Mutex::new(state), ended: Notify::new() }
     }
-}
 
-impl State {
-    /// Logs an event, none of which shows a secret, and keeps why there is no token.
-    fn note(&mut self, event: Event) {
-        let user = self.driver.identity().map_or("", Identity::as_str);
+    /// Logs an event, none of which shows a secret, and keeps why there is no token, and a `Retry-After` for all users.
+    fn note(&self, state: &mut State, event: Event) {
+        let user = state.driver.identity().map_or("", Identity::as_str);
         tracing::info!(user, "{event}");
         match event {
-            Event::Denied(_, denial) => self.denial = denial,
-            Event::Failed(..) => self.denial = unavailable(),
+            Event::Denied(_, denial) => {
+                let wait = denial.retry_after().unwrap_or_default();
+                let wait = wait.min(state.driver.policy().retry_after_cap());
+                let mut retry_at = lock(&self.retry_at);
+                *retry_at = (*retry_at).max((self.now)().since_start() + wait);
+                state.denial = denial;
+            }
+            Event::Failed(..) => state.denial = unavailable(),
             _ => {}
         }
+    }
+
+    /// Returns how long the gateway still asks to wait.
+    fn retry_after(&self) -> Option<Duration> {
+        let left = lock(&self.retry_at).checked_sub((self.now)().since_start());
+        left.filter(|left| !left.is_zero())
     }
 }
 

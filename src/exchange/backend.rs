@@ -1,14 +1,10 @@
 //! The exchange with a customer's own backend.
 
-use core::fmt;
-
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 
-use super::{
-    BODY_LIMIT, BuildError, Denial, DenialKind, Endpoint, Exchange, Grant, Identity, Reply,
-};
+use super::{BuildError, Denial, DenialKind, Endpoint, Exchange, Grant, Identity, Reply, Template};
 
 /// The exchange with a customer's own backend, which alone holds the API token: for apps in production.
 ///
@@ -27,38 +23,25 @@ use super::{
 /// assert_eq!(format!("{:?}", backend.request().headers()["cookie"]), "Sensitive");
 /// # Ok::<(), videokit_session::exchange::OriginError>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub struct Backend {
-    endpoint: Endpoint,
-    method: Method,
-    headers: HeaderMap,
-    body: Bytes,
+    template: Template,
     identity: Option<Identity>,
     temporary: Vec<StatusCode>,
-    body_limit: usize,
 }
 
 impl Backend {
     /// Creates an exchange that sends `GET` to this endpoint.
     pub fn new(endpoint: Endpoint) -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Self {
-            endpoint,
-            method: Method::GET,
-            headers,
-            body: Bytes::new(),
-            identity: None,
-            temporary: Vec::new(),
-            body_limit: BODY_LIMIT,
-        }
+        let template = Template::new(endpoint, Method::GET, "application/json");
+        Self { template, identity: None, temporary: Vec::new() }
     }
 
     /// Sets the method.
-    pub fn method(self, method: Method) -> Self {
-        Self { method, ..self }
+    pub fn method(mut self, method: Method) -> Self {
+        self.template.method = method;
+        self
     }
 
     /// Sets a header, in place of one of the same name: a cookie or an `Authorization` for the backend's own
@@ -66,13 +49,14 @@ impl Backend {
     /// names: one more is left out.
     pub fn header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
-        let _ = self.headers.try_insert(name, value);
+        let _ = self.template.headers.try_insert(name, value);
         self
     }
 
     /// Sets the request's body. It is never printed.
-    pub fn body(self, body: impl Into<Bytes>) -> Self {
-        Self { body: body.into(), ..self }
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.template.body = body.into();
+        self
     }
 
     /// Sets the identity that the token has to be for. A reply that names another identity is refused; one that
@@ -90,19 +74,16 @@ impl Backend {
     }
 
     /// Sets the longest body of a reply that is parsed, in bytes; 64 KiB by default.
-    pub fn body_limit(self, bytes: usize) -> Self {
-        Self { body_limit: bytes, ..self }
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.template.body_limit = bytes;
+        self
     }
 
     /// Returns the request for a session token. It has `Cache-Control: no-store`, unless a header of that name was
     /// set.
     #[must_use]
     pub fn request(&self) -> Request<Bytes> {
-        let mut request = Request::new(self.body.clone());
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.endpoint.uri().clone();
-        *request.headers_mut() = self.headers.clone();
-        request
+        self.template.request()
     }
 
     /// Reads the reply to the request. Any response is a grant or a denial.
@@ -120,7 +101,7 @@ impl Exchange for Backend {
     }
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
-        let grant = reply.read("sessionToken", self.body_limit, self.identity.as_ref());
+        let grant = reply.read("sessionToken", self.template.body_limit, self.identity.as_ref());
         grant.map_err(|denial| {
             let is_temporary =
                 denial.kind() == DenialKind::Refused && self.temporary.contains(&reply.status());
@@ -133,24 +114,10 @@ impl Exchange for Backend {
     }
 
     fn body_limit(&self) -> usize {
-        self.body_limit
+        self.template.body_limit
     }
 
     fn endpoint(&self) -> Option<&Uri> {
-        Some(self.endpoint.uri())
-    }
-}
-
-impl fmt::Debug for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Backend")
-            .field("endpoint", &self.endpoint)
-            .field("method", &self.method)
-            .field("headers", &self.headers)
-            .field("body_bytes", &self.body.len())
-            .field("identity", &self.identity)
-            .field("temporary", &self.temporary)
-            .field("body_limit", &self.body_limit)
-            .finish()
+        Some(self.template.endpoint.uri())
     }
 }

@@ -326,7 +326,8 @@ impl Denial {
         self.0.retry_after
     }
 
-    /// Returns the reply's `error` member: the text of a string, or another type as JSON, cut to 256 characters.
+    /// Returns the reply's `error` member: the text of a string, or another type as JSON, cut to 256 characters. A
+    /// custom exchange that reads the body by itself may set it.
     /// **It may repeat a secret**, so nothing else shows it.
     #[must_use]
     pub fn server_message(&self) -> Option<&str> {
@@ -390,6 +391,9 @@ impl fmt::Display for Denial {
         match self.0.kind {
             DenialKind::Refused => f.write_str("the server refused")?,
             DenialKind::Throttled => f.write_str("the server is throttling requests")?,
+            DenialKind::Transient if self.0.status.is_success() => {
+                f.write_str("the server's reply is empty")?;
+            }
             DenialKind::Transient => f.write_str("the server could not answer for now")?,
             DenialKind::Redirect => f.write_str("the server redirects, which is never followed")?,
             DenialKind::Malformed(flaw) => write!(f, "the reply is malformed: {flaw}")?,

@@ -1,12 +1,12 @@
 //! The exchange with the gateway: an API token and an identity for a session token, in two dialects.
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Uri};
 use serde_json::json;
 
 use super::{
-    BODY_LIMIT, BuildError, Denial, Endpoint, Exchange, Flaw, Grant, Identity, Reply, Scope, Scopes,
+    BuildError, Denial, Endpoint, Exchange, Flaw, Grant, Identity, Reply, Scope, Scopes, Template,
 };
 use crate::secret::{ApiToken, TokenError};
 
@@ -28,14 +28,10 @@ const APP_TOKEN: &str = "App token=";
 #[must_use]
 pub struct Gateway {
     dialect: Dialect,
-    endpoint: Endpoint,
-    /// With the API token.
-    headers: HeaderMap,
+    /// With the API token in a header; identity and scopes as JSON.
+    template: Template,
     identity: Identity,
     scopes: Scopes,
-    /// Identity and scopes as JSON.
-    body: Bytes,
-    body_limit: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,53 +74,42 @@ impl Gateway {
     }
 
     fn with(dialect: Dialect, uri: &'static str, token: ApiToken, identity: Identity) -> Self {
-        let mut headers = HeaderMap::with_capacity(4);
-        headers.insert(AUTHORIZATION, token.into_header());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static(dialect.accept()));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let gateway = Self {
-            dialect,
-            endpoint: Endpoint::known(uri),
-            headers,
-            identity,
-            scopes: Scopes::default(),
-            body: Bytes::new(),
-            body_limit: BODY_LIMIT,
-        };
-        gateway.scopes(Scopes::default())
+        let mut template = Template::new(Endpoint::known(uri), Method::POST, dialect.accept());
+        let json = HeaderValue::from_static("application/json");
+        template.headers.extend([(AUTHORIZATION, token.into_header()), (CONTENT_TYPE, json)]);
+        let scopes = Scopes::default();
+        Self { dialect, template, identity, scopes: scopes.clone() }.scopes(scopes)
     }
 
     /// Sets the scopes to ask for.
-    pub fn scopes(self, scopes: Scopes) -> Self {
+    pub fn scopes(mut self, scopes: Scopes) -> Self {
         let identity = self.identity.as_str();
         let names: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
         let body = match self.dialect {
             Dialect::Current => json!({ "identity": identity, "scopes": names }),
             Dialect::Legacy => json!({ "identity": identity }),
         };
-        Self { scopes, body: body.to_string().into(), ..self }
+        self.template.body = body.to_string().into();
+        Self { scopes, ..self }
     }
 
     /// Sets another endpoint: a proxy, or a test server.
-    pub fn endpoint(self, endpoint: Endpoint) -> Self {
-        Self { endpoint, ..self }
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.template.endpoint = endpoint;
+        self
     }
 
     /// Sets the longest body of a reply that is parsed, in bytes; 64 KiB by default.
-    pub fn body_limit(self, bytes: usize) -> Self {
-        Self { body_limit: bytes, ..self }
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.template.body_limit = bytes;
+        self
     }
 
     /// Returns the request for a session token. It has `Cache-Control: no-store`, since a stored reply would give
     /// a token of unknown age.
     #[must_use]
     pub fn request(&self) -> Request<Bytes> {
-        let mut request = Request::new(self.body.clone());
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.endpoint.uri().clone();
-        *request.headers_mut() = self.headers.clone();
-        request
+        self.template.request()
     }
 
     /// Reads the reply to the request. Any response is a grant or a denial.
@@ -147,7 +132,7 @@ impl Exchange for Gateway {
 
     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
         let member = self.dialect.token_member();
-        let grant = reply.read(member, self.body_limit, Some(&self.identity))?;
+        let grant = reply.read(member, self.template.body_limit, Some(&self.identity))?;
         if grant.identity().is_none() {
             return Err(reply.flawed(Flaw::Missing { member: "identity" }));
         }
@@ -163,11 +148,11 @@ impl Exchange for Gateway {
     }
 
     fn body_limit(&self) -> usize {
-        self.body_limit
+        self.template.body_limit
     }
 
     fn endpoint(&self) -> Option<&Uri> {
-        Some(self.endpoint.uri())
+        Some(self.template.endpoint.uri())
     }
 
     fn issuer_writes_date(&self) -> bool {

@@ -121,6 +121,76 @@ impl Grant {
     ///   arrival. With a grant for another identity, or a stale reply, the successor is dropped.
     /// * A successor that states another identity than the login's is ignored.
     /// * A token that is adopted has no request before it, so its successor is ignored.
+    /// * A reply that is refused loses the successor in it. Where a secret is usable once, refuse none for a member
+    ///   that you can do without.
+    ///
+    /// A refresh token that rotates:
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    ///
+    /// use bytes::Bytes;
+    /// use http::{Request, Uri};
+    /// use videokit_session::exchange::{BODY_LIMIT, BuildError, DenialKind, Exchange, Flaw, Reply};
+    /// use videokit_session::{Credentials, Denial, Endpoint, Grant, SessionToken};
+    ///
+    /// struct Refresh {
+    ///     endpoint: Endpoint,
+    ///     token: String,
+    /// }
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Granted {
+    ///     access_token: String,
+    ///     refresh_token: Option<String>,
+    ///     // Anything but a number is as good as none.
+    ///     #[serde(default)]
+    ///     expires_in: serde_json::Value,
+    /// }
+    ///
+    /// impl Exchange for Refresh {
+    ///     fn request(&self) -> Result<Request<Bytes>, BuildError> {
+    ///         // Of other characters than these tokens have, some would have to be escaped.
+    ///         let form = format!("grant_type=refresh_token&refresh_token={}", self.token);
+    ///         Request::post(self.endpoint.uri())
+    ///             .header("content-type", "application/x-www-form-urlencoded")
+    ///             .body(form.into())
+    ///             .map_err(|_| BuildError::Custom("its parts make no request"))
+    ///     }
+    ///
+    ///     fn read(&self, reply: Reply<'_>) -> Result<Grant, Denial> {
+    ///         let granted: Granted = reply.granting_json(BODY_LIMIT)?;
+    ///         let token = SessionToken::new(granted.access_token).map_err(|error| {
+    ///             Denial::new(DenialKind::Malformed(Flaw::Token(error)), reply.status())
+    ///         })?;
+    ///         let mut grant = Grant::new(token);
+    ///         if let Some(seconds) = granted.expires_in.as_u64() {
+    ///             grant = grant.with_lifetime(Duration::from_secs(seconds));
+    ///         }
+    ///         if let Some(token) = granted.refresh_token {
+    ///             let next = Self { endpoint: self.endpoint.clone(), token };
+    ///             grant = grant.with_successor(Credentials::custom(Arc::new(next)));
+    ///         }
+    ///         Ok(grant)
+    ///     }
+    ///
+    ///     fn endpoint(&self) -> Option<&Uri> {
+    ///         Some(self.endpoint.uri())
+    ///     }
+    ///
+    ///     fn is_single_use(&self) -> bool {
+    ///         true
+    ///     }
+    /// }
+    ///
+    /// let endpoint = Endpoint::https("https://login.example/token")?;
+    /// let first = Refresh { endpoint, token: "refresh-1".to_owned() };
+    /// let reply = http::Response::new(r#"{"access_token":"tok-1","refresh_token":"refresh-2"}"#);
+    /// let grant = first.read((&reply).into())?;
+    /// let next: Option<&Refresh> = grant.successor().and_then(Credentials::downcast_ref);
+    /// assert_eq!(next.map(|next| next.token.as_str()), Some("refresh-2"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn with_successor(self, credentials: Credentials) -> Self {
         Self { successor: Some(credentials), ..self }
     }

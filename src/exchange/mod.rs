@@ -53,6 +53,7 @@ pub(crate) mod jwt;
 mod origin;
 mod reply;
 mod scopes;
+mod template;
 #[cfg(feature = "trace")]
 pub(crate) mod words;
 
@@ -68,6 +69,7 @@ pub use scopes::{Scope, ScopeError, Scopes};
 
 use headers::{http_date, json_reply, whole_seconds};
 use json::{Members, Value};
+use template::Template;
 
 pub(crate) use origin::Redacted;
 

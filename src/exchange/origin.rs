@@ -12,7 +12,7 @@ use http::{HeaderValue, Uri};
 #[non_exhaustive]
 pub enum OriginError {
     /// The URI doesn't parse, or has a path that doesn't begin with `/`.
-    #[error("this is not a URI")]
+    #[error("this is not a URI; a host is written in ASCII (`xn--…` for other letters)")]
     NotAUri,
     /// The URI has no scheme or no host.
     #[error("the URI is not absolute: it needs a scheme and a host")]
@@ -25,7 +25,7 @@ pub enum OriginError {
     Port,
     /// The scheme is not https, and the URI was not opted in as a loopback address.
     #[error(
-        "the scheme is not https; plain http goes to loopback only, by the constructor of that name"
+        "the scheme is not https: use https, or for a server on this machine http with `loopback`"
     )]
     Insecure,
     /// The host was opted in as loopback, and is neither `localhost` nor an address of 127.0.0.0/8 or `::1`.
@@ -38,6 +38,9 @@ pub enum OriginError {
          there (`docker -p`, `adb reverse`); plain http to other hosts is never sent"
     )]
     NotLoopback,
+    /// The origin has a `*`. An origin is one scheme, host and port.
+    #[error("an origin has no wildcards: allow each one with `ConfigBuilder::origin`")]
+    Wildcard,
     /// The URI has a path or a query, which an origin has not.
     #[error("an origin ends after its host and port, without a path")]
     Path,
@@ -123,7 +126,7 @@ impl AllowedOrigin {
         if uri.path_and_query().is_some_and(|path| path != "/") {
             return Err(OriginError::Path);
         }
-        Ok(origin)
+        if origin.host.contains('*') { Err(OriginError::Wildcard) } else { Ok(origin) }
     }
 
     fn require_https(self) -> Result<Self, OriginError> {
@@ -320,6 +323,9 @@ mod tests {
             ("https://a.example:65536", Err(E::Port), Err(E::Port)),
             ("https://a.example/path", Err(E::Path), Err(E::Path)),
             ("https://a.example/?q", Err(E::Path), Err(E::Path)),
+            ("https://*.a.example", Err(E::Wildcard), Err(E::Wildcard)),
+            ("https://*", Err(E::Wildcard), Err(E::Wildcard)),
+            ("https://*.a.example/path", Err(E::Path), Err(E::Path)),
             ("ftp://a.example", Err(E::Insecure), Err(E::Insecure)),
             ("a.example", Err(E::NotAbsolute), Err(E::NotAbsolute)),
             ("/path", Err(E::NotAbsolute), Err(E::NotAbsolute)),

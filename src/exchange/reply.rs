@@ -118,8 +118,15 @@ impl<'a> Reply<'a> {
     /// | markup: a captive portal's page, most often | [`Malformed`](DenialKind::Malformed): [`Flaw::Markup`], which uses up no secret |
     /// | no JSON, or no object | `Malformed`, with the flaw and its place |
     /// | an object that `T` can't be read from | `Malformed`: [`Flaw::Custom`], without the text of the body |
+    ///
+    /// The [message](Denial::server_message) of a reply that is not granting is its `error` member, which OAuth 2.0
+    /// names a code (RFC 6749, section 5.2). A reply that is refused brings no
+    /// [successor](Grant::with_successor): make all members of `T` optional but the token.
     pub fn granting_json<T: Deserialize<'a>>(self, limit: usize) -> Result<T, Denial> {
-        let body = self.granting_body(limit)?;
+        let body = self.granting_body(limit).map_err(|denial| {
+            let members = self.members(limit, "");
+            denial.with_server_message(members.ok().and_then(error_message))
+        })?;
         if json::is_blank(body) {
             return Err(self.denial(DenialKind::Transient));
         }
@@ -129,6 +136,10 @@ impl<'a> Reply<'a> {
     fn bounded_body(self, limit: usize) -> Result<&'a [u8], Flaw> {
         let len = self.body.len();
         if len <= limit { Ok(self.body) } else { Err(Flaw::TooLarge { len, limit }) }
+    }
+
+    fn members(self, limit: usize, token: &'static str) -> Result<Members<'a>, Flaw> {
+        self.bounded_body(limit).and_then(|body| json::read(body, token))
     }
 
     /// Reads the JSON of a gateway or a backend, whose member `token` is the token. A grant for the `expected`
@@ -141,8 +152,8 @@ impl<'a> Reply<'a> {
     ) -> Result<Grant, Denial> {
         let accepted = self.granting_body(limit);
         // An `error` member is read whatever the status is, unless the body is over the limit.
-        let members = self.bounded_body(limit).and_then(|body| json::read(body, token));
-        let message = members.ok().and_then(|members| error_message(members.error?));
+        let members = self.members(limit, token);
+        let message = members.ok().and_then(error_message);
         if self.status.is_success() && message.is_some() {
             return Err(self.denial(DenialKind::Refused).with_server_message(message));
         }
@@ -240,7 +251,8 @@ fn granted_scopes(value: Value<'_>) -> Option<Scopes> {
 
 /// Returns the message of an `error` member; `None` if it is no error by the rule of the vendor's SDK, which is
 /// `if (json.error)` (wire facts, N).
-fn error_message(value: Value<'_>) -> Option<Box<str>> {
+fn error_message(members: Members<'_>) -> Option<Box<str>> {
+    let value = members.error?;
     let message = || value.message().chars().take(MESSAGE_LIMIT).collect::<String>();
     (!value.is_falsy()).then(|| message().into())
 }

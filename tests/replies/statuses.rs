@@ -285,6 +285,17 @@ fn a_granting_object_is_read_or_its_flaw_is_named() {
         });
         assert_eq!(read, expected, "{status} {body:?}");
     }
+    // Its error is the message, as in the replies of gateways.
+    for (status, body, message) in [
+        (400, r#"{"error":"invalid_grant"}"#, Some("invalid_grant")),
+        (503, r#"{"error":"later"}"#, Some("later")),
+        (400, r#"{"error":false}"#, None),
+        (400, "invalid_grant", None),
+    ] {
+        let response = Response::builder().status(status).body(body).unwrap();
+        let denial = Reply::from(&response).granting_json::<Granted<'_>>(400).map(|_| ());
+        assert_eq!(denial.unwrap_err().server_message(), message, "{status} {body:?}");
+    }
     let response = Response::new([&b"{\"token\":\""[..], &[0xff], b"\"}"].concat());
     let read = Reply::from(&response).granting_json::<Granted<'_>>(400);
     let kind = read.map(|granted| granted.token.to_owned()).map_err(|denial| denial.kind());

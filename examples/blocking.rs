@@ -121,7 +121,7 @@ fn call(session: &Session, http: &Agent, api: &Uri) -> Result<StatusCode, CallEr
     let reply = send(http, request, CALL_TIMEOUT, CALL_BODY_LIMIT)?;
     if reply.status() == StatusCode::UNAUTHORIZED {
         // A token that may have died of age is renewed: the next call may have another.
-        session.unauthorized(authorized.generation);
+        session.unauthorized(authorized);
     }
     Ok(reply.status())
 }

@@ -1,4 +1,20 @@
 #![doc = include_str!("../README.md")]
+//!
+//! # Where to read on
+//!
+//! | page | what it has |
+//! |---|---|
+//! | [`driver`] | the loop, the ten rules, credentials that change, tokens that die early |
+//! | [`session`] | the four states in one walk |
+//! | [`exchange`] | ways to a token: gateway, backend, and one of your own |
+//! | [`time`] | the formula of a token's remaining life, and its terms |
+//! | [`sending`] | `send` for ureq, reqwest and hyper |
+#![cfg_attr(feature = "sim", doc = "| [`sim::testing`] | tests of your own loop, in three steps |")]
+#![cfg_attr(
+    feature = "trace",
+    doc = "| [`trace`] | runs recorded without their secrets, and played again |"
+)]
+//! | [`wire`] | every known fact of the protocol, with its source |
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -33,11 +49,15 @@ pub mod trace;
 #[doc = include_str!("docs/sending.md")]
 /// # ureq 3
 ///
+/// With `bytes`, `http`, `ureq` 3 and this crate:
+///
 /// ```ignore
 #[doc = include_str!("docs/send/ureq.rs")]
 /// ```
 ///
 /// # reqwest 0.13
+///
+/// With `bytes`, `http`, `reqwest` 0.13 and this crate:
 ///
 /// ```ignore
 #[doc = include_str!("docs/send/reqwest.rs")]
@@ -55,13 +75,13 @@ pub mod sending {}
 #[doc = include_str!("docs/wire.md")]
 pub mod wire {}
 
-pub use driver::{Driver, Event, Output, Policy, Start, Wake};
+pub use driver::{AuthorizeError, Driver, Event, Output, Policy, Start, Wake};
 pub use exchange::{
     AllowedOrigin, Backend, Credentials, Denial, Endpoint, Gateway, Grant, Identity, Scope, Scopes,
 };
 pub use secret::{ApiToken, SessionToken};
 pub use session::{
-    Active, AnySession, Authenticating, Config, Expired, Outgoing, RequestId, Session,
+    Active, AnySession, Authenticating, Config, Expired, Generation, Outgoing, RequestId, Session,
     TransportFailure, Unauthenticated,
 };
 pub use time::{Moment, Validity};

@@ -2,10 +2,13 @@
 
 extern crate videokit_session_inside as videokit_session;
 
+mod refused;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use allocation_counter::measure;
+use refused::call_with;
 use videokit_session::driver::WakeReason;
 use videokit_session::{
     AllowedOrigin, ApiToken, Config, Credentials, Driver, Gateway, Identity, Moment, Output, Wake,
@@ -62,7 +65,8 @@ fn looking_at_a_driver_allocates_nothing() {
     });
     assert_eq!(counted.count_total, 0, "{counted:?}");
     let refused = |driver: &mut Driver| {
-        measure(|| driver.handle_unauthorized(driver.generation().unwrap(), START)).count_total
+        measure(|| driver.handle_unauthorized(call_with(driver.generation().unwrap()), START))
+            .count_total
     };
     // What 401s teach is kept from the first one on.
     assert_eq!([refused(&mut driver), refused(&mut driver)], [1, 0]);
@@ -74,7 +78,8 @@ fn the_first_401_of_a_login_allocates_once_and_a_later_one_nothing() {
     let mut driver = active();
     let generation = driver.generation().unwrap();
     driver.set_online(false, START);
-    let mut refuse = || measure(|| driver.handle_unauthorized(generation, START)).count_total;
+    let mut refuse =
+        || measure(|| driver.handle_unauthorized(call_with(generation), START)).count_total;
     // What 401s teach is kept apart: most logins never see one.
     assert_eq!((refuse(), refuse()), (1, 0));
 }

@@ -2,6 +2,8 @@
 
 extern crate videokit_session_inside as videokit_session;
 
+mod refused;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::any::Any;
 use std::cell::Cell;
@@ -324,7 +326,7 @@ fn no_driver_prints_a_secret_whatever_the_replies() {
     driver.start(Credentials::for_development(gateway()), START);
     let id = next_request(&mut driver, START, &mut printed);
     assert!(driver.handle_response(id, &granting(), START).is_accepted());
-    driver.handle_unauthorized(driver.generation().unwrap(), START);
+    driver.handle_unauthorized(refused::call_with(driver.generation().unwrap()), START);
     let later = START.after(Duration::from_secs(1));
     let id = next_request(&mut driver, later, &mut printed);
     assert!(driver.handle_failure(id, TransportFailure::Other, later).is_accepted());

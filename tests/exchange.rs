@@ -67,7 +67,7 @@ fn a_custom_request_goes_to_safe_places_only() {
     ] {
         let credentials = Credentials::custom(Custom::at(uri));
         let refused = Session::new(config(), 1).authenticate(&credentials, START).err();
-        let reason = refused.map(videokit_session::session::Rejected::into_reason);
+        let reason = refused.map(|refused| refused.into_parts().1);
         let expected = expected.map(|error| SendError::Build(BuildError::Endpoint(error)));
         assert_eq!(reason, expected, "{uri}");
     }

@@ -98,9 +98,9 @@ driver: Active: RenewalSent
 app: start: user-18
 driver: Active -> Unauthenticated: Stopped
 driver: Unauthenticated -> Authenticating: Started
-app: is not sent: no token is in use yet
+app: is not sent: no token is in use
 driver: too late: request
-app: is not sent: no token is in use yet
+app: is not sent: no token is in use
 driver: Authenticating -> Active: Granted
 app: has token 7: Valid
 app: with token 7 (Valid): 200 {"videos":[],"identity":"user-18"}
@@ -127,11 +127,11 @@ app: is not sent: no token is in use: no login
 13. Expiry
 app: start: user-17, with a token
 driver: Unauthenticated -> Active: Adopted
-driver: token 9 is due for renewal, and there are no credentials for it
+driver: token 9 is due for renewal: start with another
 app: has token 9: Unsure, with 0.0 to
 app: with token 9 (Unsure): 200
 driver: Active -> Expired: Lapsed
-app: is not sent: no token is in use: the token was adopted
+app: is not sent: no token is in use: there are no credentials
 14. In production
 app: start: user-17, at the app's backend
 driver: Expired -> Authenticating: Reauthenticated

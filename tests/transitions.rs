@@ -9,8 +9,8 @@ use bytes::Bytes;
 use videokit_session::exchange::{DenialKind, Endpoint, Flaw, IdentitySource};
 use videokit_session::session::transitions::{Cause, InputName, StateName, TABLE, Transition};
 use videokit_session::session::{
-    AdoptError, Advance, Input, Misuse, ReceiveError, Rejection, RenewError, RequestId, SendError,
-    StaleRequest, Step, TypedSession,
+    AdoptError, Advance, AuthorizeError, Input, Misuse, ReceiveError, Rejection, RenewError,
+    RequestId, SendError, StaleRequest, Step, TypedSession,
 };
 use videokit_session::{
     Active, AllowedOrigin, AnySession, ApiToken, Authenticating, Backend, Config, Credentials,
@@ -297,9 +297,19 @@ fn the_table_names_each_pair_once_and_leads_back_to_active_from_everywhere() {
 }
 
 #[test]
-fn a_misuse_names_the_input_and_the_state() {
-    let text = misuse(StateName::Unauthenticated, "Renew").to_string();
-    assert_eq!(text, "`Renew` means nothing to a session that is Unauthenticated");
+fn a_misuse_names_the_input_the_state_and_the_way_out() {
+    let rows = [
+        (StateName::Unauthenticated, "Renew", "authenticate, or adopt a token"),
+        (StateName::Authenticating, "Adopt", "wait for the reply, or stop"),
+        (StateName::Active, "Authenticate", "renew, or stop"),
+        (StateName::Expired, "Renew", "authenticate, or adopt a token"),
+    ];
+    for (state, input, way_out) in rows {
+        let text = format!("`{input}` means nothing to a session that is {state}: {way_out}");
+        assert_eq!(misuse(state, input).to_string(), text);
+        let none = format!("the session is {state}, and holds no token: {way_out}");
+        assert_eq!(AuthorizeError::NotActive(state).to_string(), none);
+    }
 }
 
 #[test]
@@ -460,15 +470,15 @@ fn an_overdue_request_is_seen_and_its_reply_is_still_read() {
     let session = Session::new(config(), 1);
     let (session, outgoing) = session.authenticate(&credentials(), START).unwrap();
     let just_before = START.after(outgoing.timeout().saturating_sub(Duration::from_millis(1)));
-    assert!(!session.is_overdue(just_before));
-    assert!(session.is_overdue(START.after(outgoing.timeout())));
+    assert_eq!(session.overdue_in(just_before), Duration::from_millis(1));
+    assert_eq!(session.overdue_in(START.after(outgoing.timeout())), Duration::ZERO);
     assert_eq!(outgoing.deadline(), START.since_start() + outgoing.timeout());
     let deadline = START.after(outgoing.timeout());
     let (mut session, _) = session.receive(outgoing.id(), &granting(), deadline).unwrap();
-    assert!(!session.is_overdue(late()), "nothing is in flight");
+    assert_eq!(session.overdue_in(late()), None, "nothing is in flight");
     let outgoing = session.renew(&credentials(), START.after(outgoing.timeout())).unwrap();
-    assert!(!session.is_overdue(START.after(outgoing.timeout())));
-    assert!(session.is_overdue(START.after(outgoing.timeout() * 2)));
+    assert_eq!(session.overdue_in(START.after(outgoing.timeout())), Some(outgoing.timeout()));
+    assert_eq!(session.overdue_in(START.after(outgoing.timeout() * 2)), Some(Duration::ZERO));
 }
 
 #[test]

@@ -25,7 +25,7 @@ use shared::clocks::{Clocks, seed};
 use shared::session::{Login, NoToken, Outcome, Port, Session};
 use shared::target::Target;
 use videokit_session::driver::Drive;
-use videokit_session::session::{Authorized, Generation, RequestId};
+use videokit_session::session::{Authorized, RequestId};
 use videokit_session::{Driver, Event, Outgoing, TransportFailure};
 
 /// How long an API call may take.
@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (number, call, authorized) in calls.take_answered(&session) {
             match authorized {
                 Ok(authorized) => {
-                    sockets.open(Purpose::Call(number, authorized.generation), call, CALL_TIMEOUT);
+                    sockets.open(Purpose::Call(number, authorized), call, CALL_TIMEOUT);
                 }
                 Err(error) => println!("call {number}: {error}"),
             }
@@ -59,11 +59,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (purpose, outcome) in sockets.wait(longest) {
             match purpose {
                 Purpose::Token(id, _) => session.complete(id, &outcome),
-                Purpose::Call(number, generation) => {
+                Purpose::Call(number, authorized) => {
                     let status = outcome.map(|reply| reply.status());
                     println!("call {number}: {status:?}");
                     if status.is_ok_and(|status| status == 401) {
-                        session.unauthorized(generation);
+                        session.unauthorized(authorized);
                     }
                 }
             }
@@ -108,7 +108,7 @@ impl<C> Calls<C> {
 /// What an exchange is for.
 pub(crate) enum Purpose {
     Token(RequestId, usize),
-    Call(u32, Generation),
+    Call(u32, Authorized),
 }
 
 /// All open sockets.

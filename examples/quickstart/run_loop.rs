@@ -147,7 +147,7 @@ impl<D: Drive + Send + 'static> Runner<D> {
         let reply = self.transport.send(call, CALL_TIMEOUT, CALL_BODY_LIMIT)?;
         (self.listener)(&News::Called(&uri, authorized, &reply));
         if reply.status() == StatusCode::UNAUTHORIZED {
-            self.input(|driver, now| driver.handle_unauthorized(authorized.generation, now));
+            self.input(|driver, now| driver.handle_unauthorized(authorized, now));
         }
         Ok(reply)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use videokit_session::driver::{AuthorizeError, Drive, Start};
-use videokit_session::session::{Authorized, Generation, RequestId};
+use videokit_session::session::{Authorized, RequestId};
 use videokit_session::{Driver, Event, Moment, Outgoing, Output, TransportFailure, Wake};
 
 use super::Mutex;
@@ -93,9 +93,9 @@ impl<D: Drive> Session<D> {
         self.input(|driver, now| driver.set_online(online, now));
     }
 
-    /// Says that the API answered 401 to a call with this token.
-    pub fn unauthorized(&self, generation: Generation) {
-        self.input(|driver, now| driver.handle_unauthorized(generation, now));
+    /// Says that the API answered 401 to a call that was authorized so.
+    pub fn unauthorized(&self, authorized: Authorized) {
+        self.input(|driver, now| driver.handle_unauthorized(authorized, now));
     }
 
     /// Says that the device has slept, and timers may be late.

@@ -41,7 +41,7 @@ fn input(name: &str, value: &Value, session: &mut Session) {
         "set_credentials" => session.mark("app", &format!("set {}", text(&value["name"]))),
         "stop" => session.mark("app", "stop"),
         "online" => session.set_online(value == true),
-        "unauthorized" => session.refuse(number(value)),
+        "unauthorized" => session.refuse(number(&value["generation"])),
         "response" => {
             let (status, body) = (&value["reply"]["status"], &value["reply"]["body"]);
             if let Some(grant) = body.get("grant") {

@@ -96,7 +96,7 @@ async fn call(session: &Session, http: &Client, api: &Uri) -> Result<StatusCode,
     let reply = send(http, request, CALL_TIMEOUT, CALL_BODY_LIMIT).await?;
     if reply.status() == StatusCode::UNAUTHORIZED {
         // A token that may have died of age is renewed: the next call may have another.
-        session.unauthorized(authorized.generation);
+        session.unauthorized(authorized);
     }
     Ok(reply.status())
 }

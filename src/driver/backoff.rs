@@ -69,20 +69,8 @@ impl Backoff {
         last.is_some_and(|(flaw, count)| *flaw != Flaw::Markup && *count >= STILL_MALFORMED)
     }
 
-    /// Counts one more failed try. Returns the number of consecutive failures.
-    pub(super) fn fail(&mut self) -> u32 {
-        self.tries = self.tries.saturating_add(1);
-        self.tries
-    }
-
     /// Ends the pause, and resets the counts. The last flaw is kept.
     pub(super) fn end_pause(&mut self) {
         *self = Self { malformed: self.malformed.take(), ..Self::default() };
-    }
-
-    /// Resets the counts. The pause goes on.
-    pub(super) fn forget_failures(&mut self) {
-        self.failures = 0;
-        self.tries = 0;
     }
 }

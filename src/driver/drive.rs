@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{Delivery, Driver, Input, Output, Start};
 use crate::exchange::Credentials;
-use crate::session::{Generation, RequestId, TransportFailure};
+use crate::session::{Authorized, RequestId, TransportFailure};
 use crate::time::Moment;
 
 /// The calls that change a [`Driver`]. Write a run loop for `impl Drive`, and the same loop runs a
@@ -77,8 +77,8 @@ pub trait Drive {
     }
 
     /// See [`Driver::handle_unauthorized`].
-    fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
-        self.handle(Input::Unauthorized(generation), now);
+    fn handle_unauthorized(&mut self, authorized: Authorized, now: Moment) {
+        self.handle(Input::Unauthorized(authorized), now);
     }
 
     /// See [`Driver::set_online`].

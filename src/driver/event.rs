@@ -53,15 +53,15 @@ pub enum Event {
     /// from now on. [`Driver::credentials`](super::Driver::credentials) returns it: store it in place of the old
     /// ones, which the service may not take again.
     CredentialsChanged,
-    /// The credentials are usable once, and the reply to their request was lost, so the service may have used
-    /// them up. The driver does not send them again. The current token stays in use; give the driver other
+    /// The credentials are usable once, and their request brought no successor: its reply was lost, or can't be
+    /// used. So the service may have used them up. The driver does not send them again. The current token stays in use; give the driver other
     /// credentials by [`set_credentials`](super::Driver::set_credentials). Once each time
     /// that they are started with or set.
     CredentialsSpent,
 }
 
 impl Event {
-    /// The transition, if this is one.
+    /// Returns the transition, if this is one.
     #[must_use]
     pub fn transition(&self) -> Option<Transition> {
         match self {
@@ -88,7 +88,10 @@ impl fmt::Display for Event {
             Self::Failed(_, failure) => write!(f, ": {failure}"),
             Self::TokenNeeded(generation) => {
                 let number = generation.number();
-                write!(f, "token {number} is due for renewal, and there are no credentials for it")
+                write!(
+                    f,
+                    "token {number} is due for renewal: start with another, or set credentials"
+                )
             }
             Self::Unauthorized(generation) => {
                 let number = generation.number();
@@ -104,7 +107,7 @@ impl fmt::Display for Event {
                 f.write_str("the reply brought new credentials: store them")
             }
             Self::CredentialsSpent => {
-                f.write_str("the reply to single-use credentials was lost: set new ones")
+                f.write_str("the credentials are usable once and may be used up: set new ones")
             }
         }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::{Delivery, Driver, Event, FailureCause, LearnedAge, Local, Shared, Start, Turn, bump};
 use crate::exchange::{Credentials, Reply};
 use crate::session::transitions;
-use crate::session::{Blocked, Generation, RequestId, TransportFailure};
+use crate::session::{Authorized, Blocked, RequestId, TransportFailure};
 use crate::time::Moment;
 
 /// Anything that can happen to a driver, as a plain value, for [`Driver::handle`]. `Debug` shows no secret: of a
@@ -25,7 +25,7 @@ pub enum Input {
     /// [`Driver::handle_failure`]
     Failure(RequestId, TransportFailure),
     /// [`Driver::handle_unauthorized`]
-    Unauthorized(Generation),
+    Unauthorized(Authorized),
     /// [`Driver::set_online`]
     Online(bool),
     /// [`Driver::stop`]
@@ -49,7 +49,7 @@ impl Driver {
             Input::Failure(id, why) => return self.handle_failure(id, why, now),
             Input::Start(start) => self.start(start, now),
             Input::SetCredentials(credentials) => self.set_credentials(credentials, now),
-            Input::Unauthorized(generation) => self.handle_unauthorized(generation, now),
+            Input::Unauthorized(authorized) => self.handle_unauthorized(authorized, now),
             Input::Online(online) => self.set_online(online, now),
             Input::Stop => self.stop(now),
             Input::Observe => self.observe(now),
@@ -61,7 +61,7 @@ impl Driver {
     ///
     /// | compared with the current login | what happens |
     /// |---|---|
-    /// | the same credentials as it was last started with or [given](Self::set_credentials), or the same token | nothing, but that a driver that [gave up](Blocked::GaveUp) tries again |
+    /// | the same credentials as it was last started with or [given](Self::set_credentials), the token that it was last started with, or the current token | nothing, but that a driver that [gave up](Blocked::GaveUp) tries again |
     /// | the same stated identity, endpoint and scopes, with another secret | the current token stays in use; the next request is made with the new secret, and a refusal and the backoff of the old one are forgotten; a token whose 401 was reported is renewed |
     /// | a token that was adopted or is to be, and credentials or another token for the same stated identity | the token is used until it is renewed or replaced |
     /// | anything else | the old login ends as by [`stop`](Self::stop), now, and a new epoch begins |
@@ -90,7 +90,8 @@ impl Driver {
     }
 
     /// Sets the credentials for the next request of the current login: a new secret from elsewhere, or what a
-    /// token that was adopted is renewed with. The token and a request in flight stay; a
+    /// token that was adopted is renewed with. The token stays, and so does a request in flight, or one that an event
+    /// has announced and the next [`poll`](Self::poll) hands out; a
     /// [successor](crate::Grant::with_successor) that this request brings is then ignored. A refusal and the
     /// backoff of the old credentials are forgotten.
     ///
@@ -141,21 +142,26 @@ impl Driver {
         Delivery::Accepted
     }
 
-    /// Reports that an API call, made with the token of this generation, was answered 401. (Not 403:
-    /// that is about what a good token may do.)
+    /// Reports that the API call that was [authorized](Self::authorize) so was answered 401. (Not 403: that is about
+    /// what a good token may do.)
     ///
     /// - A token that may have died of age is renewed, and used meanwhile.
     /// - A 401 that age doesn't explain gives [`Event::Unauthorized`], once per token: most often the API refuses
     ///   a token that a 401 has just renewed. A later 401 on the same token, when it is older, renews it.
-    /// - A token that can't be renewed now gives the same event, and is renewed when it can be.
-    /// - A generation other than the current token's changes nothing: authorize again.
+    /// - A token that can't be renewed, because there are no credentials or they are [blocked](Self::blocked), gives
+    ///   the same event, and is renewed when it can be. A driver that is offline or waits renews it later, without
+    ///   an event.
+    /// - A generation other than the current token's renews nothing: authorize again. It may still teach something
+    ///   about the age at which tokens die.
+    /// - The age that counts is the one at which the call was authorized, however late its reply is. An age above the
+    ///   token's counts as the token's.
     ///
     /// From these reports the driver learns the age at which tokens die, and renews sooner: see [Tokens that die
     /// early](crate::driver#tokens-that-die-early). Report every 401. An app that calls in bursts, with hours
     /// between them, meets about one refused call a burst where tokens die early.
-    pub fn handle_unauthorized(&mut self, generation: Generation, now: Moment) {
+    pub fn handle_unauthorized(&mut self, authorized: Authorized, now: Moment) {
         let (local, turn) = self.turn(now);
-        local.handle_unauthorized(generation, turn);
+        local.handle_unauthorized(authorized, turn);
     }
 
     /// Sets whether there is a network. A driver that is offline sends nothing, and its token stays in use.
@@ -182,9 +188,10 @@ impl Driver {
     /// Takes a reading of the clocks, and changes nothing else. What has become due since the last reading
     /// is done by the next [`poll`](Self::poll).
     ///
-    /// Every other call takes a reading too, so a run loop needs none of these. A test that lets time pass
-    /// can show it to the driver in this way, and a process that makes no calls for a while can keep the
-    /// count of time that way.
+    /// Every other call that takes `&mut self` takes a reading too, so a run loop needs none of these. A test that
+    /// lets time pass can show it to the driver in this way, and a process that makes no calls for a while can keep
+    /// the count of time that way. [`authorize`](Self::authorize) and the other calls that take `&self` judge by the
+    /// moment that they are given, and forget it: call this before, if the driver isn't polled at the same time.
     pub fn observe(&mut self, now: Moment) {
         self.turn(now);
     }
@@ -208,12 +215,17 @@ impl Local {
         turn
     }
 
-    fn handle_unauthorized(&mut self, generation: Generation, turn: Turn<'_>) {
-        if self.machine.active().map(|active| active.token.generation) != Some(generation) {
-            return;
-        }
+    fn handle_unauthorized(&mut self, authorized: Authorized, turn: Turn<'_>) {
+        let (generation, called_at) = (authorized.generation, authorized.age_millis);
         self.observe_age(turn);
-        let Some(age) = self.token_age(turn.at) else { return };
+        let current = self.token_age(turn.at).filter(|age| age.generation == generation);
+        let Some(mut age) = current else {
+            if let Some(learned) = &mut self.learned {
+                learned.refused_late(turn.policy(), generation, called_at, turn.ticks());
+            }
+            return;
+        };
+        age.millis = age.millis.min(called_at);
         let learned = || Box::new(LearnedAge::new(turn.policy()));
         let learned = self.learned.get_or_insert_with(learned);
         learned.refused(turn.policy(), &mut self.token, age, turn.ticks());
@@ -272,7 +284,7 @@ impl fmt::Debug for Input {
             Self::SetCredentials(credentials) => write!(f, "SetCredentials({credentials:?})"),
             Self::Response(id, reply) => write!(f, "Response({id}, {:?})", Reply::from(reply)),
             Self::Failure(id, why) => write!(f, "Failure({id}, {why:?})"),
-            Self::Unauthorized(generation) => write!(f, "Unauthorized({generation:?})"),
+            Self::Unauthorized(authorized) => write!(f, "Unauthorized({authorized:?})"),
             Self::Online(online) => write!(f, "Online({online})"),
             Self::Stop => f.write_str("Stop"),
             Self::Observe => f.write_str("Observe"),

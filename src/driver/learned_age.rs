@@ -12,9 +12,11 @@
 //!    everything causes a bounded number of renewals. The threshold falls back after a time without 401s
 //!    that is long compared with the gaps between them.
 //!
-//! The learned age moves the schedule only. Ages are in milliseconds, since sending.
+//! The learned age moves the schedule only. Ages are in milliseconds since the reply, and of
+//! a token that is refused, those at which the call was authorized.
 
 use super::{Policy, Refusal, TokenStatus};
+use crate::session::Generation;
 
 /// A 401 is explained by age if the token lived at least this share of its predecessor's age: 3 of 4.
 const SIMILAR: (u64, u64) = (3, 4);
@@ -22,9 +24,10 @@ const SIMILAR: (u64, u64) = (3, 4);
 /// How many of the longest gaps between 401s have to pass without one until the threshold falls back.
 pub(super) const QUIET_GAPS: u64 = 4;
 
-/// How old a token is, and how old it may become. In milliseconds since sending.
+/// How old a token is, and how old it may become. In milliseconds since its reply was received.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TokenAge {
+    pub(super) generation: Generation,
     pub(super) millis: u64,
     /// The age by which it would be scheduled if nothing were learned.
     pub(super) stated: u64,
@@ -41,6 +44,9 @@ pub(super) struct LearnedAge {
     /// The age of the token that was refused, until its successor shows whether age was the cause: by being
     /// refused, or by living on.
     pub(super) unproven: Option<u64>,
+    /// The token before the current one, if it was scheduled by a learned limit, and no 401 on it has come so far; and
+    /// that limit.
+    pub(super) on_schedule: Option<(Generation, Limit)>,
     /// When the last 401 came.
     pub(super) last_refused: Option<u64>,
     /// The longest time between two 401s since the threshold last fell back, up to its cap.
@@ -67,6 +73,7 @@ impl LearnedAge {
             limit: Limit::Stated,
             trial_after: 1,
             unproven: None,
+            on_schedule: None,
             last_refused: None,
             longest_gap: 0,
         }
@@ -106,6 +113,7 @@ impl LearnedAge {
         at: u64,
     ) {
         self.note_gap(policy, at);
+        self.on_schedule = None;
         if token.wants_renewal() {
             return;
         }
@@ -115,21 +123,19 @@ impl LearnedAge {
         }
         // A token that was refused proves nothing any more.
         let unproven = self.unproven.take();
-        let TokenAge { millis: age, stated } = age;
+        let TokenAge { millis: age, stated, .. } = age;
         let first_401 = token.refusal == Refusal::None;
         let least = policy.age_threshold;
         let mut explained = false;
         // One that outlived its statement died of that.
         let mut teaches = (least..stated).contains(&age);
-        if first_401 && self.held().is_some_and(|held| age < held / 2 || age < least) {
-            if token.is_after_401() && unproven.is_none() && teaches {
-                // What was learned is too long; an idle time can look like a long life.
+        if first_401 && self.is_contradicted_by(policy, age) {
+            if token.is_after_401() && unproven.is_none() && teaches && age >= self.threshold {
+                // What was learned is too long; an idle time can look like a long life. (A token that was refused
+                // below the threshold, by a late 401, shows that the renewal before it didn't cure.)
                 self.limit = Limit::Stated;
             } else {
-                // Tokens die sooner than the learned age, so age is not the cause.
-                self.strike(policy);
-                self.limit = Limit::Stated;
-                self.trial_after = 1;
+                self.forget(policy);
                 teaches = false;
             }
         } else if age >= least && unproven.is_some_and(|died| is_similar(age, died)) {
@@ -148,15 +154,54 @@ impl LearnedAge {
         }
     }
 
+    /// Learns from a 401 that comes when its token was replaced on schedule already: it didn't reach the schedule.
+    pub(super) fn refused_late(
+        &mut self,
+        policy: &Policy,
+        generation: Generation,
+        age: u64,
+        at: u64,
+    ) {
+        let Some((_, limit)) = self.on_schedule.take_if(|(of, _)| *of == generation) else {
+            return;
+        };
+        self.note_gap(policy, at);
+        self.limit = limit;
+        let none_reached = matches!(limit, Limit::Learned { reached: 0, .. });
+        if none_reached || self.is_contradicted_by(policy, age) {
+            self.forget(policy);
+        } else {
+            self.unproven = Some(age);
+            self.proven(policy);
+        }
+    }
+
+    /// Returns whether a 401 at this age shows that tokens don't die of the age that was learned.
+    fn is_contradicted_by(&self, policy: &Policy, age: u64) -> bool {
+        self.held().is_some_and(|held| age < held / 2 || age < policy.age_threshold)
+    }
+
+    /// Tokens die sooner than the learned age, so age is not the cause.
+    fn forget(&mut self, policy: &Policy) {
+        self.strike(policy);
+        self.limit = Limit::Stated;
+        self.trial_after = 1;
+    }
+
     /// Learns from the token that a renewal has replaced, or that has expired. Returns whether a 401 asked for
     /// its successor.
     pub(super) fn retire(&mut self, policy: &Policy, token: &TokenStatus, age: TokenAge) {
+        self.on_schedule = None;
         if !token.is_asked_for() {
             return;
         }
         self.observe(policy, age.millis);
         match token.refusal {
-            Refusal::None => self.reached_schedule(policy, age),
+            Refusal::None => {
+                let is_learned = self.limit != Limit::Stated;
+                self.on_schedule = is_learned.then_some((age.generation, self.limit));
+                self.reached_schedule(policy, age);
+            }
             Refusal::Reported => {}
             Refusal::Renew { teaches } => self.unproven = teaches,
         }
@@ -186,7 +231,7 @@ impl LearnedAge {
         self.limit = Limit::Learned { age, reached: 0 };
     }
 
-    fn reached_schedule(&mut self, policy: &Policy, TokenAge { millis, stated }: TokenAge) {
+    fn reached_schedule(&mut self, policy: &Policy, TokenAge { millis, stated, .. }: TokenAge) {
         if self.unproven.is_some() {
             return self.proven(policy);
         }
@@ -242,13 +287,14 @@ fn is_similar(age: u64, died: u64) -> bool {
 mod tests {
     use super::*;
 
+    const FIRST: Generation = Generation::from_number(1);
     const DAY: u64 = 86_400_000;
 
     /// An age that was learned from a token that died at `died`, which its successor proved.
     fn learned(policy: &Policy, died: u64) -> LearnedAge {
         let mut learned = LearnedAge::new(policy);
         let mut token = TokenStatus::granted(false);
-        let age = |millis| TokenAge { millis, stated: DAY };
+        let age = |millis| TokenAge { generation: FIRST, millis, stated: DAY };
         learned.refused(policy, &mut token, age(died), 0);
         assert_eq!(token.refusal, Refusal::Renew { teaches: Some(died) });
         learned.retire(policy, &token, age(died));
@@ -260,7 +306,7 @@ mod tests {
     /// What a first 401 at this age does under a learned age: whether it renews, teaches, and is a strike.
     fn first_401(mut learned: LearnedAge, policy: &Policy, millis: u64) -> (Refusal, bool) {
         let mut token = TokenStatus::granted(false);
-        let age = TokenAge { millis, stated: DAY };
+        let age = TokenAge { generation: FIRST, millis, stated: DAY };
         learned.refused(policy, &mut token, age, 1_000_000);
         (token.refusal, learned.threshold > policy.age_threshold)
     }
@@ -282,6 +328,94 @@ mod tests {
         }
     }
 
+    /// What a 401 at this age leads to that comes after its token was replaced on the schedule of this limit.
+    fn late_401(limit: Limit, age: u64) -> (Limit, u32, bool) {
+        let policy = Policy::default();
+        let mut learned = LearnedAge { limit, trial_after: 4, ..LearnedAge::new(&policy) };
+        let replaced = TokenAge { generation: FIRST, millis: 90_000, stated: DAY };
+        learned.retire(&policy, &TokenStatus::granted(false), replaced);
+        let after = learned;
+        learned.refused_late(&policy, Generation::from_number(2), age, 0);
+        assert_eq!(learned, after, "another token");
+        learned.refused_late(&policy, FIRST, age, 0);
+        let once = learned;
+        learned.refused_late(&policy, FIRST, age, 0);
+        assert_eq!(learned, once, "the second 401 on the same token");
+        (learned.limit, learned.trial_after, learned.threshold > policy.age_threshold)
+    }
+
+    #[test]
+    fn a_401_on_a_replaced_token_fails_its_trial_or_is_a_strike() {
+        let learned = |age| Limit::Learned { age, reached: 0 };
+        let (trial, held) = (Limit::Trial { held: 60_000, age: 120_000 }, |reached| {
+            Limit::Learned { age: 120_000, reached }
+        });
+        let rows = [
+            (trial, 80_000, (learned(60_000), 8, false)),
+            (trial, 40_000, (learned(40_000), 8, false)),
+            (trial, 30_000, (learned(30_000), 8, false)),
+            (trial, 29_999, (Limit::Stated, 1, true)),
+            (held(1), 80_000, (learned(80_000), 4, false)),
+            (held(1), 200_000, (learned(120_000), 4, false)),
+            (held(1), 59_999, (Limit::Stated, 1, true)),
+            (held(0), 80_000, (Limit::Stated, 1, true)),
+            (Limit::Stated, 80_000, (Limit::Stated, 4, false)),
+        ];
+        for (limit, age, expected) in rows {
+            assert_eq!(late_401(limit, age), expected, "{limit:?} {age}");
+        }
+    }
+
+    #[test]
+    fn a_401_on_the_current_token_makes_those_on_the_one_before_of_no_account() {
+        let policy = Policy::default();
+        let mut learned = LearnedAge {
+            limit: Limit::Trial { held: 60_000, age: 120_000 },
+            ..LearnedAge::new(&policy)
+        };
+        let age = |millis| TokenAge { generation: FIRST, millis, stated: DAY };
+        learned.retire(&policy, &TokenStatus::granted(false), age(90_000));
+        learned.refused(&policy, &mut TokenStatus::granted(false), age(90_000), 0);
+        let before = learned;
+        learned.refused_late(&policy, FIRST, 1, 0);
+        assert_eq!(learned, before);
+    }
+
+    #[test]
+    fn a_token_that_a_401_had_renewed_is_not_on_schedule() {
+        let policy = Policy::default();
+        let mut learned = LearnedAge {
+            limit: Limit::Learned { age: 60_000, reached: 1 },
+            ..LearnedAge::new(&policy)
+        };
+        let age = TokenAge { generation: FIRST, millis: 60_000, stated: DAY };
+        let mut token = TokenStatus::granted(false);
+        learned.refused(&policy, &mut token, age, 0);
+        learned.retire(&policy, &token, age);
+        let before = learned;
+        learned.refused_late(&policy, FIRST, 1, 0);
+        assert_eq!(learned, before);
+    }
+
+    /// A 401 that came late to a token whose renewal seemed to have cured.
+    #[test]
+    fn a_late_401_below_the_threshold_shows_that_the_renewal_did_not_cure() {
+        let policy = Policy::default();
+        let raised = |learned: LearnedAge| LearnedAge { threshold: 40_000, ..learned };
+        for (age, strike) in [(39_999, true), (40_000, false)] {
+            let mut learned = raised(learned(&policy, 96_000));
+            let mut token = TokenStatus::granted(true);
+            learned.refused(
+                &policy,
+                &mut token,
+                TokenAge { generation: FIRST, millis: age, stated: DAY },
+                0,
+            );
+            assert_eq!(learned.threshold > 40_000, strike, "{age}");
+            assert_eq!(learned.limit, Limit::Stated);
+        }
+    }
+
     #[test]
     fn a_token_that_lived_about_as_long_as_its_predecessor_died_of_age() {
         let policy = Policy::default();
@@ -296,7 +430,12 @@ mod tests {
             learned.strike(&policy);
             learned.unproven = Some(died);
             let mut token = TokenStatus::granted(true);
-            learned.refused(&policy, &mut token, TokenAge { millis: age, stated: DAY }, 0);
+            learned.refused(
+                &policy,
+                &mut token,
+                TokenAge { generation: FIRST, millis: age, stated: DAY },
+                0,
+            );
             assert_eq!(token.wants_renewal(), explained, "{died} {age}");
             assert_eq!(learned.limit(), explained.then_some(died), "{died} {age}");
             let threshold = if explained { 40_000 } else { 160_000 };
@@ -344,13 +483,13 @@ mod tests {
         assert_eq!(learned.longest_gap, policy.age_threshold_cap);
     }
 
-    const AGE: TokenAge = TokenAge { millis: 1_000, stated: DAY };
+    const AGE: TokenAge = TokenAge { generation: FIRST, millis: 1_000, stated: DAY };
 
     #[test]
     fn a_statement_shorter_than_what_holds_is_tried_without_a_step_back() {
         let policy = Policy::default();
         let mut learned = learned(&policy, 60_000);
-        let short = TokenAge { millis: 20_000, stated: 30_000 };
+        let short = TokenAge { generation: FIRST, millis: 20_000, stated: 30_000 };
         learned.retire(&policy, &TokenStatus::granted(false), short);
         assert_eq!(learned.limit, Limit::Trial { held: 60_000, age: 60_000 });
         learned.retire(&policy, &TokenStatus::granted(false), short);
@@ -363,7 +502,7 @@ mod tests {
         let mut learned = learned(&policy, 60_000);
         let mut trials = Vec::new();
         for millis in [60_000, 120_000, 240_000, 480_000, 600_000] {
-            let age = TokenAge { millis, stated: 600_000 };
+            let age = TokenAge { generation: FIRST, millis, stated: 600_000 };
             learned.retire(&policy, &TokenStatus::granted(false), age);
             trials.push(learned.limit());
         }

@@ -1,5 +1,9 @@
 //! The login that a driver works for: a token, or credentials to request tokens with.
 
+use core::hash::{Hash, Hasher};
+use core::num::NonZeroU64;
+use std::hash::DefaultHasher;
+
 use super::Endpoint;
 use crate::exchange::Credentials;
 use crate::session::transitions::StateName;
@@ -106,4 +110,12 @@ pub(super) fn same_endpoint(one: &Credentials, other: &Credentials) -> bool {
         return true;
     }
     Endpoint::of(one).zip(Endpoint::of(other)).is_none_or(|(one, other)| one == other)
+}
+
+/// Returns a number that equal things share, and others hardly ever; `None` for one that has none.
+pub(super) fn digest(thing: impl Hash) -> Option<NonZeroU64> {
+    // Its keys are fixed, so that the same thing has the same digest everywhere.
+    let mut hasher = DefaultHasher::new();
+    thing.hash(&mut hasher);
+    NonZeroU64::new(hasher.finish())
 }

@@ -20,8 +20,9 @@
 //!
 //! let config = Config::builder(AllowedOrigin::https("https://api.video.io")?).build()?;
 //! let user = Identity::new("user-17")?;
-//! let credentials = Credentials::for_development(Gateway::new(ApiToken::new("my-app:my-secret")?, user));
-//! let mut driver = Driver::new(Arc::new(config), 42); // a fixed seed for the example: yours is random
+//! let gateway = Gateway::new(ApiToken::new("my-app:my-secret")?, user);
+//! let credentials = Credentials::for_development(gateway);
+//! let mut driver = Driver::new(Arc::new(config), 42); // yours has a random seed
 //! let mut now = Moment::from_millis(0, 1_795_492_800_000); // yours comes from two clocks
 //!
 //! driver.start(credentials, now);
@@ -32,7 +33,9 @@
 //! // Whoever does the I/O brings the reply.
 //! let reply = http::Response::builder()
 //!     .header("date", "Tue, 24 Nov 2026 04:00:00 GMT")
-//!     .body(r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#)?;
+//!     .body(
+//!         r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,
+//!     )?;
 //! driver.handle_response(outgoing.id(), &reply, now);
 //! let mut call = http::Request::get("https://api.video.io/v1/videos").body(())?;
 //! driver.authorize(&mut call, now)?;
@@ -123,8 +126,9 @@
 //! An API may refuse tokens sooner than their replies state: the statement is wrong, a clock is off, or the
 //! server forgets them. It may also refuse every token, because of a scope or an account, so that renewing
 //! can't help. The driver sees 401s only, and tells these cases apart by a token's *age*: the time
-//! since its request was sent, sleep included. The *threshold* is [10 s](PolicyBuilder::age_threshold) at
-//! first.
+//! since its reply was received, sleep included. At a 401, it is the age at which the call was
+//! [authorized](crate::session::Authorized::age_millis): a slow call makes no token old. The *threshold* is
+//! [10 s](PolicyBuilder::age_threshold) at first.
 //!
 //! A 401 on a token that this driver asked for makes **renewal** due in three cases; otherwise it is reported as
 //! [`Event::Unauthorized`], once per token:
@@ -150,7 +154,17 @@
 //! 1. A token from a renewal after a 401 is refused before that renewal cured.
 //! 2. Under a learned age, a token is refused for the first time at less than half of that age, or below the
 //!    least threshold. What was learned is forgotten, and this 401 teaches nothing. (Where the token came from a
-//!    renewal that cured, the age that was learned was only too long: it is forgotten without a strike.)
+//!    renewal that cured, and is as old as the threshold, the age that was learned was only too long: it is
+//!    forgotten without a strike.)
+//!
+//! A 401 that comes late, when its token was replaced on a learned schedule already, shows that this token didn't
+//! reach it. If it is the first on that token, and that token was the last one:
+//!
+//! - It is a strike as in the second case, also where no token had reached this schedule before.
+//! - Otherwise a trial has failed; of the age that held and the one of this 401, the lower one is learned.
+//!
+//! An API that refuses everything so causes about one renewal an hour, however late its 401s come. One endpoint that
+//! does, beside others that don't, causes up to four.
 //!
 //! The threshold falls back to its least once no 401 came for four times the longest gap between two 401s (of
 //! which no more than an hour counts), and four times the threshold.
@@ -191,13 +205,14 @@ mod start;
 mod token_status;
 
 use core::fmt;
+use core::num::NonZeroU64;
 use std::sync::Arc;
 
 use self::backoff::{Backoff, FailureCause};
 use self::budget::Budget;
 use self::counters::bump;
 use self::learned_age::{LearnedAge, TokenAge};
-use self::login::{Login, Lookup, Renewable, same_endpoint};
+use self::login::{Login, Lookup, Renewable, digest, same_endpoint};
 use self::output::{Idle, Queue, Queued, Wait};
 use self::poll::Announced;
 use self::retry_after::{Endpoint, RetryAfter};
@@ -247,6 +262,8 @@ struct Local {
     login: Login,
     /// A token that is adopted with the next poll.
     pending: Option<Box<Grant>>,
+    /// A digest of the token that the login was last started with.
+    began_with: Option<NonZeroU64>,
     online: bool,
     budget: Budget,
     retry_after: RetryAfter,
@@ -352,6 +369,7 @@ impl Driver {
             login: Login::of(&machine),
             machine,
             pending: None,
+            began_with: None,
             online: true,
             budget,
             retry_after: RetryAfter::default(),

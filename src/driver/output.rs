@@ -91,7 +91,7 @@ impl Queue {
     }
 }
 
-/// When to poll again.
+/// The time of the next poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "a run loop has to wait for each")]
@@ -116,7 +116,7 @@ pub enum WakeReason {
     Renewal,
     /// The pause after failures.
     Backoff,
-    /// What the server asked for.
+    /// The wait that the server asked for.
     RetryAfter,
     /// The request budget.
     Budget,

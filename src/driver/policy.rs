@@ -235,7 +235,10 @@ impl PolicyBuilder {
 
     /// Sets the age from which a 401 is put down to the token's age, from 1 s to the cap, and the cap, at most
     /// 24 h. Each strike, a 401 that age [doesn't explain](super#tokens-that-die-early), makes it four times as
-    /// long, up to the cap. So an API that refuses everything causes about one renewal in the time of the cap.
+    /// long, up to the cap. So an API that refuses everything causes about one renewal in the time of the cap,
+    /// if the threshold is at least 5 s, and at least the budget's [interval](Self::interval). Under that, age
+    /// explains each 401, since no budget can renew tokens in time that die so young: the budget alone bounds the
+    /// renewals then.
     pub fn age_threshold(mut self, threshold: Duration, cap: Duration) -> Self {
         (self.0.age_threshold, self.0.age_threshold_cap) = (millis(threshold), millis(cap));
         self

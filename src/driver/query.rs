@@ -93,7 +93,7 @@ impl Driver {
         let _good = self.current(now)?;
         let machine = &self.local.machine;
         let active = machine.active().ok_or(AuthorizeError::Wait)?;
-        Ok(active.token.to_grant(machine.core.identity.as_ref()))
+        Ok(active.token.to_grant(self.identity()))
     }
 
     fn current(&self, now: Moment) -> Result<Authorization<'_>, AuthorizeError> {

@@ -172,7 +172,8 @@ impl Local {
     /// Counts one more failed try. The driver may give up over it.
     fn fail_try(&mut self, cause: FailureCause, turn: Turn<'_>) {
         self.back_off(cause, turn);
-        if turn.policy().is_exhausted_by(self.backoff.fail()) {
+        bump(&mut self.backoff.tries);
+        if turn.policy().is_exhausted_by(self.backoff.tries) {
             self.block(Blocked::GaveUp);
             self.emit(Event::GaveUp);
         }
@@ -194,7 +195,8 @@ impl Local {
     /// Returns the current token's age.
     pub(super) fn token_age(&self, at: Stamp) -> Option<TokenAge> {
         let token = &self.machine.active()?.token;
-        Some(TokenAge { millis: token.lifetime.age_at(at), stated: token.stated_age() })
+        let (millis, stated) = (token.lifetime.age_at(at), token.stated_age());
+        Some(TokenAge { generation: token.generation, millis, stated })
     }
 
     /// A token that has lived long enough shows that the renewal before it cured.

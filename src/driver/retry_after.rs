@@ -1,11 +1,10 @@
 //! The waits that servers ask for, for each endpoint.
 
-use core::hash::{Hash, Hasher};
 use core::num::NonZeroU64;
-use std::hash::DefaultHasher;
 
 use http::Uri;
 
+use super::digest;
 use crate::exchange::{AllowedOrigin, Credentials};
 
 /// The number of endpoints whose waits are kept apart. More than these share the longest wait: nothing is
@@ -28,10 +27,7 @@ impl Endpoint {
 
     /// Returns `None` for a URI without an origin.
     pub(super) fn at(uri: &Uri) -> Option<Self> {
-        // Its keys are fixed, so that the same endpoint has the same digest everywhere.
-        let mut digest = DefaultHasher::new();
-        (AllowedOrigin::of(uri).ok()?, uri.path()).hash(&mut digest);
-        NonZeroU64::new(digest.finish()).map(Self)
+        digest((AllowedOrigin::of(uri).ok()?, uri.path())).map(Self)
     }
 }
 

@@ -1,13 +1,14 @@
 //! How a login begins, goes on with other credentials, and ends.
 
-use super::{Backoff, Event, Local, Login, Renewable, TokenStatus, Turn, same_endpoint};
+use super::{Backoff, Event, Local, Login, Renewable, TokenStatus, Turn, digest, same_endpoint};
 use crate::exchange::{Backend, Credentials, Grant, Identity};
 use crate::secret::SessionToken;
 use crate::session::Blocked;
 use crate::session::transitions::{self, StateName};
 
 /// A login: what to start with, for [`Driver::start`](super::Driver::start). Credentials, backends, tokens and
-/// grants become one by `into()`.
+/// grants become one by `into()`. A [`Gateway`](crate::Gateway) doesn't:
+/// [`Credentials::for_development`] says why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a token, or a way to get one")]
 pub enum Start {
@@ -76,7 +77,9 @@ impl Local {
             (Login::Renewable(login), Start::Exchange(new)) if login.was_given(&new) => {
                 Relation::Joined
             }
-            (Login::Token, Start::Token(new)) if self.has(&new) => Relation::Joined,
+            (Login::Token | Login::Renewable(_), Start::Token(new)) if self.has(&new) => {
+                Relation::Joined
+            }
             (Login::Renewable(login), Start::Exchange(new))
                 if same_identity(new.exchange().identity())
                     && login.same_endpoint_and_scopes(&new) =>
@@ -105,18 +108,21 @@ impl Local {
         }
     }
 
-    /// Returns whether this very grant is to be adopted, or its token is in use. Its identity, if it names one,
-    /// has to be known.
+    /// Returns whether this very grant is to be adopted, or its token is in use, or credentials renew the token that
+    /// the login was started with, and that was this one. Its identity, if it names one, has to be the login's.
     fn has(&self, grant: &Grant) -> bool {
-        match (&self.pending, self.machine.active()) {
-            (Some(pending), _) => **pending == *grant,
-            (None, Some(active)) => {
-                let known = grant.identity().is_none()
-                    || grant.identity() == self.machine.core.identity.as_ref();
-                known && active.token.is_from(grant)
-            }
-            (None, None) => false,
+        if let Some(pending) = &self.pending {
+            return **pending == *grant;
         }
+        let active = self.machine.active().is_some_and(|active| active.token.is_from(grant));
+        let began = self.began_with == digest(grant.token().as_bytes());
+        let known = grant.identity().is_none() || grant.identity() == self.identity();
+        known && (active || began && self.login.renewable().is_some())
+    }
+
+    fn begin_with(&mut self, grant: Grant) {
+        self.began_with = digest(grant.token().as_bytes());
+        self.pending = Some(Box::new(grant));
     }
 
     /// Carries out a start, or credentials that are set.
@@ -125,14 +131,15 @@ impl Local {
         match relation {
             Relation::Joined => self.try_again(),
             Relation::Rotated(credentials) => self.rotate(credentials, turn),
-            Relation::Replaced(grant) => self.pending = Some(Box::new(grant)),
+            Relation::Replaced(grant) => self.begin_with(grant),
             Relation::Other(start) => {
                 self.end();
                 self.epoch = self.epoch.saturating_add(1);
                 match start {
                     Start::Exchange(new) => self.login = Login::Renewable(Renewable::new(new)),
                     Start::Token(new) => {
-                        (self.login, self.pending) = (Login::Token, Some(Box::new(new)));
+                        self.login = Login::Token;
+                        self.begin_with(new);
                     }
                 }
             }
@@ -172,7 +179,7 @@ impl Local {
         if let Some(transition) = stopped {
             self.emit(Event::Moved(transition));
         }
-        (self.login, self.pending) = (Login::None, None);
+        (self.login, self.pending, self.began_with) = (Login::None, None, None);
         self.backoff = Backoff::default();
         self.token = TokenStatus::default();
         self.learned = None;
@@ -184,7 +191,8 @@ impl Local {
             && login.blocked == Some(Blocked::GaveUp)
         {
             login.blocked = None;
-            self.backoff.forget_failures();
+            // The pause goes on.
+            (self.backoff.failures, self.backoff.tries) = (0, 0);
         }
     }
 }

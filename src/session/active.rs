@@ -121,11 +121,13 @@ impl Active {
         at: Stamp,
     ) -> Result<Authorization<'a>, AuthorizeError> {
         let ActiveToken { token, generation, .. } = &self.token;
-        let validity = self.token.lifetime.validity(at);
+        let lifetime = &self.token.lifetime;
+        let validity = lifetime.validity(at);
         if validity == Validity::Expired {
             return Err(AuthorizeError::Expired);
         }
-        let authorized = Authorized { generation: *generation, validity };
+        let age_millis = lifetime.age_at(at);
+        let authorized = Authorized { generation: *generation, validity, age_millis };
         Ok(Authorization { name: config.header_name(), value: token.header(), authorized })
     }
 }
@@ -318,16 +320,9 @@ impl Session<Active> {
         Some(self.state.flight.as_ref()?.id)
     }
 
-    /// Returns whether the renewal in flight is past its deadline, so that it is time to
-    /// [`fail`](Self::fail) it as [`TimedOut`](TransportFailure::TimedOut). A reply that comes first is
-    /// still read.
-    #[must_use]
-    pub fn is_overdue(&self, now: Moment) -> bool {
-        self.overdue_in(now).is_some_and(|left| left.is_zero())
-    }
-
-    /// Returns how long until the renewal in flight is past its deadline, zero if it is; `None` if none is in
-    /// flight.
+    /// Returns how long until the renewal in flight is past its deadline, zero if it is, so that it is time to
+    /// [`fail`](Self::fail) it as [`TimedOut`](TransportFailure::TimedOut). A reply that comes first is still read.
+    /// `None` if none is in flight.
     #[must_use]
     pub fn overdue_in(&self, now: Moment) -> Option<Duration> {
         let flight = self.state.flight.as_ref()?;
@@ -342,7 +337,7 @@ impl Session<Active> {
     }
 }
 
-/// What has become of an active session as time passed.
+/// The result of [`Session::advance`]: the session in the state that it has at this moment.
 #[derive(Debug)]
 #[must_use = "the session is in here"]
 #[expect(clippy::exhaustive_enums, reason = "the session is in one of them")]

@@ -27,7 +27,7 @@ use crate::time::{Moment, Remaining};
 /// }
 ///
 /// # let config = Arc::new(Config::builder(AllowedOrigin::https("https://api.video.io")?).build()?);
-/// let mut player = Player { session: AnySession::new(config, 1) }; // a fixed seed for the example
+/// let mut player = Player { session: AnySession::new(config, 1) };
 /// assert_eq!(player.session.step(Input::Stop, Moment::default()), Step::Unchanged);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -133,15 +133,9 @@ impl Session<Authenticating> {
         self.state.flight.id
     }
 
-    /// Returns whether the request is past its deadline, so that it is time to
+    /// Returns how long until the request is past its deadline; zero if it is, so that it is time to
     /// [`fail`](Self::fail) it as [`TimedOut`](TransportFailure::TimedOut). A reply that comes first is
     /// still read.
-    #[must_use]
-    pub fn is_overdue(&self, now: Moment) -> bool {
-        self.overdue_in(now).is_zero()
-    }
-
-    /// Returns how long until the request is past its deadline; zero if it is.
     #[must_use]
     pub fn overdue_in(&self, now: Moment) -> Duration {
         let at = self.core.stamp_at(now);

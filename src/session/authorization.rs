@@ -8,18 +8,29 @@ use http::{HeaderName, HeaderValue, Request};
 use super::{AuthorizeError, Config, Generation};
 use crate::time::Validity;
 
-/// The token that a request was authorized with, and its validity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The token that a request was authorized with, as it was then. Keep it with the request, for the day when the API
+/// answers 401:
+///
+/// - With a driver, give it to [`handle_unauthorized`](crate::Driver::handle_unauthorized).
+/// - With a session, compare its generation with [`Session::generation`](super::Session::generation). If it is the
+///   same, renew the token; otherwise a newer one is in already: authorize again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Authorized {
-    /// The number of the token. Keep it with the request: if the API answers 401, it says which token
-    /// was not taken.
-    ///
-    /// - With a driver, give it to [`handle_unauthorized`](crate::Driver::handle_unauthorized).
-    /// - With a session, compare it with [`generation`](super::Session::generation). If it is the same, renew the
-    ///   token; otherwise a newer one is in already: authorize again.
+    /// The number of the token.
     pub generation: Generation,
     /// [`Valid`](Validity::Valid), or [`Unsure`](Validity::Unsure) when the token may have expired.
     pub validity: Validity,
+    /// The age of the token, in milliseconds: the time since its reply was received, or since it was adopted, sleep
+    /// included.
+    pub age_millis: u64,
+}
+
+#[cfg(any(feature = "sim", feature = "trace"))]
+impl Authorized {
+    /// Returns that of a valid token of this age.
+    pub(crate) fn valid(generation: Generation, age_millis: u64) -> Self {
+        Self { generation, validity: Validity::Valid, age_millis }
+    }
 }
 
 /// The header that authorizes an API request, borrowed from the session. `Debug` doesn't show its value.
@@ -43,7 +54,7 @@ impl<'a> Authorization<'a> {
         self.value
     }
 
-    /// Returns the token's generation and validity.
+    /// Returns the token's generation, validity and age.
     #[must_use]
     pub fn authorized(&self) -> Authorized {
         self.authorized

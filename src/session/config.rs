@@ -239,7 +239,8 @@ impl ConfigBuilder {
         self
     }
 
-    /// Sets how long a token of unknown expiry counts as valid, from 1 s to 366 days. After that it is
+    /// Sets how long a token of unknown expiry counts as valid, from 1 s to 366 days; a second less, in fact, which
+    /// covers [hidden sleep](crate::time#the-contract). After that it is
     /// unsure, and never expired: only a 401 tells.
     pub fn assumed_lifetime(mut self, lifetime: Duration) -> Self {
         self.0.assumed_lifetime = lifetime;

@@ -45,18 +45,13 @@ impl<S: State, E> Rejected<S, E> {
         self.session
     }
 
-    /// Returns the reason alone; the session is dropped, and its token with it.
-    pub fn into_reason(self) -> E {
-        self.reason
-    }
-
     /// Returns both.
     pub fn into_parts(self) -> (Session<S>, E) {
         (self.session, self.reason)
     }
 }
 
-/// Why no request for a token was made. Nothing changed.
+/// The reason why no request for a token was made. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -72,7 +67,7 @@ pub enum SendError {
     Build(#[from] BuildError),
 }
 
-/// Why a token that was obtained elsewhere was not taken. Nothing changed.
+/// The reason why a token that was obtained elsewhere was not taken. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[cfg_attr(feature = "trace", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -108,7 +103,7 @@ impl StaleRequest {
     }
 }
 
-/// Why a reply didn't make the session active; the session is inside.
+/// The reason why a reply didn't make the session active. The session is inside.
 #[derive(Debug)]
 #[must_use = "the session is in here"]
 #[expect(clippy::exhaustive_enums, reason = "the session is in one of them")]
@@ -139,7 +134,7 @@ impl Error for ReceiveError {
     }
 }
 
-/// Why a reply renewed nothing. The current token stays in use.
+/// The reason why a reply renewed nothing. The current token stays in use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "the credentials are in one of them")]
@@ -153,7 +148,7 @@ pub enum RenewError {
     Denied(Denial, Credentials),
 }
 
-/// Why a driver requests no token by itself. It is for the caller to change that, most often by
+/// The reason why a driver requests no token by itself. The caller has to change that, most often by
 /// [`start`](crate::Driver::start).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -161,8 +156,11 @@ pub enum Blocked {
     /// There is no login: nothing was started, or it was stopped.
     #[error("no login: call `start`")]
     NotStarted,
-    /// The token was adopted, and there are no credentials to renew it with. It stays in use until it expires.
-    #[error("the token was adopted: start with the next one, or set credentials")]
+    /// The token was adopted, or came with a session, and there are no credentials to renew it with. It stays in use
+    /// until it expires.
+    #[error(
+        "there are no credentials to renew with: start with the next token, or set credentials"
+    )]
     NoCredentials,
     /// The credentials were refused for good. A token that they gave before stays in use until it expires.
     #[error("the credentials were refused: start with new ones")]
@@ -175,11 +173,11 @@ pub enum Blocked {
     #[error("too many tries failed: start again")]
     GaveUp,
     /// The exchange could not build its request.
-    #[error("the exchange built no request: start with another")]
+    #[error("the exchange built no request: start with another exchange")]
     NoRequest,
 }
 
-/// Why an API request was not authorized, and what to do. The request carries no authorization now, not even
+/// The reason why an API request was not authorized, and what to do. The request carries no authorization now, not even
 /// one that it came with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
@@ -187,7 +185,10 @@ pub enum AuthorizeError {
     /// The request doesn't go to one of the configured origins: another scheme, host or port, user
     /// information before the host, or a `Host` header that names another origin than the URI. Configure
     /// the origin, if it should have the token.
-    #[error("the request does not go to an allowed origin, by its URI or its `Host` header")]
+    #[error(
+        "the request does not go to an allowed origin, by scheme, host, port or `Host` header: correct \
+         it, or allow the origin with `ConfigBuilder::origin`"
+    )]
     OtherOrigin,
     /// The request's URI is relative, so its origin isn't known. Authorize the absolute URI.
     #[error("the URI has no host, so its origin is not known: use an absolute URI")]
@@ -199,13 +200,13 @@ pub enum AuthorizeError {
     /// [`Session`].)
     #[error("the session's token has expired: advance the session, and authenticate again")]
     Expired,
-    /// The session holds no token in this state: authenticate. (From an [`AnySession`](super::AnySession).)
-    #[error("the session is {0}, and holds no token: authenticate")]
+    /// The session holds no token in this state. (From an [`AnySession`](super::AnySession).)
+    #[error("the session is {state}, and holds no token: {}", way_out(*.0), state = .0)]
     NotActive(StateName),
     /// No token is in use, and the driver gets one, once there is a network: by [`poll`](crate::Driver::poll),
     /// which says what to send and when to poll again. Try again after the next event that leads to Active.
     /// (From a [`Driver`](crate::Driver).)
-    #[error("no token is in use yet: poll the driver, and try again when an event leads to Active")]
+    #[error("no token is in use: poll the driver, and try again when an event leads to Active")]
     Wait,
     /// No token is in use, and the driver requests none by itself: the reason says what to do, which is most
     /// often to [`start`](crate::Driver::start). (From a [`Driver`](crate::Driver).)
@@ -216,7 +217,7 @@ pub enum AuthorizeError {
 /// An input that has no meaning in the state of the session. With a typed [`Session`], it would not have
 /// compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("`{input}` means nothing to a session that is {state}")]
+#[error("`{input}` means nothing to a session that is {state}: {}", way_out(*.state))]
 pub struct Misuse {
     /// The state.
     pub state: StateName,
@@ -224,7 +225,16 @@ pub struct Misuse {
     pub input: &'static str,
 }
 
-/// Why an [`AnySession`](super::AnySession) did not take an input.
+/// Returns what a session in this state can do.
+fn way_out(state: StateName) -> &'static str {
+    match state {
+        StateName::Unauthenticated | StateName::Expired => "authenticate, or adopt a token",
+        StateName::Authenticating => "wait for the reply, or stop",
+        StateName::Active => "renew, or stop",
+    }
+}
+
+/// The rejection of an input by an [`AnySession`](super::AnySession).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {

@@ -1,6 +1,6 @@
 //! The number of a token.
 
-/// How many tokens a session has held: the first one is generation 1, and each token that follows is one more,
+/// The number of a token of a session: the first one is generation 1, and each token that follows is one more,
 /// whether it was granted or adopted. An API call that is answered 401 names the generation it was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "trace", derive(serde::Serialize, serde::Deserialize))]

@@ -1,4 +1,4 @@
-//! The inputs of a session as values, and what each did.
+//! The inputs and the results of a session's steps, as values.
 
 use core::fmt;
 
@@ -28,9 +28,9 @@ pub enum Input {
     Stop,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, PartialEq, Eq)]
-#[must_use]
+#[must_use = "a request that is not sent is lost, and so are credentials that are not stored"]
 #[expect(clippy::exhaustive_enums, reason = "credentials are in some of them")]
 pub enum Step {
     /// A transition that makes a request: send it.

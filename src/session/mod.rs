@@ -10,9 +10,9 @@
 //!    │      ┌──────────────────┐  grant  ┌──────────┐     │
 //!    └──────┤  Authenticating  ├────────▶│  Active  ├─────┤
 //!           └──────────────────┘         └─┬──────┬─┘     │
-//!               ▲          ▲   lapse while │      │ ▲     │
+//!               ▲          ▲               │      │ ▲     │
 //!               │          └───────────────┘lapse │ │ adopt
-//!               │                renewing         ▼ │     │
+//!               │      lapse while renewing       ▼ │     │
 //!               │     authenticate       ┌──────────┴┐    │
 //!               └────────────────────────┤  Expired  ├────┘
 //!                                        └───────────┘
@@ -42,7 +42,7 @@
 //! let mut now = Moment::from_millis(0, 1_795_492_800_000); // yours comes from two clocks
 //!
 //! // ------------------------------------------------ Unauthenticated
-//! let session = Session::new(Arc::new(config), 42); // a fixed seed for the example: yours is random
+//! let session = Session::new(Arc::new(config), 42); // yours has a random seed
 //! let credentials = Credentials::for_development(gateway);
 //! let (session, outgoing) = session.authenticate(&credentials, now)?;
 //!
@@ -51,8 +51,11 @@
 //! assert_eq!(request.uri(), "https://gateway.video.io/v1/sessions");
 //! let response = http::Response::builder()
 //!     .header("date", "Tue, 24 Nov 2026 04:00:00 GMT")
-//!     .body(r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#)?;
-//! let (session, credentials) = session.receive(id, &response, now)?; // the credentials for the next request
+//!     .body(
+//!         r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,
+//!     )?;
+//! // With the credentials for the next request.
+//! let (session, credentials) = session.receive(id, &response, now)?;
 //!
 //! // ------------------------------------------------ Active
 //! let mut api_call = http::Request::get("https://api.video.io/v1/videos").body(())?;

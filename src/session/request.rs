@@ -10,7 +10,7 @@ use crate::exchange::Redacted;
 use crate::rng::mix;
 
 /// The id of one request of one session. Two sessions' ids differ, unless they were given the same seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId {
     salt: u64,
     counter: u64,
@@ -37,6 +37,13 @@ impl fmt::Display for RequestId {
     }
 }
 
+impl fmt::Debug for RequestId {
+    /// As `Display`, so that a log can be searched for it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// A request to send: give it to any HTTP client, and report what became of it under its id.
 ///
 /// It holds credentials. `Debug` shows method, URI without query, and sizes. Redirects must not be
@@ -52,13 +59,13 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// The id under which the reply or the failure is reported.
+    /// Returns the id under which the reply or the failure is reported.
     #[must_use]
     pub fn id(&self) -> RequestId {
         self.id
     }
 
-    /// The request.
+    /// Returns the request.
     #[must_use]
     pub fn request(&self) -> &Request<Bytes> {
         &self.request
@@ -70,7 +77,8 @@ impl Outgoing {
         *self.request
     }
 
-    /// Returns what it takes to send it: the id to report under, the request, and how long to wait for the reply.
+    /// Returns the id to report under, the request, and how long to wait for the reply. Read
+    /// [`body_limit`](Self::body_limit) before, if your client stops reading there.
     #[must_use]
     pub fn into_parts(self) -> (RequestId, Request<Bytes>, Duration) {
         (self.id, *self.request, self.timeout)
@@ -101,15 +109,10 @@ impl PartialEq for Outgoing {
     /// Compares everything that is sent: method, URI, version, headers, body; and id, times and limit.
     fn eq(&self, other: &Self) -> bool {
         let (a, b) = (&self.request, &other.request);
-        self.id == other.id
-            && self.timeout == other.timeout
-            && self.deadline == other.deadline
-            && self.body_limit == other.body_limit
-            && a.method() == b.method()
-            && a.uri() == b.uri()
-            && a.version() == b.version()
-            && a.headers() == b.headers()
-            && a.body() == b.body()
+        let limits = |it: &Self| (it.id, it.timeout, it.deadline, it.body_limit);
+        limits(self) == limits(other)
+            && (a.method(), a.uri(), a.version()) == (b.method(), b.uri(), b.version())
+            && (a.headers(), a.body()) == (b.headers(), b.body())
     }
 }
 
@@ -125,7 +128,7 @@ impl fmt::Display for Outgoing {
 impl fmt::Debug for Outgoing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outgoing")
-            .field("id", &format_args!("{}", self.id))
+            .field("id", &self.id)
             .field("method", self.request.method())
             .field("uri", &format_args!("{}", Redacted(self.request.uri())))
             .field("headers", &self.request.headers().len())

@@ -114,11 +114,11 @@ causes! {
 pub struct Transition {
     /// The state before.
     pub from: StateName,
-    /// What happened.
+    /// The input.
     pub input: InputName,
     /// The state after.
     pub to: StateName,
-    /// Why, as the session reports it.
+    /// The cause, as the session reports it.
     pub cause: Cause,
 }
 

@@ -19,7 +19,7 @@ use super::step::{Answer, Login, Rotations, wild_response};
 use crate::driver::{Input, Start};
 use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
-use crate::session::{Generation, RequestId, TransportFailure};
+use crate::session::{Authorized, Generation, RequestId, TransportFailure};
 
 /// The longest token that is made, in bytes. Longer ones would only take bytes from what comes after them.
 const MOST_TOKEN_BYTES: usize = 300;
@@ -66,7 +66,10 @@ pub fn input(
         1 => Input::SetCredentials(input.arbitrary()?),
         2 => Input::Online(input.arbitrary()?),
         3 => Input::Stop,
-        4 if !generations.is_empty() => Input::Unauthorized(*input.choose(generations)?),
+        4 if !generations.is_empty() => {
+            let (of, age) = (*input.choose(generations)?, input.arbitrary::<u32>()?);
+            Input::Unauthorized(Authorized::valid(of, age.into()))
+        }
         4 | 5 => Input::Observe,
         6 => Input::Failure(*input.choose(ids)?, input.arbitrary::<TransportFailure>()?),
         _ => Input::Response(*input.choose(ids)?, response(input)?),

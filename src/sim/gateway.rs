@@ -48,7 +48,8 @@ const HOUR: i64 = 3_600_000;
 ///
 /// let seed = RandomState::new().build_hasher().finish();
 /// let mut server = sim::Gateway::new("my-app:my-secret", Duration::from_secs(60), seed);
-/// let client = videokit_session::Gateway::new(ApiToken::new("my-app:my-secret")?, Identity::new("user-17")?);
+/// let user = Identity::new("user-17")?;
+/// let client = videokit_session::Gateway::new(ApiToken::new("my-app:my-secret")?, user);
 ///
 /// let response = server.handle(&client.request(), 1_795_492_800_000);
 /// let grant = client.read(&response)?;
@@ -56,7 +57,8 @@ const HOUR: i64 = 3_600_000;
 /// assert_eq!(server.counts().granted, 1);
 ///
 /// let slow = sim::Fault::Slow { ms: 2_000 };
-/// let late = server.handle_under(&[sim::Fault::Portal, slow], &client.request(), 1_795_492_800_000);
+/// let faults = [sim::Fault::Portal, slow];
+/// let late = server.handle_under(&faults, &client.request(), 1_795_492_800_000);
 /// assert_eq!(late.delay, Duration::from_secs(2));
 /// assert!(client.read(&late.response).is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -97,7 +99,7 @@ struct Issued {
     expires_at: i64,
 }
 
-/// What a [`Gateway`] has done so far.
+/// The counters of a [`Gateway`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Counts {
     /// Requests for a session token that were granted.
@@ -121,7 +123,7 @@ pub struct Counts {
 pub struct DelayedResponse {
     /// The reply.
     pub response: Response<Bytes>,
-    /// How much longer than usual it takes: the sum of all [`Fault::Slow`], none without.
+    /// The time that it takes in addition to the usual: the sum of all [`Fault::Slow`], none without.
     pub delay: Duration,
 }
 
@@ -177,7 +179,7 @@ impl Gateway {
         self.backend_identity = Some(identity.to_owned());
     }
 
-    /// Knows another API token from now on.
+    /// Adds an API token that is accepted from now on.
     pub fn accept(&mut self, api_token: &str) {
         self.api_tokens.insert(api_token.to_owned());
     }
@@ -188,7 +190,7 @@ impl Gateway {
         self.refused.insert(secret.to_owned());
     }
 
-    /// Forgets a token: API calls with it are answered 401 from now on. Says whether it was known.
+    /// Forgets a token: API calls with it are answered 401 from now on. Returns whether it was known.
     pub fn revoke(&mut self, token: &str) -> bool {
         let Some((token, issued)) = self.issued.remove_entry(token) else { return false };
         self.expiring.remove(&(issued.expires_at, token));
@@ -212,7 +214,7 @@ impl Gateway {
         self.whole_seconds = whole_seconds;
     }
 
-    /// When a token expires, in milliseconds since 1970 on the gateway's own clock; `None` for one that
+    /// Returns when a token expires, in milliseconds since 1970 on the gateway's own clock; `None` for one that
     /// was never made, was revoked, or has expired and was dropped.
     #[must_use]
     pub fn expires_at(&self, token: &str) -> Option<i64> {
@@ -227,13 +229,13 @@ impl Gateway {
         Some((token, self.expires_at(token)?))
     }
 
-    /// For whom a token is; `None` as for [`expires_at`](Self::expires_at).
+    /// Returns the identity that a token is for; `None` as for [`expires_at`](Self::expires_at).
     #[must_use]
     pub fn identity_of(&self, token: &str) -> Option<&str> {
         Some(&self.issued.get(token)?.identity)
     }
 
-    /// What the gateway has done so far.
+    /// Returns the counters.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.counts

@@ -9,7 +9,7 @@ use http::{Response, Uri};
 use super::T0;
 use super::step::{Answer, Login, Rotations, SECRET, Step, To};
 use crate::driver::{Drive, Driver, Event, Input, Output, Wake};
-use crate::session::{Generation, RequestId, Session};
+use crate::session::{Authorized, Generation, RequestId, Session};
 use crate::time::{Moment, millis};
 
 /// The most that one reading adds to a driver's time, in milliseconds.
@@ -71,11 +71,11 @@ struct State {
 pub struct Sent {
     /// Its id.
     pub id: RequestId,
-    /// Where it went.
+    /// The URI that it went to.
     pub uri: Uri,
-    /// When, in the harness's [`ticks`](Harness::ticks).
+    /// The time, in the harness's [`ticks`](Harness::ticks).
     pub at: u64,
-    /// What it was authorized with: its `Authorization` or `Cookie`.
+    /// Its `Authorization` or `Cookie` header.
     pub secret: Bytes,
 }
 
@@ -93,8 +93,8 @@ pub enum Seen {
     Wait(Wake),
     /// It asked to be polled more often, at one moment, than it can have reason to.
     Busy,
-    /// It was told of the API's 401 to the token of this generation.
-    Unauthorized(Generation),
+    /// It was told of the API's 401 to a call that was authorized so.
+    Unauthorized(Authorized),
     /// It was told of a reply or a failure.
     Reported {
         /// The request.
@@ -129,12 +129,12 @@ impl<D: Drive> Harness<D> {
         seen
     }
 
-    /// The driver.
+    /// Returns the driver.
     pub fn driver(&self) -> &D {
         &self.driver
     }
 
-    /// The driver, for calls that no step makes. The harness doesn't see what comes of them.
+    /// Returns the driver, for calls that no step makes. The harness doesn't see what comes of them.
     pub fn driver_mut(&mut self) -> &mut D {
         &mut self.driver
     }
@@ -145,7 +145,7 @@ impl<D: Drive> Harness<D> {
         Harness { driver: change(self.driver), state: self.state }
     }
 
-    /// The last reading of the clocks.
+    /// Returns the last reading of the clocks.
     #[must_use]
     pub fn now(&self) -> Moment {
         self.state.now
@@ -158,31 +158,31 @@ impl<D: Drive> Harness<D> {
         self.state.ticks
     }
 
-    /// The requests that went out.
+    /// Returns the requests that went out.
     #[must_use]
     pub fn sent(&self) -> &[Sent] {
         &self.state.sent
     }
 
-    /// The request that is neither answered nor given up.
+    /// Returns the request that is neither answered nor given up.
     #[must_use]
     pub fn live(&self) -> Option<RequestId> {
         self.state.live
     }
 
-    /// The request of another driver that [`To::Foreign`] names.
+    /// Returns the request of another driver that [`To::Foreign`] names.
     #[must_use]
     pub fn foreign(&self) -> Option<RequestId> {
         self.state.foreign
     }
 
-    /// What the driver last waited for.
+    /// Returns what the driver last waited for.
     #[must_use]
     pub fn wake(&self) -> Option<Wake> {
         self.state.wake
     }
 
-    /// The token that an API request to the first allowed origin gets now.
+    /// Returns the token that an API request to the first allowed origin gets now.
     #[must_use]
     pub fn token(&self) -> Option<String> {
         let driver = self.driver.driver();
@@ -192,7 +192,7 @@ impl<D: Drive> Harness<D> {
         Some(value.strip_prefix("Bearer ").unwrap_or(value).to_owned())
     }
 
-    /// The reply to a request, as the server would make it now.
+    /// Returns the reply to a request, as the server would make it now.
     pub fn reply(&mut self, id: RequestId, answer: Answer) -> Response<Bytes> {
         self.state.tokens = self.state.tokens.saturating_add(1);
         let sent = self.state.sent.iter().find(|sent| sent.id == id);
@@ -256,9 +256,12 @@ impl<D: Drive> Harness<D> {
                 Input::Response(id, self.reply(id, answer))
             }
             Step::Fail(to, why) => Input::Failure(self.addressee(to)?, why),
-            Step::Unauthorized { current } => {
-                let serving = self.driver.driver().generation().filter(|_| current);
-                Input::Unauthorized(serving.or(self.state.first)?)
+            Step::Unauthorized { current, late_ms } => {
+                let driver = self.driver.driver();
+                let used = driver.authorization(driver.config().origins().first()?, self.state.now);
+                let age = used.map_or(u64::MAX, |used| used.authorized().age_millis);
+                let serving = driver.generation().filter(|_| current).or(self.state.first)?;
+                Input::Unauthorized(Authorized::valid(serving, age.saturating_sub(late_ms.into())))
             }
             time => {
                 self.pass(time);
@@ -269,9 +272,9 @@ impl<D: Drive> Harness<D> {
     }
 
     fn handle(&mut self, input: Input) -> Option<Seen> {
-        let (id, generation) = match input {
+        let (id, refused) = match input {
             Input::Response(id, _) | Input::Failure(id, _) => (Some(id), None),
-            Input::Unauthorized(generation) => (None, Some(generation)),
+            Input::Unauthorized(authorized) => (None, Some(authorized)),
             _ => (None, None),
         };
         let epoch = self.driver.driver().epoch();
@@ -280,7 +283,7 @@ impl<D: Drive> Harness<D> {
             self.state.live = None;
         }
         let reported = id.map(|id| Seen::Reported { id, taken });
-        reported.or(generation.map(Seen::Unauthorized))
+        reported.or(refused.map(Seen::Unauthorized))
     }
 
     fn addressee(&self, to: To) -> Option<RequestId> {

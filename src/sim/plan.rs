@@ -16,7 +16,7 @@ pub(super) const MOST_INCIDENTS: usize = 100_000;
 /// milliseconds. This project's own limit: a simulation of a year still ends, and no clock of it overflows.
 pub(super) const LONGEST: u64 = 366 * 86_400_000;
 
-/// What goes wrong, when, and for how long.
+/// A fault, when it begins, and how long it lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
@@ -27,7 +27,7 @@ pub struct Incident {
     /// How long it lasts, in milliseconds; in the same range. Of no account for what happens at once.
     #[cfg_attr(feature = "arbitrary", arbitrary(with = arbitrary_time))]
     pub lasts_ms: u64,
-    /// What it is.
+    /// The fault.
     pub fault: Fault,
 }
 
@@ -38,7 +38,7 @@ fn arbitrary_time(input: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<
     Ok(any.checked_rem(LONGEST.saturating_add(1)).unwrap_or(0))
 }
 
-/// What goes wrong in a simulation: up to 100,000 incidents, in any order, overlapping or not. Their times
+/// The faults of a simulation: up to 100,000 incidents, in any order, overlapping or not. Their times
 /// are in the range that [`Incident`] names, so that every simulation ends.
 ///
 /// Its text form has one JSON object a line. The first names the version; each of the others is an
@@ -63,7 +63,7 @@ fn arbitrary_time(input: &mut arbitrary::Unstructured<'_>) -> arbitrary::Result<
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct FaultPlan(pub(super) Vec<Incident>);
 
-/// Why a text is no fault plan.
+/// The error of a text that is no fault plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {

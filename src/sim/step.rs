@@ -53,14 +53,16 @@ pub enum Step {
     Answer(To, Answer),
     /// A request fails.
     Fail(To, TransportFailure),
-    /// The API answers 401: to the current token, or to the first one that there was.
+    /// The API answers 401 to a call with the current token, or with the first one that there was.
     Unauthorized {
         /// Whether it is the current token.
         current: bool,
+        /// How long ago the call was authorized, in milliseconds; for more than the token's age, when it came.
+        late_ms: u32,
     },
 }
 
-/// Which request a reply or a failure names.
+/// The request that a reply or a failure names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[expect(clippy::exhaustive_enums, reason = "the last one, an earlier one or nobody's")]
@@ -73,7 +75,7 @@ pub enum To {
     Foreign,
 }
 
-/// What a reply says.
+/// The content of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
@@ -96,23 +98,23 @@ pub enum Answer {
     CutOff,
 }
 
-/// Who logs in, with what. Of users, secrets, cookies and tokens there are as many as there are numbers.
+/// A user and the credentials that the user logs in with. Each number is another user, secret, cookie or token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 #[non_exhaustive]
 pub enum Login {
     /// The gateway's credentials.
     App {
-        /// For whom.
+        /// The user.
         user: u8,
-        /// With which API token.
+        /// The API token.
         secret: u8,
     },
     /// A backend that states nobody, with a cookie.
     Cookie(u8),
     /// A backend that states for whom.
     Named {
-        /// For whom.
+        /// The user.
         user: u8,
         /// With which cookie.
         cookie: u8,
@@ -123,14 +125,14 @@ pub enum Login {
     TokenOf {
         /// Of whom.
         user: u8,
-        /// Which token.
+        /// The token.
         number: u8,
     },
     /// Credentials that state nobody, and are usable once: each token brings those with the next number, up to 15.
     Rotating {
-        /// For whom, as the server knows.
+        /// The user, whom the server knows.
         user: u8,
-        /// Which of 16 secrets.
+        /// The secret, one of 16.
         number: u8,
     },
     /// An exchange that can't build its request.
@@ -172,7 +174,7 @@ impl Answer {
         reply
     }
 
-    /// Whether it gives a token that can be taken, to whoever asked.
+    /// Returns whether the reply gives a usable token for the identity asked for.
     #[must_use]
     pub const fn grants(self) -> bool {
         matches!(self, Self::Grant(_) | Self::GrantUndated(_) | Self::GrantUnstated)
@@ -201,7 +203,7 @@ pub(super) type Rotations = BTreeMap<u8, Vec<Credentials>>;
 const ROTATIONS: u8 = 16;
 
 impl Login {
-    /// What a driver is started with. A custom exchange is made anew, so that it equals none that was made before:
+    /// Returns the value to start a driver with. A custom exchange is made anew, so that it equals none that was made before:
     /// a [`Harness`](super::Harness) keeps those of rotating credentials.
     #[must_use]
     pub fn start(self) -> Start {

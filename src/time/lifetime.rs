@@ -57,8 +57,8 @@ impl Lifetime {
         // A fast clock adds up to 1/1024. The wall clock has no say: it may have been set forward.
         let passed_at_least = since_received.saturating_sub(since_received / 1_024);
         Remaining {
-            at_least: self.at_least.saturating_sub(self.passed_at_most(at)),
-            at_most: self.at_most.map(|hi| hi.saturating_sub(passed_at_least)),
+            at_least_millis: self.at_least.saturating_sub(self.passed_at_most(at)),
+            at_most_millis: self.at_most.map(|hi| hi.saturating_sub(passed_at_least)),
         }
     }
 
@@ -77,11 +77,10 @@ impl Lifetime {
         self.scheduled.saturating_sub(self.passed_at_most(at))
     }
 
-    /// Returns the token's age at `at`, in milliseconds: Δticks + Δahead since its request was sent, not
-    /// below 0.
+    /// Returns the token's age at `at`, in milliseconds: Δticks + Δahead since its reply was received, not below 0.
     pub(crate) fn age_at(&self, at: Stamp) -> u64 {
-        let ticks = at.ticks.saturating_sub(self.sent.ticks);
-        ticks.saturating_add_signed(at.ahead_since(self.sent))
+        let ticks = at.ticks.saturating_sub(self.received.ticks);
+        ticks.saturating_add_signed(at.ahead_since(self.received))
     }
 
     /// Returns this lifetime with a schedule that counts from no more than `limit` milliseconds.
@@ -118,29 +117,29 @@ const fn to_lose_slowly(wanted: i64) -> i64 {
 /// The remaining lifetime of a token, as an interval. A negative bound is time since the expiry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Remaining {
-    at_least: i64,
-    at_most: Option<i64>,
+    at_least_millis: i64,
+    at_most_millis: Option<i64>,
 }
 
 impl Remaining {
     /// Returns `lo`, in milliseconds: the token lives at least this long.
     #[must_use]
     pub const fn at_least_millis(self) -> i64 {
-        self.at_least
+        self.at_least_millis
     }
 
     /// Returns `hi`, in milliseconds: the token lives at most this long. `None` if no end is known.
     #[must_use]
     pub const fn at_most_millis(self) -> Option<i64> {
-        self.at_most
+        self.at_most_millis
     }
 
     /// Returns the judgement that follows from the interval.
     #[must_use]
     pub const fn validity(self) -> Validity {
         match self {
-            Self { at_most: Some(i64::MIN..=0), .. } => Validity::Expired,
-            Self { at_least: i64::MIN..=0, .. } => Validity::Unsure,
+            Self { at_most_millis: Some(i64::MIN..=0), .. } => Validity::Expired,
+            Self { at_least_millis: i64::MIN..=0, .. } => Validity::Unsure,
             _ => Validity::Valid,
         }
     }
@@ -319,10 +318,10 @@ mod tests {
         let age = |mono: u64, wall: i64| {
             lifetime.age_at(received.advanced(Moment::from_millis(mono, T0 + wall)).stamp())
         };
-        assert_eq!((age(100_200, 200), age(101_200, 1_200)), (200, 1_200));
-        assert_eq!(age(101_200, 61_200), 61_200, "a minute of sleep");
-        assert_eq!(age(101_200, -999_999), 1_200, "a wall clock set back");
-        assert_eq!(lifetime.age_at(Clock::default().stamp()), 0, "before it was sent");
+        assert_eq!((age(100_200, 200), age(101_200, 1_200)), (0, 1_000), "since its reply");
+        assert_eq!(age(101_200, 61_200), 61_000, "a minute of sleep");
+        assert_eq!(age(101_200, -999_999), 1_000, "a wall clock set back");
+        assert_eq!(lifetime.age_at(Clock::default().stamp()), 0, "before its reply came");
         assert_eq!(lifetime.scheduled, 900_000);
     }
 
@@ -362,7 +361,7 @@ mod tests {
         };
         let last = (0..60_000)
             .rev()
-            .find(|ticks| lifetime.remaining(at(*ticks).stamp()).at_least > 0)
+            .find(|ticks| lifetime.remaining(at(*ticks).stamp()).at_least_millis() > 0)
             .unwrap();
         assert_eq!(at(last).stamp().ticks + 1, lifetime.valid_until);
         let [before, after] = [last, last + 1].map(|ticks| lifetime.validity(at(ticks).stamp()));
@@ -393,7 +392,7 @@ mod tests {
         ];
         for (at_least, at_most, validity) in rows {
             assert_eq!(
-                Remaining { at_least, at_most }.validity(),
+                Remaining { at_least_millis: at_least, at_most_millis: at_most }.validity(),
                 validity,
                 "{at_least} {at_most:?}"
             );
@@ -429,8 +428,14 @@ mod tests {
             };
             for level in [0, 1, 60_000, 900_001] {
                 let wait = lifetime.until_at_least(level, at(0));
-                assert!(lifetime.remaining(at(wait)).at_least <= level, "{passed} {level}");
-                assert!(lifetime.remaining(at(wait - 1)).at_least > level, "{passed} {level}");
+                assert!(
+                    lifetime.remaining(at(wait)).at_least_millis() <= level,
+                    "{passed} {level}"
+                );
+                assert!(
+                    lifetime.remaining(at(wait - 1)).at_least_millis() > level,
+                    "{passed} {level}"
+                );
             }
             let wait = lifetime.until_expired(at(0)).unwrap();
             assert_eq!(lifetime.remaining(at(wait)).validity(), Validity::Expired);

@@ -43,8 +43,9 @@
 //! 2. **`Date` was written between sending and receiving**, or before that by at most `Age`.
 //! 3. **The monotonic clock** runs at most 1/1024 too fast, and no more than 1/1025 too slow, counting only the
 //!    time in which it runs at all (many stop while the device sleeps).
-//! 4. For Valid only: **sleep is visible on the wall clock**, as its running ahead of the monotonic one. These
-//!    hide sleep, if they come after the request:
+//! 4. For Valid only: **sleep is visible on the wall clock**, as its running ahead of the monotonic one, between two
+//!    readings: the moments of calls that take `&mut self`, or the session. (Other calls judge by theirs, and forget
+//!    it.) These hide sleep, if they come after the request:
 //!     * a wall clock set back between the same two readings as the sleep, by any amount;
 //!     * one set back between other readings: a step of up to two seconds hides as much, a larger one at most
 //!       the second before it;

@@ -8,7 +8,7 @@ const DESCRIPTION_LIMIT: usize = 300;
 /// The same of a release's name.
 const RELEASE_LIMIT: usize = 32;
 
-/// Why a trace can't be read, and at which line, counted from 1.
+/// The error of a trace that can't be read, with the line, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {

@@ -75,7 +75,10 @@ pub(super) enum Input {
         id: Text<RequestId>,
         why: TransportFailure,
     },
-    Unauthorized(Generation),
+    Unauthorized {
+        generation: Generation,
+        age_ms: u64,
+    },
     Online(bool),
     Stop,
     Observe,

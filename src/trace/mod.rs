@@ -24,7 +24,9 @@
 //! let Output::Send(outgoing) = driver.poll(now) else { panic!("it asks for a token") };
 //! let reply = http::Response::builder()
 //!     .header("date", "Tue, 24 Nov 2026 04:00:00 GMT")
-//!     .body(r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#)?;
+//!     .body(
+//!         r#"{"sessionToken":"tok-1","expiresAt":"2026-11-24T04:10:00Z","identity":"user-17"}"#,
+//!     )?;
 //! driver.handle_response(outgoing.id(), &reply, now);
 //! while let Output::Event(event) = driver.poll(now) {
 //!     println!("{event}");

@@ -31,7 +31,9 @@ impl Pseudonyms {
                 Input::Response { id: Text(*id), reply }
             }
             driver::Input::Failure(id, why) => Input::Failure { id: Text(*id), why: *why },
-            driver::Input::Unauthorized(generation) => Input::Unauthorized(*generation),
+            driver::Input::Unauthorized(of) => {
+                Input::Unauthorized { generation: of.generation, age_ms: of.age_millis }
+            }
             driver::Input::Online(online) => Input::Online(*online),
             driver::Input::Stop => Input::Stop,
             driver::Input::Observe => Input::Observe,

@@ -17,6 +17,7 @@ use super::{LONGEST_LINE, MOST_LINES, VERSION};
 use crate::driver::{self, Driver};
 use crate::exchange::Credentials;
 use crate::secret::TokenError;
+use crate::session::Authorized;
 
 /// The result of a replay: the same outputs, or the first one that differs.
 #[derive(Debug)]
@@ -40,9 +41,9 @@ pub struct Replayed {
 pub struct Difference {
     /// The line of the trace, counted from 1.
     pub line: usize,
-    /// What the trace says.
+    /// The line of the trace.
     pub expected: Box<str>,
-    /// What the driver did in the replay.
+    /// The same line as the replay would write it.
     pub got: Box<str>,
 }
 
@@ -169,7 +170,9 @@ impl Replay {
                 driver::Input::Response(id.0, reply)
             }
             Input::Failure { id, why } => driver::Input::Failure(id.0, *why),
-            Input::Unauthorized(generation) => driver::Input::Unauthorized(*generation),
+            Input::Unauthorized { generation, age_ms } => {
+                driver::Input::Unauthorized(Authorized::valid(*generation, *age_ms))
+            }
             Input::Online(online) => driver::Input::Online(*online),
             Input::Stop => driver::Input::Stop,
             Input::Observe => driver::Input::Observe,

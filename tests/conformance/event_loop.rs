@@ -45,7 +45,7 @@ impl<D: Drive> Handler<D> {
             Input::Online(online) => self.driver.set_online(online, now),
             Input::Call(mut call) => {
                 if let Ok(authorized) = self.driver.driver().authorize(&mut call, now) {
-                    self.environment.call(None, &call, authorized.generation);
+                    self.environment.call(None, &call, authorized);
                 }
             }
             Input::WaitingCall(caller, call) => self.waiting.push((caller, call)),

@@ -73,7 +73,7 @@ fn take_other<D: Drive>(
         Input::Online(online) => driver.set_online(online, now),
         Input::Call(mut call) => {
             if let Ok(authorized) = driver.driver().authorize(&mut call, now) {
-                environment.call(None, &call, authorized.generation);
+                environment.call(None, &call, authorized);
             }
         }
         Input::Called(generation, StatusCode::UNAUTHORIZED) => {

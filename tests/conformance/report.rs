@@ -309,7 +309,7 @@ impl Seen {
             Input::Stop => driver.stop(now),
             Input::Online(online) => driver.set_online(online, now),
             Input::Call(mut call) => match driver.driver().authorize(&mut call, now) {
-                Ok(authorized) => environment.call(None, &call, authorized.generation),
+                Ok(authorized) => environment.call(None, &call, authorized),
                 Err(why) => self.saw(format!("{why:?}")),
             },
             Input::WaitingCall(caller, call) => self.waiting.push((caller, call)),

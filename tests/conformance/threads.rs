@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use videokit_session::driver::{AuthorizeError, Drive, Start};
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::session::{Authorized, RequestId};
 use videokit_session::sim::conformance::{
     CallerId, Environment, Inbox, Input, Probe, Scenario, conformance,
 };
@@ -29,7 +29,7 @@ trait Port {
     fn send(&mut self, outgoing: Outgoing);
     fn cancel(&mut self, id: RequestId);
     fn event(&mut self, event: &Event);
-    fn call(&mut self, caller: Self::Caller, call: Request<Bytes>, generation: Generation);
+    fn call(&mut self, caller: Self::Caller, call: Request<Bytes>, authorized: Authorized);
     fn fail(&mut self, caller: Self::Caller, error: AuthorizeError);
     /// Waits for a message, at most this long, as `recv_timeout` does.
     fn receive(&mut self, longest: Option<Duration>) -> Message<Self::Caller>;
@@ -42,7 +42,7 @@ enum Message<C> {
     Online(bool),
     Call(C, Request<Bytes>),
     CallCancelled(C),
-    Called(Generation, StatusCode),
+    Called(Authorized, StatusCode),
     Nothing,
     Close,
 }
@@ -69,7 +69,7 @@ fn run<D: Drive, P: Port>(mut driver: D, port: &mut P) {
         // There may be a token now, or it may be certain that none will come.
         for (caller, mut call) in std::mem::take(&mut waiting) {
             match driver.driver().authorize(&mut call, port.now()) {
-                Ok(authorized) => port.call(caller, call, authorized.generation),
+                Ok(authorized) => port.call(caller, call, authorized),
                 Err(AuthorizeError::Wait) => waiting.push((caller, call)),
                 Err(error) => port.fail(caller, error),
             }
@@ -86,8 +86,8 @@ fn run<D: Drive, P: Port>(mut driver: D, port: &mut P) {
             Message::Online(online) => driver.set_online(online, port.now()),
             Message::Call(caller, call) => waiting.push((caller, call)),
             Message::CallCancelled(caller) => waiting.retain(|(waits, _)| *waits != caller),
-            Message::Called(generation, StatusCode::UNAUTHORIZED) => {
-                driver.handle_unauthorized(generation, port.now());
+            Message::Called(authorized, StatusCode::UNAUTHORIZED) => {
+                driver.handle_unauthorized(authorized, port.now());
             }
             Message::Called(..) | Message::Nothing => {}
             Message::Close => return,
@@ -152,12 +152,12 @@ impl Port for Threads<Box<Http>> {
         println!("{event}");
     }
 
-    fn call(&mut self, caller: Caller, call: Request<Bytes>, generation: Generation) {
+    fn call(&mut self, caller: Caller, call: Request<Bytes>, authorized: Authorized) {
         let (http, messages) = (Arc::clone(&self.http), self.messages.clone());
         thread::spawn(move || {
             let reply = http(call, Duration::from_secs(15));
             if let Ok(reply) = &reply {
-                let _closed = messages.send(Message::Called(generation, reply.status()));
+                let _closed = messages.send(Message::Called(authorized, reply.status()));
             }
             let _left = caller.1.map(|caller| caller.send(reply.map_err(CallError::NoReply)));
         });
@@ -206,8 +206,8 @@ impl Port for Test<'_> {
         self.environment.event(event);
     }
 
-    fn call(&mut self, caller: Option<CallerId>, call: Request<Bytes>, generation: Generation) {
-        self.environment.call(caller, &call, generation);
+    fn call(&mut self, caller: Option<CallerId>, call: Request<Bytes>, authorized: Authorized) {
+        self.environment.call(caller, &call, authorized);
     }
 
     fn fail(&mut self, caller: Option<CallerId>, error: AuthorizeError) {
@@ -226,7 +226,7 @@ impl Port for Test<'_> {
             Input::Call(call) => Message::Call(None, call),
             Input::WaitingCall(caller, call) => Message::Call(Some(caller), call),
             Input::CallCancelled(caller) => Message::CallCancelled(Some(caller)),
-            Input::Called(generation, status) => Message::Called(generation, status),
+            Input::Called(authorized, status) => Message::Called(authorized, status),
             Input::Woke | Input::Timer => Message::Nothing,
             Input::End => Message::Close,
         }

@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use videokit_session::driver::{AuthorizeError, Drive};
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::session::{Authorized, RequestId};
 use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe, conformance};
 use videokit_session::{Event, Moment, Outgoing, Output, Wake};
 
@@ -80,16 +80,15 @@ impl<D: Drive + Send + 'static, W: World> Session<D, W> {
     }
 
     /// Authorizes an API call with the token of this moment.
-    fn authorize(&self, call: &mut Request<Bytes>) -> Result<Generation, AuthorizeError> {
-        let authorized = self.lock().driver().authorize(call, self.world.now());
-        authorized.map(|authorized| authorized.generation)
+    fn authorize(&self, call: &mut Request<Bytes>) -> Result<Authorized, AuthorizeError> {
+        self.lock().driver().authorize(call, self.world.now())
     }
 
     /// Authorizes an API call once there is a token. To cancel, drop the future.
     async fn wait_for_token(
         &self,
         call: &mut Request<Bytes>,
-    ) -> Result<Generation, AuthorizeError> {
+    ) -> Result<Authorized, AuthorizeError> {
         loop {
             // Made before the look, so that no wake-up between them is lost.
             let settled = self.settled.notified();
@@ -125,7 +124,7 @@ type Test = Arc<Session<Probe, Paused>>;
 async fn caller(session: Test, caller: CallerId, mut call: Request<Bytes>) {
     let environment = &session.world.environment;
     match session.wait_for_token(&mut call).await {
-        Ok(generation) => environment.call(caller, &call, generation),
+        Ok(authorized) => environment.call(caller, &call, authorized),
         Err(error) => environment.fail_call(caller, error),
     }
     session.world.sent.notify_one();
@@ -149,8 +148,8 @@ async fn test(driver: Probe, environment: Environment, inbox: &mut Inbox) {
             Input::Stop => session.input(Drive::stop),
             Input::Online(online) => session.input(|driver, now| driver.set_online(online, now)),
             Input::Call(mut call) => {
-                if let Ok(generation) = session.authorize(&mut call) {
-                    world.environment.call(None, &call, generation);
+                if let Ok(authorized) = session.authorize(&mut call) {
+                    world.environment.call(None, &call, authorized);
                 }
             }
             Input::WaitingCall(id, call) => {
@@ -158,8 +157,8 @@ async fn test(driver: Probe, environment: Environment, inbox: &mut Inbox) {
                 callers.insert(id, task);
             }
             Input::CallCancelled(id) => callers[&id].abort(),
-            Input::Called(generation, StatusCode::UNAUTHORIZED) => {
-                session.input(|driver, now| driver.handle_unauthorized(generation, now));
+            Input::Called(authorized, StatusCode::UNAUTHORIZED) => {
+                session.input(|driver, now| driver.handle_unauthorized(authorized, now));
             }
             Input::Woke => session.changed.notify_one(),
             Input::Called(..) | Input::Timer => {}

@@ -120,7 +120,7 @@ impl Loop<'_> {
         // The last one first: in which order they are answered is left to the loop.
         while let Some((caller, mut call, since)) = self.waiting.pop() {
             match self.driver.driver().authorize(&mut call, self.environment.now()) {
-                Ok(one) => self.environment.call(caller, &call, one.generation),
+                Ok(one) => self.environment.call(caller, &call, one),
                 Err(AuthorizeError::Wait) if !self.is_over(since) => {
                     kept.push((caller, call, since));
                 }
@@ -197,17 +197,17 @@ impl Loop<'_> {
             Input::Online(online) => self.driver.set_online(online, now),
             Input::Call(mut call) => {
                 if let Ok(authorized) = self.driver.driver().authorize(&mut call, now) {
-                    self.environment.call(None, &call, authorized.generation);
+                    self.environment.call(None, &call, authorized);
                 }
             }
             Input::WaitingCall(caller, call) => {
                 self.waiting.push((caller, call, now.since_start()));
             }
             Input::CallCancelled(caller) => self.waiting.retain(|(waits, ..)| *waits != caller),
-            Input::Called(generation, StatusCode::UNAUTHORIZED) => {
-                self.driver.handle_unauthorized(generation, now);
+            Input::Called(authorized, StatusCode::UNAUTHORIZED) => {
+                self.driver.handle_unauthorized(authorized, now);
                 if self.variation == Variation::ReportsEach401Twice {
-                    self.driver.handle_unauthorized(generation, now);
+                    self.driver.handle_unauthorized(authorized, now);
                 }
             }
             Input::Called(..) | Input::Woke | Input::Timer | Input::End => {}
@@ -292,12 +292,12 @@ fn block_slowly(seed: u64, mut driver: Probe, environment: &Environment, inbox: 
             Input::Call(mut call) => {
                 if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
                     delays.delay(environment);
-                    environment.call(None, &call, authorized.generation);
+                    environment.call(None, &call, authorized);
                 }
             }
             Input::WaitingCall(caller, _) => environment.decline_waiting(caller),
-            Input::Called(generation, StatusCode::UNAUTHORIZED) => {
-                driver.handle_unauthorized(generation, environment.now());
+            Input::Called(authorized, StatusCode::UNAUTHORIZED) => {
+                driver.handle_unauthorized(authorized, environment.now());
             }
             Input::End => return,
             _ => {}

@@ -11,7 +11,7 @@ pub(crate) type Waiting = Vec<(CallerId, Request<Bytes>)>;
 pub(crate) fn answer<D: Drive>(driver: &D, environment: &Environment, waiting: &mut Waiting) {
     waiting.retain_mut(|(caller, call)| {
         match driver.driver().authorize(call, environment.now()) {
-            Ok(authorized) => environment.call(*caller, call, authorized.generation),
+            Ok(authorized) => environment.call(*caller, call, authorized),
             Err(AuthorizeError::Wait) => return true,
             Err(error) => environment.fail_call(*caller, error),
         }

@@ -27,7 +27,7 @@ fn answer(
     answer: Result<Authorized, NoToken>,
 ) {
     match answer {
-        Ok(authorized) => environment.call(caller, call, authorized.generation),
+        Ok(authorized) => environment.call(caller, call, authorized),
         Err(NoToken::NotAuthorized(error)) => environment.fail_call(caller, error),
         // The kit has no word for these two: the login has ended.
         Err(NoToken::OtherLogin | NoToken::Closed) => {
@@ -46,10 +46,10 @@ fn dispatch(session: &Session<Probe>, environment: &Environment, input: Input) -
         Input::Online(online) => session.set_online(online),
         Input::Call(mut call) => {
             if let Ok(with) = session.look(|driver, now| driver.authorize(&mut call, now)) {
-                environment.call(None, &call, with.generation);
+                environment.call(None, &call, with);
             }
         }
-        Input::Called(generation, StatusCode::UNAUTHORIZED) => session.unauthorized(generation),
+        Input::Called(authorized, StatusCode::UNAUTHORIZED) => session.unauthorized(authorized),
         Input::Woke => session.woke(),
         Input::End => session.close(),
         Input::Called(..) | Input::Timer => {}

@@ -7,6 +7,8 @@ mod fragile;
 mod identity;
 mod panics;
 mod policy;
+#[path = "../refused.rs"]
+mod refused;
 mod replies;
 mod requests;
 mod robustness;

@@ -16,6 +16,7 @@ use videokit_session::{
 };
 
 use crate::fragile::{METHODS, Method, Method as M, Trigger, granting, panics};
+use crate::refused::call_with;
 use crate::world::{HOUR, MINUTE, SECOND, T0, config, video_call};
 
 /// A driver at some point of its life, and the call at which an exchange is called there.
@@ -508,7 +509,7 @@ fn r1_the_failure_is_reported_by_whichever_call_comes_next() {
         ("a start", |driver, now| driver.start(SessionToken::new("tok").unwrap(), now)),
         ("unauthorized", |driver, now| {
             let generation = driver.generation().unwrap();
-            driver.handle_unauthorized(generation, now);
+            driver.handle_unauthorized(call_with(generation), now);
         }),
     ];
     for (name, call) in calls {
@@ -582,7 +583,7 @@ fn r1_other_inputs_call_no_exchange() {
             Input::Observe,
             Input::Online(false),
             Input::Online(true),
-            Input::Unauthorized(generation),
+            Input::Unauthorized(call_with(generation)),
             Input::Failure(id, TransportFailure::TimedOut),
             Input::Response(id, granting("too late")),
             Input::Stop,

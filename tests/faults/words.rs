@@ -111,7 +111,7 @@ fn a_caller_who_never_polls_is_told_to_poll() {
         driver.authorize(&mut video_call(), world.now()).unwrap_err().to_string()
     };
     let expected =
-        "no token is in use yet: poll the driver, and try again when an event leads to Active";
+        "no token is in use: poll the driver, and try again when an event leads to Active";
     let mut world = World::new(HOUR);
     world.start("user-17");
     assert_eq!(told(&world.driver, &world), expected);

@@ -5,6 +5,7 @@
 //! the last poll has cached, which must never change an answer.
 
 use core::mem::{Discriminant, discriminant};
+use core::num::NonZeroU64;
 
 use super::fixtures::{Fixtures, Login as Known, Name};
 use crate::driver::backoff::Backoff;
@@ -18,7 +19,7 @@ use crate::driver::token_status::TokenStatus;
 use crate::driver::{Calling, Driver, Event, Output};
 use crate::exchange::Identity;
 use crate::session::transitions::{StateName, Transition};
-use crate::session::{Active, Blocked};
+use crate::session::{Active, Blocked, Generation, Machine};
 use crate::time::{Moment, Stamp, Validity};
 
 /// What decides the future of a driver.
@@ -28,6 +29,8 @@ pub(crate) struct Canonical {
     login: CanonicalLogin,
     /// The token that is to be adopted.
     pending: Option<Known>,
+    /// A digest of the token that the login was started with.
+    began_with: Option<NonZeroU64>,
     online: bool,
     budget: Budget,
     retry_after: Waits,
@@ -36,7 +39,7 @@ pub(crate) struct Canonical {
     backoff: Backoff,
     token: Option<TokenStatus>,
     learned: LearnedAge,
-    age: u64,
+    ages: [u64; 2],
     announced: Option<(Name, Transition)>,
     calling: Option<(Transition, Option<bool>)>,
     spent: Vec<Name>,
@@ -99,12 +102,17 @@ impl Canonical {
         let at = core.stamp_at(now);
         let ticks = at.ticks;
         let learned = match &local.learned {
-            Some(learned) => relative_learned(**learned, policy, ticks),
+            Some(learned) => relative_learned(**learned, policy, &local.machine, ticks),
             None => LearnedAge::new(policy),
         };
         let active = local.machine.active();
         let age = local.token_age(at).filter(|_| local.token.is_asked_for());
-        let age = age.map(|age| age.millis.min(oldest(&learned, policy, age.stated)));
+        let ages = age.zip(active).map(|(age, active)| {
+            let sent = active.token.lifetime.sent;
+            let since_sent = at.ticks.saturating_sub(sent.ticks);
+            let since_sent = since_sent.saturating_add_signed(at.ahead_since(sent));
+            [age.millis, since_sent].map(|of| of.min(oldest(&learned, policy, age.stated)))
+        });
         Self {
             session: CanonicalSession::of(driver, fixtures, now),
             login: canonical_login(
@@ -112,6 +120,7 @@ impl Canonical {
                 active.filter(|_| local.pending.is_none()),
                 fixtures,
             ),
+            began_with: local.began_with,
             pending: local.pending.as_ref().map(|grant| fixtures.name_of_grant(grant)),
             online: local.online,
             budget: relative_budget(local.budget, policy, ticks),
@@ -120,7 +129,7 @@ impl Canonical {
             backoff: relative_backoff(&local.backoff, policy, ticks),
             token: active.map(|_| local.token),
             learned,
-            age: age.unwrap_or(0),
+            ages: ages.unwrap_or_default(),
             announced: local
                 .announced
                 .as_ref()
@@ -247,19 +256,32 @@ fn relative_backoff(backoff: &Backoff, policy: &Policy, now: u64) -> Backoff {
     }
 }
 
-fn relative_learned(learned: LearnedAge, policy: &Policy, now: u64) -> LearnedAge {
+fn relative_learned(
+    learned: LearnedAge,
+    policy: &Policy,
+    machine: &Machine,
+    now: u64,
+) -> LearnedAge {
     let mut longest = policy.age_threshold_cap;
     if learned.threshold > policy.age_threshold {
         let quiet = learned.longest_gap.max(learned.threshold).saturating_mul(QUIET_GAPS);
         longest = longest.max(quiet);
     }
     let since = learned.last_refused.map(|last| now.saturating_sub(last).min(longest));
-    LearnedAge { last_refused: since, ..learned }
+    // Only the token before the current one can be refused late.
+    let last = machine.core.generations() - u64::from(machine.active().is_some());
+    let on_schedule = learned.on_schedule.filter(|(of, _)| of.number() == last);
+    let on_schedule = on_schedule.map(|(_, limit)| (Generation::from_number(0), limit));
+    LearnedAge { last_refused: since, on_schedule, ..learned }
 }
 
 /// Returns the age beyond which a token is treated as one of this age.
 fn oldest(learned: &LearnedAge, policy: &Policy, stated: u64) -> u64 {
-    let ages = [learned.limit(), learned.held(), learned.unproven].into_iter().flatten().max();
+    // A late 401 brings back the limit of the token before.
+    let before = learned.on_schedule.map(|(_, limit)| LearnedAge { limit, ..*learned });
+    let before = before.and_then(|before| before.limit());
+    let ages = [learned.limit(), learned.held(), learned.unproven, before];
+    let ages = ages.into_iter().flatten().max();
     ages.unwrap_or(0).max(stated).max(policy.age_threshold_cap)
 }
 

@@ -88,9 +88,14 @@ impl State {
                 check(2, taken.is_stale(), "a stale reply was taken")?;
                 self.judge_unchanged(before)
             }
-            (Action::LateUnauthorized, _) => self.judge_unchanged(before),
-            (Action::Unauthorized, _) => {
-                self.shadow.refuse_token(self.at);
+            (Action::LateUnauthorized(age), _) => {
+                let learned = self.shadow.early;
+                self.shadow.refuse_previous(self.at, age.try_into().unwrap_or(i64::MAX));
+                if self.shadow.early == learned { self.judge_unchanged(before) } else { Ok(()) }
+            }
+            (Action::Unauthorized | Action::SlowUnauthorized, _) => {
+                let latest = if action == Action::Unauthorized { i64::MAX } else { 0 };
+                self.shadow.refuse_token(self.at, latest);
                 Ok(())
             }
             _ => Ok(()),
@@ -192,9 +197,11 @@ impl State {
             }
             (None, Some(_)) if shadow.login.is_some() && same_person => shadow.rotate(login),
             (None, None) if shadow.login == Some(login) && has_token => {}
+            (Some(_), None) if shadow.began_with == Some(login) => shadow.join(),
             (None, None) if shadow.login.is_some() && same_person => {
                 shadow.login = Some(login);
                 shadow.to_adopt = Some(login);
+                shadow.began_with = Some(login);
             }
             _ => return self.judge_another(login, state),
         }
@@ -303,7 +310,7 @@ impl State {
         if !after_401 {
             self.shadow.give_up_suspicion();
         }
-        let token = Token::granted(generation, person, flight, answer, after_401);
+        let token = Token::granted(generation, person, flight, answer, after_401, self.at);
         self.shadow.held = self.shadow.held.or(Some(person));
         let pause = self.at.mono + jitter.pause();
         let served = self.is_served();

@@ -88,6 +88,8 @@ pub(crate) struct Shadow {
     panicked: Option<Panicked>,
     /// A token that was started with, and is not taken yet.
     pub(crate) to_adopt: Option<Login>,
+    /// The token that the login was last started with.
+    pub(crate) began_with: Option<Login>,
     pub(crate) stall: Option<Stall>,
     pause: Pause,
     /// The flaw of the last denials, and how many in a row had it, up to one more than are counted.
@@ -104,7 +106,7 @@ pub(crate) struct Shadow {
     /// The last request that is no longer waited for; its reply may still come.
     pub(crate) stale: Option<RequestId>,
     pub(crate) token: Option<Token>,
-    early: Early,
+    pub(crate) early: Early,
     /// The last token that serves no longer; calls made with it may still be answered.
     pub(crate) previous: Option<Generation>,
     owed: VecDeque<Owed>,
@@ -127,6 +129,7 @@ impl Shadow {
             spent_emitted: false,
             panicked: None,
             to_adopt: None,
+            began_with: None,
             stall: None,
             pause: Pause::default(),
             malformed: None,
@@ -154,12 +157,16 @@ impl Shadow {
         let left = |until: u64| until.saturating_sub(now);
         let pause = Pause { until: left(self.pause.until), ..self.pause };
         // An age beyond all of these is one.
-        let early = self.early.relative_to(now.cast_signed());
-        let known = [early.age(), early.known, early.suspected].into_iter().flatten().max();
+        let early =
+            self.early.relative_to(now.cast_signed(), self.previous.map(Generation::number));
+        let before = early.untouched.and_then(|(_, schedule)| schedule.age());
+        let known = [early.age(), early.known, early.suspected, before];
+        let known = known.into_iter().flatten().max();
         let token = self.token.map(|t| {
             let oldest = known.unwrap_or(0).max(t.stated).max(THRESHOLD.1.cast_signed());
-            let age = if t.status.own { t.age(at).min(oldest) } else { 0 };
-            (t.of, t.status, age, t.stated, t.told)
+            let ages = [t.age(at), t.since_sent(at)];
+            let ages = ages.map(|age| if t.status.own { age.min(oldest) } else { 0 });
+            (t.of, t.status, ages, t.stated, t.told)
         });
         let flight =
             self.flight.map(|f| (f.asked, now - f.sent, at.slept - f.slept_before, f.slept));
@@ -175,7 +182,7 @@ impl Shadow {
         (
             (
                 (self.login, self.credentials, self.held, self.spent, self.spent_emitted),
-                self.to_adopt,
+                (self.to_adopt, self.began_with),
                 self.stall,
                 self.online,
                 pause,
@@ -268,7 +275,7 @@ impl Shadow {
         self.endpoint = None;
         self.held = None;
         self.spent_emitted = false;
-        self.to_adopt = None;
+        (self.to_adopt, self.began_with) = (None, None);
         self.start_over();
     }
 
@@ -278,6 +285,7 @@ impl Shadow {
         self.credentials = login.credentials();
         self.endpoint = self.credentials.map(|next| next.0);
         self.to_adopt = self.credentials.is_none().then_some(login);
+        self.began_with = self.to_adopt;
     }
 
     /// The same login with another secret, or a token that can be renewed from now on.
@@ -334,7 +342,7 @@ impl Shadow {
     /// The token gives way to another, or is over. Says whether a 401 asked for that.
     pub(crate) fn end_token(&mut self, at: Instant) -> bool {
         let Some(token) = self.token else { return false };
-        self.early.end(token.status, token.age(at), token.stated);
+        self.early.end(token.status, token.age(at), token.stated, token.generation.number());
         matches!(token.status.refused, Refused::Wanted(_))
     }
 
@@ -349,7 +357,7 @@ impl Shadow {
         let limit = self.early.age().filter(|age| *age < token.stated);
         let ran = (at.mono - token.sent.0).cast_signed();
         // The margin is one millisecond.
-        limit.is_some_and(|limit| limit - token.age(at) - ran / 1_024 - 1_000 <= 1)
+        limit.is_some_and(|limit| limit - token.since_sent(at) - ran / 1_024 - 1_000 <= 1)
     }
 
     fn start_over(&mut self) {
@@ -474,12 +482,20 @@ impl Shadow {
         }
     }
 
-    /// The API answered 401 to the current token.
-    pub(crate) fn refuse_token(&mut self, at: Instant) {
+    /// The API answered 401 to a call with the token before, which was authorized at this age.
+    pub(crate) fn refuse_previous(&mut self, at: Instant, age: i64) {
+        self.live(at);
+        if let Some(previous) = self.previous {
+            self.early.refuse_late(previous.number(), age, at.mono.cast_signed());
+        }
+    }
+
+    /// The API answered 401 to a call with the current token, which was authorized at this age at the latest.
+    pub(crate) fn refuse_token(&mut self, at: Instant, latest: i64) {
         self.live(at);
         let renewable = self.is_renewable();
         let Some(token) = &mut self.token else { return };
-        let (age, now) = (token.age(at), at.mono.cast_signed());
+        let (age, now) = (token.age(at).min(latest), at.mono.cast_signed());
         token.status.refused = self.early.refuse(token.status, age, token.stated, now);
         let answered = renewable && matches!(token.status.refused, Refused::Wanted(_));
         if !answered && !token.told.refused {

@@ -13,6 +13,7 @@ use super::shadow::{Shadow, Violation, check};
 use super::token::Flight;
 use crate::Driver;
 use crate::driver::{Delivery, Output};
+use crate::session::Authorized;
 use crate::session::TransportFailure;
 use crate::session::transitions::Transition;
 use crate::time::Validity;
@@ -39,10 +40,12 @@ pub(crate) enum Action {
     /// A reply to a request that isn't in flight any more, or once more.
     LateAnswer(Answer),
     LateLoss,
-    /// An API call with the current token was answered 401.
+    /// An API call with the current token was answered 401 at once.
     Unauthorized,
-    /// A call with an older token was.
-    LateUnauthorized,
+    /// A call that was made as soon as there was the current token was.
+    SlowUnauthorized,
+    /// A call with the token before was, which was authorized at this age.
+    LateUnauthorized(u64),
 }
 
 /// How a pause that begins is drawn, where chance has a say in it: both ends of what it may do.
@@ -212,10 +215,10 @@ impl State {
             actions.push(Action::LateLoss);
         }
         if bounds.calls && self.shadow.token.is_some() {
-            actions.push(Action::Unauthorized);
+            actions.extend([Action::Unauthorized, Action::SlowUnauthorized]);
         }
         if bounds.calls && self.shadow.previous.is_some() {
-            actions.push(Action::LateUnauthorized);
+            actions.extend([0, u64::MAX].map(Action::LateUnauthorized));
         }
     }
 
@@ -344,9 +347,17 @@ impl State {
                 return CallResult::Taken(driver.handle_failure(shadow.stale.unwrap(), why, now));
             }
             Action::Unauthorized => {
-                driver.handle_unauthorized(shadow.token.unwrap().generation, now);
+                let call = Authorized::valid(shadow.token.unwrap().generation, u64::MAX);
+                driver.handle_unauthorized(call, now);
             }
-            Action::LateUnauthorized => driver.handle_unauthorized(shadow.previous.unwrap(), now),
+            Action::SlowUnauthorized => {
+                let call = Authorized::valid(shadow.token.unwrap().generation, 0);
+                driver.handle_unauthorized(call, now);
+            }
+            Action::LateUnauthorized(age) => {
+                let call = Authorized::valid(shadow.previous.unwrap(), age);
+                driver.handle_unauthorized(call, now);
+            }
         }
         CallResult::Nothing
     }

@@ -25,6 +25,8 @@ pub(crate) struct Token {
     pub(crate) status: TokenStatus,
     /// When it was asked for, and for how long the device had slept until then.
     pub(crate) sent: (u64, u64),
+    /// When its reply came, and for how long the device had slept until then.
+    pub(crate) received: (u64, u64),
     /// The age at which it is scheduled to die by what is stated.
     pub(crate) stated: i64,
     pub(crate) told: Told,
@@ -47,7 +49,15 @@ impl Token {
     /// One that the caller brought.
     pub(crate) fn brought(generation: Generation, of: Option<Person>) -> Self {
         let status = TokenStatus { own: false, after_401: false, refused: Refused::Never };
-        Self { generation, of, status, sent: (0, 0), stated: 0, told: Told::default() }
+        Self {
+            generation,
+            of,
+            status,
+            sent: (0, 0),
+            received: (0, 0),
+            stated: 0,
+            told: Told::default(),
+        }
     }
 
     /// One that a reply gave to this request.
@@ -57,15 +67,21 @@ impl Token {
         flight: Flight,
         answer: Answer,
         after_401: bool,
+        at: Instant,
     ) -> Self {
         let status = TokenStatus { own: true, after_401, refused: Refused::Never };
         let sent = (flight.sent, flight.slept_before);
-        let told = Told::default();
-        Self { generation, of: Some(of), status, sent, stated: answer.stated(), told }
+        let (received, told) = ((at.mono, at.slept), Told::default());
+        Self { generation, of: Some(of), status, sent, received, stated: answer.stated(), told }
+    }
+
+    /// How long ago its reply came, sleep included.
+    pub(crate) fn age(&self, at: Instant) -> i64 {
+        (at.mono - self.received.0 + at.slept - self.received.1).cast_signed()
     }
 
     /// How long ago it was asked for, sleep included.
-    pub(crate) fn age(&self, at: Instant) -> i64 {
+    pub(crate) fn since_sent(&self, at: Instant) -> i64 {
         (at.mono - self.sent.0 + at.slept - self.sent.1).cast_signed()
     }
 }

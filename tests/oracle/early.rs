@@ -41,6 +41,23 @@ pub(crate) struct Early {
     pub(crate) suspected: Option<i64>,
     last_401: Option<i64>,
     longest_gap: i64,
+    /// The number of the last token, if no 401 on it has come yet, and what it was scheduled by.
+    pub(crate) untouched: Option<(u64, Schedule)>,
+}
+
+/// What tokens are scheduled by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Schedule {
+    known: Option<i64>,
+    tried: Option<i64>,
+    passed: u32,
+}
+
+impl Schedule {
+    #[allow(dead_code, reason = "for `model`, whose states are relative to now")]
+    pub(crate) fn age(self) -> Option<i64> {
+        self.tried.or(self.known)
+    }
 }
 
 impl Early {
@@ -57,6 +74,7 @@ impl Early {
             suspected: None,
             last_401: None,
             longest_gap: 0,
+            untouched: None,
         }
     }
 
@@ -99,14 +117,28 @@ impl Early {
         self.threshold = (self.threshold * 4).min(self.cap);
     }
 
-    /// A 401 at the time `at`, on a token that would live until the age `stated`. The answer is what follows.
-    pub(crate) fn refuse(
-        &mut self,
-        status: TokenStatus,
-        age: i64,
-        stated: i64,
-        at: i64,
-    ) -> Refused {
+    /// A 401 at the time `at`, on the token of this number, which was replaced or has expired. If it is the first on
+    /// the last token, that one didn't reach its schedule.
+    pub(crate) fn refuse_late(&mut self, token: u64, age: i64, at: i64) {
+        let Some((_, schedule)) = self.untouched.filter(|(number, _)| *number == token) else {
+            return;
+        };
+        self.untouched = None;
+        let Some(known) = schedule.known else { return };
+        self.note_gap(at);
+        (self.known, self.tried, self.passed) = (schedule.known, schedule.tried, schedule.passed);
+        let none_held = schedule.tried.is_none() && schedule.passed == 0;
+        if none_held || age < known / 2 || age < self.least {
+            self.strike();
+            self.forget();
+            self.wait = 1;
+        } else {
+            self.suspected = Some(age);
+            self.learn();
+        }
+    }
+
+    fn note_gap(&mut self, at: i64) {
         if let Some(last) = self.last_401 {
             let gap = at - last;
             if self.threshold > self.least && gap >= 4 * self.longest_gap.max(self.threshold) {
@@ -116,6 +148,18 @@ impl Early {
             self.longest_gap = self.longest_gap.max(gap.min(self.cap));
         }
         self.last_401 = Some(at);
+    }
+
+    /// A 401 at the time `at`, on a token that would live until the age `stated`. The answer is what follows.
+    pub(crate) fn refuse(
+        &mut self,
+        status: TokenStatus,
+        age: i64,
+        stated: i64,
+        at: i64,
+    ) -> Refused {
+        self.note_gap(at);
+        self.untouched = None;
         if let Refused::Wanted(_) = status.refused {
             return status.refused;
         }
@@ -128,7 +172,12 @@ impl Early {
         let mut lesson = Some(age).filter(|_| age >= self.least && age < stated);
         let mut explained = false;
         match (first && early, first && as_long) {
-            (true, _) if status.after_401 && self.suspected.is_none() && lesson.is_some() => {
+            (true, _)
+                if status.after_401
+                    && self.suspected.is_none()
+                    && lesson.is_some()
+                    && age >= self.threshold =>
+            {
                 self.forget();
             }
             (true, _) => {
@@ -153,12 +202,17 @@ impl Early {
         Refused::Reported
     }
 
-    /// The token gives way to another, or is over.
-    pub(crate) fn end(&mut self, status: TokenStatus, age: i64, stated: i64) {
+    /// The token of this number gives way to another, or is over.
+    pub(crate) fn end(&mut self, status: TokenStatus, age: i64, stated: i64, number: u64) {
+        self.untouched = None;
         if !status.own {
             return;
         }
         self.lived(status, age);
+        let schedule = Schedule { known: self.known, tried: self.tried, passed: self.passed };
+        let untouched = Some((number, schedule));
+        let counts = status.refused == Refused::Never && self.known.is_some();
+        self.untouched = untouched.filter(|_| counts);
         match status.refused {
             Refused::Never if self.suspected.is_some() => self.learn(),
             Refused::Never => self.held(age, stated),
@@ -189,11 +243,16 @@ impl Early {
 
     /// The same as of `now`, with times that make no difference any more as one time.
     #[allow(dead_code, reason = "for `model`, whose states are relative to now")]
-    pub(crate) fn relative_to(self, now: i64) -> Self {
+    pub(crate) fn relative_to(self, now: i64, last: Option<u64>) -> Self {
         let raised = self.threshold > self.least;
         let quiet = if raised { 4 * self.longest_gap.max(self.threshold) } else { 0 };
         let longest = quiet.max(self.cap);
-        Self { last_401: self.last_401.map(|last| (now - last).min(longest)), ..self }
+        let untouched = self.untouched.filter(|(number, _)| Some(*number) == last);
+        Self {
+            last_401: self.last_401.map(|last| (now - last).min(longest)),
+            untouched: untouched.map(|(_, schedule)| (0, schedule)),
+            ..self
+        }
     }
 
     /// What comes next proves nothing about what was before.
@@ -207,5 +266,6 @@ impl Early {
         self.suspected = None;
         self.last_401 = None;
         self.longest_gap = 0;
+        self.untouched = None;
     }
 }

@@ -6,4 +6,6 @@ extern crate videokit_session_inside as videokit_session;
 mod fixture;
 mod limits;
 mod pauses;
+#[path = "../refused.rs"]
+mod refused;
 mod waits;

@@ -15,6 +15,7 @@ use videokit_session::{
 };
 
 use crate::fixture::*;
+use crate::refused::call_with;
 
 /// How long a driver leaves the endpoint alone after this reply, as far as the server asked for it.
 fn left_alone(policy: Policy, reply: &http::Response<Vec<u8>>) -> u64 {
@@ -368,7 +369,7 @@ fn a_wait_is_the_endpoints_that_was_asked() {
         fixture.answer(renewal.id(), &asking_to_wait(429, "3600"));
         // The token's own life is assumed, a quarter of an hour; a 401 makes renewal due at once.
         let generation = fixture.driver.generation().unwrap();
-        fixture.driver.handle_unauthorized(generation, fixture.now);
+        fixture.driver.handle_unauthorized(call_with(generation), fixture.now);
         let (wait, ..) = fixture.until_sent();
         assert_eq!(wait >= 3_600 * SECOND, waits, "{asked}, then {next}: {wait}");
     }
@@ -403,7 +404,7 @@ fn a_token_proves_the_age_of_its_predecessor_before_its_own_401_is_judged() {
     let refuse_after = |fixture: &mut Fixture, millis| {
         fixture.pass(millis);
         let generation = fixture.driver.generation().unwrap();
-        fixture.driver.handle_unauthorized(generation, fixture.now);
+        fixture.driver.handle_unauthorized(call_with(generation), fixture.now);
     };
     let reported = |fixture: &Fixture| {
         let events = fixture.events.iter();

@@ -14,7 +14,7 @@
 //! | `coverage.rs` | what a whole run has to have seen |
 //! | `steps.rs`, `logins.rs`, `replies.rs`, `moves.rs` | what is done, and with what |
 //!
-//! 2,000 sequences of each kind run with the other tests. For 100,000:
+//! 5,000 sequences of each kind run with the other tests. For 100,000:
 //!
 //! ```text
 //! REFERENCE_CASES=100000 cargo test --release --test reference
@@ -29,6 +29,8 @@ mod follow;
 mod logins;
 mod model;
 mod moves;
+#[path = "../refused.rs"]
+mod refused;
 mod replies;
 mod sessions;
 mod steps;
@@ -52,7 +54,7 @@ fn from_environment(name: &str, otherwise: u32) -> u32 {
 }
 
 fn cases() -> u32 {
-    from_environment("REFERENCE_CASES", 2_000)
+    from_environment("REFERENCE_CASES", 5_000)
 }
 
 /// The same sequences in each run, unless it is asked for others.

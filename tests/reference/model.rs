@@ -58,6 +58,8 @@ struct Login {
     given: Option<Ask>,
     /// A token to be adopted.
     adopt: Option<Bearer>,
+    /// The text of the token that it was last started with.
+    began_with: Option<String>,
     /// Whether the caller was told that the credentials are used up.
     told_spent: bool,
 }
@@ -174,7 +176,10 @@ impl Model {
         } else {
             match start {
                 StartWith::Ask(ask) => self.rotate(ask),
-                StartWith::Token(token) => self.with_login().adopt = Some(token),
+                StartWith::Token(token) => {
+                    self.with_login().began_with = Some(token.text.clone());
+                    self.with_login().adopt = Some(token);
+                }
             }
         }
     }
@@ -200,7 +205,8 @@ impl Model {
             StartWith::Ask(ask) => (Some(ask), None),
             StartWith::Token(token) => (None, Some(token)),
         };
-        self.login = Some(Login { given: ask.clone(), ask, adopt, told_spent: false });
+        let began_with = adopt.as_ref().map(|bearer| bearer.text.clone());
+        self.login = Some(Login { given: ask.clone(), ask, adopt, began_with, told_spent: false });
     }
 
     /// The same login once more.
@@ -303,14 +309,19 @@ impl Model {
         self.expired = false;
     }
 
-    pub(crate) fn unauthorized(&mut self, generation: u64) {
+    /// The API answered 401 to a call that was authorized with this token, at this age.
+    pub(crate) fn unauthorized(&mut self, generation: u64, authorized_at: i64) {
         let renewable = self.has_ask() && self.blocked().is_none();
         let (age, now) = (self.token_age(), self.now());
+        if let Some((age, _)) = age {
+            let status = self.token.as_ref().expect("it has an age").status;
+            self.early.lived(status, age);
+        }
         let Some(token) = self.token.as_mut().filter(|token| token.generation == generation) else {
-            return;
+            return self.early.refuse_late(generation, authorized_at, now);
         };
         let (age, stated) = age.expect("there is a token");
-        self.early.lived(token.status, age);
+        let age = age.min(authorized_at);
         token.status.refused = self.early.refuse(token.status, age, stated, now);
         let answered = matches!(token.status.refused, Refused::Wanted(_)) && renewable;
         if !answered && !token.told {
@@ -434,8 +445,12 @@ impl Model {
 
 /// Words for what is asked often.
 impl Model {
+    pub(crate) fn age_at(&self, now: Elapsed) -> Option<i64> {
+        self.token.as_ref().map(|token| token.life.age(now))
+    }
+
     /// How old the token is, and how old it would become by what is stated.
-    fn token_age(&self) -> Option<(i64, i64)> {
+    pub(crate) fn token_age(&self) -> Option<(i64, i64)> {
         let now = self.readings.now();
         self.token.as_ref().map(|token| (token.life.age(now), token.life.stated()))
     }
@@ -444,7 +459,7 @@ impl Model {
     fn end_token(&mut self) -> bool {
         let Some((age, stated)) = self.token_age() else { return false };
         let Some(token) = &self.token else { return false };
-        self.early.end(token.status, age, stated);
+        self.early.end(token.status, age, stated, token.generation);
         matches!(token.status.refused, Refused::Wanted(_))
     }
 

@@ -24,8 +24,8 @@ pub(crate) enum Step {
     Online(bool),
     Reply(To, Say),
     Fail(To, TransportFailure),
-    /// The API answers 401: to the current token, or to one so many before it.
-    Unauthorized(u8),
+    /// The API answers 401: to the current token, or to one so many before it. The call took so long.
+    Unauthorized(u8, u32),
     Pass(u32),
     /// Time passes until so long after something is due, if it is ahead.
     PassTo(Mark, i8),
@@ -316,7 +316,9 @@ fn step(weights: Weights, steady: bool) -> BoxedStrategy<Step> {
     } = weights;
     let Weights { grants, logins, .. } = weights;
     let servers = logins == Logins::Backends;
-    let refused = prop_oneof![5 => Just(0_u8), 1 => 1_u8..3].prop_map(Step::Unauthorized);
+    let took = prop_oneof![2 => Just(0), 1 => 0..60_000_u32];
+    let refused = (prop_oneof![5 => Just(0_u8), 1 => 1_u8..3], took);
+    let refused = refused.prop_map(|(back, took)| Step::Unauthorized(back, took));
     prop_oneof![
         poll => prop_oneof![1 => Just(Step::Poll), 3 => Just(Step::Drain)],
         start => login(logins).prop_map(Step::Start),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, COOKIE};
 use videokit_session::driver::{AuthorizeError, Counters, Policy, Start};
 use videokit_session::exchange::{DenialKind, Flaw, IdentitySource};
-use videokit_session::session::{AdoptError, Generation, RequestId};
+use videokit_session::session::{AdoptError, Authorized, Generation, RequestId};
 use videokit_session::{AllowedOrigin, Config, Driver, Event, Moment, Outgoing, Output, Wake};
 
 use crate::coverage::Coverage;
@@ -14,6 +14,7 @@ use crate::follow::Followers;
 use crate::logins::{Before, Login, User, credentials, identity};
 use crate::model::Model;
 use crate::model::words::{Answer, Ask, AskKind, Kind, Settings, StartWith, Told, What};
+use crate::refused::call_with;
 use crate::replies::Asked;
 use crate::steps::{Mark, Setup, Step, To};
 
@@ -142,11 +143,10 @@ impl Trial {
                     self.call(|driver, now| driver.handle_failure(id, why, now).is_accepted())?;
                 same("taken", taken, self.model.fail(number, why))?;
             }
-            Step::Unauthorized(back) => {
+            Step::Unauthorized(back, took) => {
                 let nth = self.generations.len().checked_sub(1 + usize::from(back));
                 if let Some(generation) = nth.map(|nth| self.generations[nth]) {
-                    self.call(|driver, now| driver.handle_unauthorized(generation, now))?;
-                    self.model.unauthorized(generation.number());
+                    self.refuse(generation, took)?;
                 }
             }
             Step::HandOver { restores } => self.hand_over(restores)?,
@@ -248,6 +248,15 @@ impl Trial {
         let timeout = ms(self.settings.timeout);
         same("the deadline", outgoing.deadline(), self.now().since_start() + timeout)?;
         same("the time-out", outgoing.timeout(), timeout)
+    }
+
+    fn refuse(&mut self, generation: Generation, took: u32) -> Checked {
+        let age = self.model.token_age().map_or(0, |(age, _)| age);
+        let at = (age - i64::from(took)).max(0);
+        let call = Authorized { age_millis: at.unsigned_abs(), ..call_with(generation) };
+        self.call(|driver, now| driver.handle_unauthorized(call, now))?;
+        self.model.unauthorized(generation.number(), at);
+        Ok(())
     }
 
     fn start(&mut self, login: Login) -> Checked {
@@ -368,6 +377,8 @@ impl Trial {
         let origin = &driver.config().origins()[0];
         let serves = match driver.authorization(origin, self.now()) {
             Ok(serves) => {
+                let age = model.age_at(now).map(i64::unsigned_abs);
+                same("the age", Some(serves.authorized().age_millis), age)?;
                 let text =
                     serves.value().to_str().unwrap().trim_start_matches("Bearer ").to_owned();
                 Ok((text, serves.authorized().generation.number()))

@@ -16,6 +16,7 @@ use videokit_session::{
 };
 
 use crate::oauth::{self, RefreshToken};
+use crate::refused::call_with;
 
 /// What every secret has in it.
 pub(crate) const SECRET: &str = "hush";
@@ -171,7 +172,7 @@ impl App {
     /// The API answers 401 to the current token.
     pub(crate) fn refuse(&mut self) {
         let generation = self.driver().generation().expect("a token");
-        self.driver.handle_unauthorized(generation, self.now);
+        self.driver.handle_unauthorized(call_with(generation), self.now);
         self.poll_until_idle();
     }
 

@@ -190,7 +190,7 @@ fn the_token_of_a_spent_secret_serves_until_it_expires() {
     let (mut app, _) = App::logged_in();
     app.fail(TransportFailure::Interrupted);
     let text = Event::CredentialsSpent.to_string();
-    assert_eq!(text, "the reply to single-use credentials was lost: set new ones");
+    assert_eq!(text, "the credentials are usable once and may be used up: set new ones");
     assert_eq!(app.token(), Some(access(1)));
     let sent = app.sent.len();
     // A 401 can't be mended by a renewal now. It is reported, once.

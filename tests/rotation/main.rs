@@ -9,6 +9,8 @@ mod app;
 mod endpoints;
 mod losses;
 mod oauth;
+#[path = "../refused.rs"]
+mod refused;
 mod set;
 mod successors;
 mod typed;

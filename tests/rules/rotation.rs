@@ -41,7 +41,7 @@ fn rotating() -> impl Strategy<Value = Step> {
         1 => strategies::login().prop_map(Step::SetCredentials),
         1 => Just(Step::Stop),
         1 => any::<bool>().prop_map(Step::Online),
-        1 => Just(Step::Unauthorized { current: true }),
+        1 => Just(Step::Unauthorized { current: true, late_ms: 0 }),
         3 => (0_u32..30_000).prop_map(Step::Pass),
         5 => Just(Step::PassToWake),
     ]

@@ -40,7 +40,7 @@ fn pushy() -> impl Strategy<Value = Step> {
         3 => strategies::login().prop_map(Step::Start),
         2 => strategies::login().prop_map(Step::SetCredentials),
         2 => any::<bool>().prop_map(Step::Online),
-        2 => Just(Step::Unauthorized { current: true }),
+        2 => Just(Step::Unauthorized { current: true, late_ms: 0 }),
     ]
 }
 
@@ -423,7 +423,7 @@ impl Chain {
 #[test]
 fn the_queue_reaches_its_bound() {
     let mut world = world(giving_up(5), 1);
-    let refused = Step::Unauthorized { current: true };
+    let refused = Step::Unauthorized { current: true, late_ms: 0 };
     let login = [Step::Start(Login::Rotating { user: 0, number: 0 }), Step::Drain];
     let login =
         login.into_iter().chain([Step::Answer(To::Live, Answer::Grant(3_600)), Step::Drain]);

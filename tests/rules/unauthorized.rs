@@ -28,7 +28,8 @@ fn refusing() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => Just(Step::Drain),
         3 => Just(Step::Poll),
-        5 => any::<bool>().prop_map(|current| Step::Unauthorized { current }),
+        5 => (any::<bool>(), prop_oneof![Just(0), 0_u32..60_000])
+            .prop_map(|(current, late_ms)| Step::Unauthorized { current, late_ms }),
         6 => Just(Step::Answer(To::Live, Answer::Grant(LONG))),
         2 => (strategies::to(), strategies::soft_denial()).prop_map(|(to, say)| Step::Answer(to, say)),
         1 => strategies::refusal().prop_map(|say| Step::Answer(To::Live, say)),
@@ -46,8 +47,9 @@ fn refusing() -> impl Strategy<Value = Step> {
 struct Token {
     generation: Generation,
     status: TokenStatus,
-    /// When it was asked for, in ticks.
+    /// When it was asked for, and when its reply came, in ticks.
     sent: i64,
+    received: i64,
 }
 
 /// Checks each step against what every token's 401s lead to: the clocks are calm, so that ages are ticks.
@@ -91,18 +93,22 @@ impl Watch {
 
     fn follow(&mut self, turn: &Turn<'_>) -> Checked {
         let now = turn.world.ticks().cast_signed();
-        let age = self.token.map_or(0, |token| now - token.sent);
+        let age = self.token.map_or(0, |token| now - token.received);
         if let Some(token) = self.token {
             self.early.lived(token.status, age);
         }
         self.note_start(turn);
-        if let [Seen::Unauthorized(generation)] = *turn.seen {
-            self.refuse(turn, generation, age, now)?;
+        if let [Seen::Unauthorized(call)] = *turn.seen {
+            let called_at = i64::try_from(call.age_millis).unwrap_or(i64::MAX);
+            if self.token.is_none_or(|token| token.generation != call.generation) {
+                self.early.refuse_late(call.generation.number(), called_at, now);
+            }
+            self.refuse(turn, call.generation, age.min(called_at), now)?;
         }
         for seen in turn.seen {
             match seen {
                 Seen::Sent(id) => {
-                    let asked = self.lost || self.may_renew(age);
+                    let asked = self.lost || self.may_renew(now);
                     prop_assert!(asked, "{} renews, and nobody asked", id);
                     self.sent = now;
                 }
@@ -118,6 +124,7 @@ impl Watch {
                         generation,
                         status: NEVER_REFUSED,
                         sent: now,
+                        received: now,
                     });
                 }
                 _ => {}
@@ -130,13 +137,17 @@ impl Watch {
             return Ok(());
         };
         if turn.before.generation != Some(generation) {
-            self.grant(turn, generation, age);
+            self.grant(turn, generation, age, now);
         }
         Ok(())
     }
 
     fn note_start(&mut self, turn: &Turn<'_>) {
         let (Step::Start(who) | Step::SetCredentials(who)) = turn.step else { return };
+        let joins = matches!(who, Login::TokenOf { .. }) && turn.before.epoch == turn.after.epoch;
+        if joins && turn.world.driver().credentials().is_some() {
+            return;
+        }
         let another = self.started.replace(who) != Some(who);
         let credentials = turn.world.driver().credentials();
         let endpoint = credentials.and_then(|now| now.exchange().endpoint().cloned());
@@ -182,7 +193,7 @@ impl Watch {
     }
 
     /// Whether a 401 asks for a renewal, or what was learned may.
-    fn may_renew(&self, age: i64) -> bool {
+    fn may_renew(&self, now: i64) -> bool {
         let Some(token) = self.token else { return true };
         if matches!(token.status.refused, Refused::Wanted(_)) {
             return true;
@@ -191,15 +202,16 @@ impl Watch {
         // The margin is at most a minute or a quarter, and half of that again by chance.
         learned.is_some_and(|limit| {
             let margin = (limit - 1_000).clamp(0, 240_000) / 4;
-            age + age / 1_024 + 1_000 >= limit - margin - margin / 2
+            let ran = now - token.sent;
+            ran + ran / 1_024 + 1_000 >= limit - margin - margin / 2
         })
     }
 
-    fn grant(&mut self, turn: &Turn<'_>, generation: Generation, age: i64) {
+    fn grant(&mut self, turn: &Turn<'_>, generation: Generation, age: i64, now: i64) {
         self.lost |= !matches!(turn.step, Step::Answer(_, Answer::Grant(LONG)));
         let mut after_401 = false;
         if let Some(token) = self.token {
-            self.early.end(token.status, age, STATED);
+            self.early.end(token.status, age, STATED, token.generation.number());
             after_401 = matches!(token.status.refused, Refused::Wanted(_));
         }
         after_401 &= self.was_up_to_date(turn);
@@ -207,7 +219,7 @@ impl Watch {
             self.early.give_up_suspicion();
         }
         let status = TokenStatus { own: true, after_401, refused: Refused::Never };
-        self.token = Some(Token { generation, status, sent: self.sent });
+        self.token = Some(Token { generation, status, sent: self.sent, received: now });
     }
 
     /// Whether the request that was answered had been made with the credentials that are the latest now:
@@ -285,7 +297,7 @@ proptest! {
 fn rule_05_a_renewal_on_schedule_allows_another_try() {
     let mut world = world(Policy::default(), 3);
     let granted = Step::Answer(To::Live, Answer::Grant(1_000));
-    let refused = Step::Unauthorized { current: true };
+    let refused = Step::Unauthorized { current: true, late_ms: 0 };
     let renewals = |world: &Harness<Driver>| world.driver().counters().renewals;
     for op in [Step::Start(Login::App { user: 0, secret: 0 }), Step::Drain, granted, Step::Drain] {
         world.apply(op);
@@ -301,7 +313,7 @@ fn rule_05_a_renewal_on_schedule_allows_another_try() {
         world.apply(op);
     }
     assert_eq!(renewals(&world), 2, "on schedule");
-    let old = Step::Unauthorized { current: false };
+    let old = Step::Unauthorized { current: false, late_ms: 0 };
     for op in [old, Step::Pass(1_000), Step::Drain] {
         world.apply(op);
     }
@@ -318,7 +330,7 @@ fn rule_05_a_renewal_on_schedule_allows_another_try() {
 fn rule_05_a_login_after_a_lapse_is_no_recovery() {
     let mut world = world(Policy::default(), 3);
     let granted = Step::Answer(To::Live, Answer::Grant(60));
-    let refused = Step::Unauthorized { current: true };
+    let refused = Step::Unauthorized { current: true, late_ms: 0 };
     for op in [Step::Start(Login::App { user: 0, secret: 0 }), Step::Drain, granted, Step::Drain] {
         world.apply(op);
     }
@@ -349,7 +361,7 @@ fn rule_05_a_login_after_a_lapse_is_no_recovery() {
 fn rule_05_new_credentials_renew_a_token_that_was_told_of() {
     let mut world = world(Policy::default(), 3);
     let granted = Step::Answer(To::Live, Answer::Grant(LONG));
-    let refused = Step::Unauthorized { current: true };
+    let refused = Step::Unauthorized { current: true, late_ms: 0 };
     for op in [Step::Start(Login::App { user: 0, secret: 0 }), Step::Drain, granted, Step::Drain] {
         world.apply(op);
     }

@@ -9,6 +9,7 @@ use videokit_session::{
     AnySession, Driver, Event, Identity, Output, SessionToken, TransportFailure, Validity, Wake,
 };
 
+use crate::refused::call_with;
 use crate::world::{API_TOKEN, HOUR, MINUTE, SECOND, Server, World, config, login, says};
 
 impl World {
@@ -131,7 +132,7 @@ fn a_driver_hears_every_input_through_the_trait() {
     Drive::observe(&mut driver, now.after(SECOND));
     // What was seen to pass is not taken back by a clock that is set back.
     assert_ne!(Drive::driver(&driver).remaining(now), Some(remaining), "a reading of the clocks");
-    Drive::handle_unauthorized(&mut driver, generation, now);
+    Drive::handle_unauthorized(&mut driver, call_with(generation), now);
     let told = Output::Event(Event::Unauthorized(generation));
     assert_eq!(Drive::poll(&mut driver, now), told);
     Drive::set_credentials(&mut driver, login("user-17"), now);

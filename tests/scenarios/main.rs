@@ -7,6 +7,8 @@ mod clocks;
 mod failures;
 mod layers;
 mod logins;
+#[path = "../refused.rs"]
+mod refused;
 mod secrets;
 mod starts;
 mod storms;

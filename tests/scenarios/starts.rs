@@ -112,6 +112,74 @@ fn a_token_to_be_adopted_is_not_lost_when_credentials_follow() {
     assert_eq!(world.driver.epoch(), 1);
 }
 
+/// The stored token of the last run, then the credentials: what an app starts with each time that it is brought to the
+/// foreground.
+#[test]
+fn start_up_code_that_runs_again_changes_nothing() {
+    let begin = |world: &mut World| {
+        world.driver.start(named("st-kept", "user-17"), world.now());
+        world.start("user-17");
+    };
+    let mut world = World::new(HOUR);
+    begin(&mut world);
+    world.poll_until_idle();
+    for _ in 0..4 {
+        // Idle, with a renewal in flight, and after renewals.
+        for in_flight in [false, true] {
+            let seen = |world: &World| {
+                let driver = &world.driver;
+                let token = (driver.generation(), driver.identity().cloned());
+                (driver.epoch(), driver.in_flight(), token, driver.credentials().cloned())
+            };
+            if in_flight {
+                world.run_to_next_request();
+            }
+            let before = seen(&world);
+            begin(&mut world);
+            assert_eq!(seen(&world), before);
+            world.run(MINUTE * 7);
+        }
+    }
+    assert_eq!(world.driver.epoch(), 1);
+    assert!(world.driver.generation().unwrap().number() > 2);
+    // Another token begins another login, whoever it names.
+    world.driver.start(named("st-other", "user-17"), world.now());
+    assert_eq!(world.driver.epoch(), 2);
+}
+
+/// Nobody renews it, so there is nothing to join.
+#[test]
+fn a_token_that_has_expired_is_started_with_anew() {
+    let token = Grant::new(SessionToken::new("st-short").unwrap());
+    let token = token.with_lifetime(Duration::from_secs(60));
+    let mut world = World::new(HOUR);
+    for login in 1..=2 {
+        world.driver.start(token.clone(), world.now());
+        world.run(MINUTE * 2);
+        assert_eq!(world.driver.epoch(), login);
+        assert_eq!(world.driver.state(), StateName::Expired);
+    }
+}
+
+#[test]
+fn a_token_joins_the_login_whose_credentials_were_set_since() {
+    let (token, named_so) = (nameless("st-kept"), named("st-kept", "user-17"));
+    let mut world = World::new(HOUR);
+    world.driver.start(token.clone(), world.now());
+    world.poll_until_idle();
+    world.driver.set_credentials(login("user-17"), world.now());
+    let grant = world.driver.grant(world.now()).unwrap();
+    assert_eq!(grant.identity(), world.driver.identity(), "by declaration");
+    for start in [token, named_so] {
+        world.driver.start(start, world.now());
+        assert_eq!(world.driver.epoch(), 1);
+        assert_eq!(world.driver.credentials(), Some(&login("user-17")));
+    }
+    // The same token for somebody else is another login.
+    world.driver.start(named("st-kept", "eve"), world.now());
+    assert_eq!(world.driver.epoch(), 2);
+}
+
 /// A token that is dead by its own claims is reported, and the credentials get another.
 #[test]
 fn credentials_make_up_for_a_token_that_is_dead_on_arrival() {
@@ -186,11 +254,11 @@ fn a_session_taken_over_keeps_for_whom_it_is() {
 fn each_reason_to_start_says_what_to_do() {
     let rows = [
         (Blocked::NotStarted, "no login: call `start`"),
-        (Blocked::NoCredentials, "start with the next one, or set credentials"),
+        (Blocked::NoCredentials, "start with the next token, or set credentials"),
         (Blocked::Refused, "start with new ones"),
         (Blocked::Spent, "set new ones"),
         (Blocked::GaveUp, "start again"),
-        (Blocked::NoRequest, "start with another"),
+        (Blocked::NoRequest, "start with another exchange"),
     ];
     for (blocked, hint) in rows {
         assert!(blocked.to_string().ends_with(hint), "{blocked}");

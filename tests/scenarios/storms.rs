@@ -8,6 +8,7 @@ use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::session::transitions::{Cause, StateName};
 use videokit_session::{Event, Validity, Wake};
 
+use crate::refused::call_with;
 use crate::world::{DAY, HOUR, MINUTE, SECOND, Server, World, config, says};
 
 /// supabase-js #2145, firebase-ios-sdk #15474: a gateway that fails, and an app that asks for a token in
@@ -18,7 +19,7 @@ fn a_refresh_storm_does_not_happen() {
     let generation = world.driver.generation().unwrap();
     world.server = Server::Says(says(500, ""));
     for n in 0..36_000 {
-        world.driver.handle_unauthorized(generation, world.now());
+        world.driver.handle_unauthorized(call_with(generation), world.now());
         world.start("user-17");
         world.driver.set_online(n % 7 == 0, world.now());
         world.driver.set_online(true, world.now());
@@ -105,11 +106,11 @@ fn a_401_that_many_calls_report_makes_one_renewal() {
     let mut world = World::new(HOUR).logged_in();
     let old = world.driver.generation().unwrap();
     for _ in 0..100 {
-        world.driver.handle_unauthorized(old, world.now());
+        world.driver.handle_unauthorized(call_with(old), world.now());
     }
     world.run(SECOND);
     for _ in 0..100 {
-        world.driver.handle_unauthorized(old, world.now());
+        world.driver.handle_unauthorized(call_with(old), world.now());
         world.run(SECOND);
     }
     assert_eq!(world.sent.len(), 2);

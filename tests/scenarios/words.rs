@@ -11,6 +11,7 @@ use videokit_session::{
     AllowedOrigin, AnySession, Grant, Identity, Scope, Scopes, Session, SessionToken,
 };
 
+use crate::refused::call_with;
 use crate::world::{GRANT, HOUR, Server, World, config, login, says};
 
 #[test]
@@ -177,7 +178,10 @@ fn an_input_of_a_driver_names_itself_and_what_it_carries() {
         (Input::SetCredentials(login("user-17")), "SetCredentials(Credentials("),
         (Input::Response(id, Response::new("hush".into())), "Response("),
         (Input::Failure(id, TransportFailure::Unreachable), "Failure("),
-        (Input::Unauthorized(world.driver.generation().unwrap()), "Unauthorized(Generation("),
+        (
+            Input::Unauthorized(call_with(world.driver.generation().unwrap())),
+            "Unauthorized(Authorized {",
+        ),
         (Input::Online(true), "Online(true)"),
         (Input::Stop, "Stop"),
         (Input::Observe, "Observe"),

@@ -254,7 +254,7 @@ impl World {
         let authorized = self.driver.authorize(&mut request, self.now())?;
         let reply = self.gateway.handle(&request.map(|()| Bytes::new()), self.truth);
         if reply.status() == StatusCode::UNAUTHORIZED {
-            self.driver.handle_unauthorized(authorized.generation, self.now());
+            self.driver.handle_unauthorized(authorized, self.now());
         }
         Ok(reply)
     }

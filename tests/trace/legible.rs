@@ -88,18 +88,18 @@ fn what_repeats_is_one_mark() {
         let texts = texts(svg);
         let said = |wanted: &str| texts.iter().filter(|text| text.said == wanted).count();
         for wanted in [
-            "24 \u{d7} no reply",
+            "23 \u{d7} no reply",
             "9 \u{d7} 503",
             "401 from the API \u{d7}3",
             "92 tokens",
             "35 tokens",
-            "37 tokens",
+            "38 tokens",
             // A sleep and another user end a run.
             "93 \u{d7} 200",
             "23 \u{d7} 200",
             "30 \u{d7} 200",
             "36 \u{d7} 200",
-            "38 \u{d7} 200",
+            "39 \u{d7} 200",
         ] {
             assert_eq!(said(wanted), 1, "{name}: {wanted}: {texts:?}");
         }

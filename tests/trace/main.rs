@@ -14,6 +14,8 @@ mod picture;
 mod plays;
 mod properties;
 mod recording;
+#[path = "../refused.rs"]
+mod refused;
 mod secrets;
 mod sessions;
 mod unreadable;

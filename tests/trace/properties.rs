@@ -18,6 +18,7 @@ use crate::recording::{
     Recording, SECRET, aged, app, backend, config, dated, denying, granting, jwt, own, portal,
     redirect, reply, timestamp, token, user, with,
 };
+use crate::refused::call_with;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Op {
@@ -276,7 +277,7 @@ impl Play {
             Op::Unauthorized(back) => {
                 let generation = self.generations.iter().rev().nth(back.into());
                 if let Some(generation) = generation {
-                    recording.driver.handle_unauthorized(*generation, now);
+                    recording.driver.handle_unauthorized(call_with(*generation), now);
                 }
             }
             Op::Take => drop(recording.trace()),

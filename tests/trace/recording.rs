@@ -1,5 +1,6 @@
 //! A recorded driver with its clocks and its servers: what the tests make traces with.
 
+use crate::refused::call_with;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,7 +159,7 @@ impl Recording {
     /// The API answers 401 to the current token.
     pub(crate) fn unauthorized(&mut self) {
         let generation = self.driver.driver().generation().expect("a token");
-        self.driver.handle_unauthorized(generation, self.now);
+        self.driver.handle_unauthorized(call_with(generation), self.now);
         self.poll_until_idle();
     }
 

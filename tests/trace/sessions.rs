@@ -197,7 +197,7 @@ const WANTED: &[&str] = &[
     r#""in":"poll""#,
     r#""in":{"response":{"id":"#,
     r#""in":{"failure":{"id":"#,
-    r#""in":{"unauthorized":2}"#,
+    r#""in":{"unauthorized":{"generation":2,"age_ms":"#,
     r#""in":{"online":false}"#,
     r#""in":"stop""#,
     // Answers.

@@ -163,9 +163,9 @@ const INPUTS: &[Row] = &[
         "in.online: invalid type: integer `0`, expected a boolean",
     ),
     (
-        "\"unauthorized\":1",
-        "\"unauthorized\":{}",
-        "in.unauthorized: invalid type: map, expected u64",
+        "\"unauthorized\":{\"generation\":1",
+        "\"unauthorized\":{\"generation\":{}",
+        "in.unauthorized.generation: invalid type: map, expected u64",
     ),
     (
         "\"why\":\"Unreachable\"",
@@ -229,7 +229,7 @@ const STARTS: &[Row] = &[
     (
         "\"error\":{\"Custom\":\"nothing to ask with\"}",
         "\"error\":{\"Endpoint\":\"Odd\"}",
-        "in.start.credentials.error.Endpoint: unknown variant `Odd`, expected one of `NotAUri`, `NotAbsolute`, `UserInfo`, `Port`, `Insecure`, `NotLoopback`, `Path`",
+        "in.start.credentials.error.Endpoint: unknown variant `Odd`, expected one of `NotAUri`, `NotAbsolute`, `UserInfo`, `Port`, `Insecure`, `NotLoopback`, `Wildcard`, `Path`",
     ),
     (
         "\"issuer_writes_date\":true",

@@ -1,9 +1,6 @@
 //! The app's inputs and events.
 
-use super::expected::Expected;
-use super::hint::{self, Finding, finding};
-use super::note::method_name;
-use super::report::seconds;
+use super::{Expected, Finding, finding, hint, method_name, seconds};
 use crate::driver::{Event, Input as DriverInput};
 
 #[derive(Debug, Default)]

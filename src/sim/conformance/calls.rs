@@ -6,12 +6,8 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 
-use super::expected::Expected;
-use super::hint::{self, Finding, finding};
-use super::note::{ActiveToken, TokenStatus};
-use super::report::seconds;
-use super::waiting::Waiting;
-use crate::session::Generation;
+use super::{ActiveToken, Expected, Finding, TokenStatus, Waiting, finding, hint, seconds};
+use crate::session::{Authorized, Generation};
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
@@ -19,9 +15,9 @@ pub(super) struct Calls {
     pending: Expected<()>,
     pub(super) waiting: Waiting,
     /// The tokens of 401s that are not reported yet, required while they are in use.
-    unreported: Expected<Generation>,
+    unreported: Expected<Authorized>,
     /// How calls were answered.
-    answered: BTreeSet<(Generation, StatusCode)>,
+    answered: BTreeSet<(Authorized, StatusCode)>,
     token: Option<ActiveToken>,
     /// The last token that is no longer in use.
     replaced: Option<ActiveToken>,
@@ -55,13 +51,13 @@ impl Calls {
     }
 
     /// The loop made a call that doesn't wait.
-    pub(super) fn called(&mut self, call: &Request<Bytes>, of: Generation) -> Option<Finding> {
+    pub(super) fn called(&mut self, call: &Request<Bytes>, of: Authorized) -> Option<Finding> {
         self.pending.remove(|()| true);
         self.check_token(call, of)
     }
 
     /// Checks that a call has the token in use.
-    pub(super) fn check_token(&self, call: &Request<Bytes>, of: Generation) -> Option<Finding> {
+    pub(super) fn check_token(&self, call: &Request<Bytes>, of: Authorized) -> Option<Finding> {
         let sent = call.headers().get(AUTHORIZATION);
         let has = |token: &&ActiveToken| Some(&token.header) == sent;
         let Some(token) = self.token.as_ref().filter(has) else {
@@ -75,40 +71,40 @@ impl Calls {
             let expected = "an API call with the token in use";
             return Some(finding(hint::AUTHORIZE_ANEW, expected, actual));
         };
-        (token.generation != of).then(|| {
+        (token.generation != of.generation).then(|| {
             let expected = format!("a call with token {}", token.generation.number());
-            let actual = format!("it named token {} for it", of.number());
-            finding(hint::CALL_ITS_GENERATION, expected, actual)
+            let actual = format!("it named token {} for it", of.generation.number());
+            finding(hint::CALL_ITS_OWN, expected, actual)
         })
     }
 
     /// A call was answered.
-    pub(super) fn answered(&mut self, generation: Generation, status: StatusCode, at: u64) {
-        self.answered.insert((generation, status));
+    pub(super) fn answered(&mut self, authorized: Authorized, status: StatusCode, at: u64) {
+        self.answered.insert((authorized, status));
         if status == StatusCode::UNAUTHORIZED {
-            self.unreported.add(generation, at);
+            self.unreported.add(authorized, at);
         }
     }
 
     /// The loop reported a 401.
-    pub(super) fn reported_unauthorized(&mut self, generation: Generation) -> Option<Finding> {
-        self.unreported.remove(|of| *of == generation);
-        // Several calls may have been answered 401 with one token: only the first report counts.
-        if self.answered.contains(&(generation, StatusCode::UNAUTHORIZED)) {
+    pub(super) fn reported_unauthorized(&mut self, authorized: Authorized) -> Option<Finding> {
+        if self.answered.contains(&(authorized, StatusCode::UNAUTHORIZED)) {
+            // Several calls may have been answered 401 with one token: only the first report counts.
+            self.unreported.remove(|of| of.generation == authorized.generation);
             return None;
         }
-        let number = generation.number();
+        let token =
+            |of: Authorized| format!("token {} at {} ms", of.generation.number(), of.age_millis);
+        let actual = format!("it reported a 401 on {}", token(authorized));
         if let Some(of) = self.unreported.pop() {
-            let of = of.number();
-            let expected = format!("a 401 on token {of}, which the call was made with");
-            let actual = format!("it reported it on token {number}");
-            return Some(finding(hint::REPORT_ITS_GENERATION, expected, actual));
+            let expected = format!("a 401 on {}, as the call was authorized", token(of));
+            return Some(finding(hint::REPORT_ITS_OWN, expected, actual));
         }
-        let expected = match self.answered.iter().find(|(of, _)| *of == generation) {
+        let expected = match self.answered.iter().find(|(of, _)| *of == authorized) {
             Some((_, status)) => format!("no report: the API answered {status}"),
             None => "no 401: no call was answered with one".to_owned(),
         };
-        Some(finding(hint::ONLY_401, expected, format!("it reported a 401 on token {number}")))
+        Some(finding(hint::ONLY_401, expected, actual))
     }
 
     pub(super) fn overdue(&mut self, at: u64) -> Vec<Finding> {
@@ -120,9 +116,9 @@ impl Calls {
             finding(hint::AUTHORIZE, expected, actual)
         }));
         // A report after the next token changes nothing.
-        self.unreported.waive(|of| Some(*of) != current);
+        self.unreported.waive(|of| Some(of.generation) != current);
         found.extend(self.unreported.late(at).map(|(since, of)| {
-            let (number, since) = (of.number(), seconds(since));
+            let (number, since) = (of.generation.number(), seconds(since));
             let expected = format!("the 401 of {since} on token {number} to be reported");
             let actual = format!("it had reported none by {by}");
             finding(hint::REPORT_UNAUTHORIZED, expected, actual)

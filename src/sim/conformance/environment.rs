@@ -6,11 +6,9 @@ use std::sync::mpsc::Sender;
 
 use http::Request;
 
-use super::clock::Clock;
-use super::input::CallerId;
-use super::note::{Action, Note, copy_request};
+use super::{Action, CallerId, Clock, Note, copy_request};
 use crate::driver::{AuthorizeError, Event};
-use crate::session::{Generation, RequestId};
+use crate::session::{Authorized, RequestId};
 use crate::time::{Moment, millis};
 
 /// The environment of a loop under test, in place of clocks, an HTTP client and an app. Clones share one
@@ -61,16 +59,16 @@ impl Environment {
         self.note(Action::Forwarded(event.clone()));
     }
 
-    /// Makes an API call that was authorized with the token of this generation. Its status comes as
+    /// Makes an API call that was authorized so. Its status comes as
     /// [`Input::Called`](super::Input::Called). `caller` is the one that [waited](super::Input::WaitingCall), or
     /// `None` for a [call that doesn't wait](super::Input::Call).
     pub fn call<B: AsRef<[u8]>>(
         &self,
         caller: impl Into<Option<CallerId>>,
         request: &Request<B>,
-        generation: Generation,
+        authorized: Authorized,
     ) {
-        self.note(Action::Called(caller.into(), Box::new(copy_request(request)), generation));
+        self.note(Action::Called(caller.into(), Box::new(copy_request(request)), authorized));
     }
 
     /// Fails the call of a caller that waited, with the error that `authorize` returned for it, or with

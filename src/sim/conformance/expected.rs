@@ -1,6 +1,6 @@
 //! What a loop has to do at once.
 
-use super::hint::is_late;
+use super::is_late;
 
 /// What a loop has to do at once, in order, and since when.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! Every way in which a loop can violate a requirement, and what to change.
 
-use super::requirement::Requirement;
+use super::Requirement;
 
 /// How late "at once" may be, in milliseconds.
 const GRACE: u64 = 1_000;
@@ -78,10 +78,10 @@ hints! {
     FORWARD_INPUTS: ForwardInputs = "give every input to the driver at once, in order: `start`, `stop`, `set_online`";
     LEAVE_IT_TO_THE_APP: ForwardInputs = "call `start`, `stop` and `set_online` only when the app does: anything \
         else undoes what the driver decides";
-    REPORT_UNAUTHORIZED: ReportUnauthorized = "when an API call is answered 401, call `handle_unauthorized` with the \
-        generation that `authorize` returned for that call";
-    REPORT_ITS_GENERATION: ReportUnauthorized = "keep the generation that `authorize` returns with its call, and \
-        report that one: another token may be in use by now";
+    REPORT_UNAUTHORIZED: ReportUnauthorized = "when an API call is answered 401, call `handle_unauthorized` with \
+        what `authorize` returned for that call";
+    REPORT_ITS_OWN: ReportUnauthorized = "keep what `authorize` returns with its call, and report that: another \
+        token may be in use by now, and the age of this one counts at that time";
     ONLY_401: ReportUnauthorized = "call `handle_unauthorized` for 401 only: 403 is about what a good token may do";
     FORWARD_EVENTS: ForwardEvents = "forward what `Output::Event` holds at once, each of them, in order: every \
         transition comes once";
@@ -93,7 +93,7 @@ hints! {
         request its own thread or task instead of blocking in it";
     AUTHORIZE: Authorize = "make each API call with the token that `authorize` puts on it, at once";
     AUTHORIZE_ANEW: Authorize = "authorize each API call just before it is sent, and keep neither token nor header";
-    CALL_ITS_GENERATION: Authorize = "keep the generation that `authorize` returns with its call, and name that one";
+    CALL_ITS_OWN: Authorize = "keep what `authorize` returns with its call, and pass that";
     ANSWER_CALLERS: AnswerCallers = "whenever the driver waits, `authorize` the call of each caller that waits: make \
         it at `Ok`, keep it at `AuthorizeError::Wait`, fail it at any other error. If no call waits in your loop, \
         say so with `Environment::decline_waiting`";

@@ -7,15 +7,10 @@ use std::sync::mpsc::Receiver;
 use bytes::Bytes;
 use http::{Request, Response};
 
-use super::clock::Clock;
-use super::hint::is_late;
-use super::input::Input;
-use super::monitor::Monitor;
-use super::network::{Network, TIMEOUT_DELAY};
-use super::note::{Action, Note, copy_request};
-use super::report::{Run, Violation};
-use super::scenario::Scenario;
-use super::script::{Schedule, Scheduled, Script, api_call, login};
+use super::{
+    Action, Clock, Input, Monitor, Network, Note, Run, Scenario, Schedule, Scheduled, Script,
+    TIMEOUT_DELAY, Violation, api_call, copy_request, is_late, login,
+};
 use crate::session::{RequestId, TransportFailure};
 use crate::time::{Moment, millis};
 
@@ -161,9 +156,9 @@ impl Inbox {
                 }
             }
             Action::Cancelled(id) => drop(self.schedule.take_outcome(id)),
-            Action::Called(_, call, generation) => {
+            Action::Called(_, call, authorized) => {
                 let status = self.network.gateway.handle(&call, wall).status();
-                self.schedule.add_call(at, generation, status);
+                self.schedule.add_call(at, authorized, status);
             }
             _ => {}
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 
 use crate::driver::Start;
-use crate::session::{Generation, RequestId, TransportFailure};
+use crate::session::{Authorized, RequestId, TransportFailure};
 
 /// An input of a loop under test. Each variant says what the loop has to do with it, at once. After each but
 /// the last, the loop [polls](crate::driver::Drive::poll) until the driver waits.
@@ -45,9 +45,9 @@ pub enum Input {
     /// This caller has stopped waiting: it timed out, or was cancelled. Drop its call. The other callers still
     /// wait.
     CallCancelled(CallerId),
-    /// The API's reply to a call that was made with the token of this generation. If it is 401, call
+    /// The API's reply to a call that was authorized so. If it is 401, call
     /// [`handle_unauthorized`](crate::driver::Drive::handle_unauthorized).
-    Called(Generation, StatusCode),
+    Called(Authorized, StatusCode),
     /// The device has slept, and no timer ran meanwhile: poll.
     Woke,
     /// The time to wait is over: poll.

@@ -40,7 +40,7 @@
 //!         // There may be a token now, or it may be certain that none will come.
 //!         waiting.retain_mut(|(caller, call)| {
 //!             match driver.driver().authorize(call, environment.now()) {
-//!                 Ok(authorized) => environment.call(*caller, call, authorized.generation),
+//!                 Ok(authorized) => environment.call(*caller, call, authorized),
 //!                 Err(AuthorizeError::Wait) => return true,
 //!                 Err(error) => environment.fail_call(*caller, error),
 //!             }
@@ -58,13 +58,13 @@
 //!             Input::Online(online) => driver.set_online(online, environment.now()),
 //!             Input::Call(mut call) => {
 //!                 if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
-//!                     environment.call(None, &call, authorized.generation);
+//!                     environment.call(None, &call, authorized);
 //!                 }
 //!             }
 //!             Input::WaitingCall(caller, call) => waiting.push((caller, call)),
 //!             Input::CallCancelled(caller) => waiting.retain(|(waits, _)| *waits != caller),
-//!             Input::Called(generation, status) if status == 401 => {
-//!                 driver.handle_unauthorized(generation, environment.now());
+//!             Input::Called(authorized, status) if status == 401 => {
+//!                 driver.handle_unauthorized(authorized, environment.now());
 //!             }
 //!             Input::Called(..) | Input::Woke | Input::Timer => {}
 //!             Input::End => return,
@@ -143,8 +143,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc;
 
+use app::App;
+use calls::Calls;
 use clock::{Clock, CutOff};
+use compare::{changed_reply, changed_request};
+use expected::Expected;
+use hint::{Finding, Hint, finding, is_late};
 use inbox::Ending;
+use monitor::Monitor;
+use network::{Network, ROUND_TRIP, TIMEOUT_DELAY};
+use note::{Action, ActiveToken, DriverCall, Method, Note, PollResult, copy_request};
+use note::{TokenStatus, method_name};
+use polling::{Polling, Reason};
+use recent::RecentCalls;
+use report::seconds;
+use requests::{Outcome, TokenRequests};
+use script::{CALL, LIFETIME, Schedule, Scheduled, Script, api_call, login};
+use waiting::Waiting;
 
 pub use environment::Environment;
 pub use inbox::Inbox;
@@ -193,12 +208,12 @@ impl Scenario {
     /// #                   Input::Online(online) => driver.set_online(online, environment.now()),
     /// #                   Input::Call(mut call) => {
     /// #                       if let Ok(authorized) = driver.driver().authorize(&mut call, environment.now()) {
-    /// #                           environment.call(None, &call, authorized.generation);
+    /// #                           environment.call(None, &call, authorized);
     /// #                       }
     /// #                   }
     /// #                   Input::WaitingCall(caller, _) => environment.decline_waiting(caller),
-    /// #                   Input::Called(generation, status) => if status == 401 {
-    /// #                       driver.handle_unauthorized(generation, environment.now());
+    /// #                   Input::Called(authorized, status) => if status == 401 {
+    /// #                       driver.handle_unauthorized(authorized, environment.now());
     /// #                   },
     /// #                   Input::End => return,
     /// #                   _ => {}

@@ -2,18 +2,11 @@
 
 use core::time::Duration;
 
-use super::app::App;
-use super::calls::Calls;
-use super::hint::{self, Finding, Hint, finding, is_late};
-use super::inbox::Ending;
-use super::input::Input;
-use super::note::{Action, DriverCall, Method, Note, PollResult, method_name};
-use super::polling::{Polling, Reason};
-use super::recent::RecentCalls;
-use super::report::{Failed, Run, Violation, seconds};
-use super::requests::TokenRequests;
-use super::requirement::Requirement;
-use super::scenario::Scenario;
+use super::{
+    Action, App, Calls, DriverCall, Ending, Failed, Finding, Hint, Input, Method, Note, PollResult,
+    Polling, Reason, RecentCalls, Requirement, Run, Scenario, TokenRequests, Violation, finding,
+    hint, is_late, method_name, seconds,
+};
 use crate::driver::{Delivery, Input as DriverInput, Wake};
 use crate::time::{Moment, millis};
 
@@ -115,9 +108,9 @@ impl Monitor {
     fn called(&mut self, action: &Action, at: u64) -> Option<Finding> {
         match action {
             Action::Called(caller, call, of) => {
-                let number = of.number();
+                let token = of.generation.number();
                 let whose = caller.map(|caller| format!(" for {caller}")).unwrap_or_default();
-                self.recent.add(at, format!("calls the API with token {number}{whose}"));
+                self.recent.add(at, format!("calls the API with token {token}{whose}"));
                 bump(&mut self.run.calls);
                 let Some(caller) = *caller else { return self.calls.called(call, *of) };
                 let found = self.calls.waiting.called(caller, call);
@@ -218,7 +211,7 @@ impl Monitor {
             Input::Stop => self.app.took(DriverInput::Stop, at),
             Input::Online(online) => self.app.took(DriverInput::Online(*online), at),
             Input::WaitingCall(caller, _) => self.calls.waiting.took(*caller, at),
-            Input::Called(generation, status) => self.calls.answered(*generation, *status, at),
+            Input::Called(authorized, status) => self.calls.answered(*authorized, *status, at),
             Input::Woke => self.polling.is_due(Reason::Woke, at),
             Input::Call(_) | Input::CallCancelled(_) | Input::Timer | Input::End => {}
         }

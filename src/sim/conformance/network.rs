@@ -4,8 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use http::header::{AGE, HeaderValue};
 
-use super::requests::Outcome;
-use super::script::{LIFETIME, Script};
+use super::{LIFETIME, Outcome, Script};
 use crate::session::TransportFailure;
 use crate::sim::faulty::delay;
 use crate::sim::{Fault, FaultPlan, Gateway};

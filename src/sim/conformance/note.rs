@@ -6,9 +6,9 @@ use bytes::Bytes;
 use http::Request;
 use http::header::HeaderValue;
 
-use super::input::CallerId;
+use super::CallerId;
 use crate::driver::{AuthorizeError, Delivery, Event, Input as DriverInput, Output, Wake};
-use crate::session::{Generation, RequestId};
+use crate::session::{Authorized, Generation, RequestId};
 use crate::time::Moment;
 
 /// One call of the loop, and its time.
@@ -26,7 +26,7 @@ pub(super) enum Action {
     Cancelled(RequestId),
     Forwarded(Event),
     /// An API call, for a caller that waited or for none.
-    Called(Option<CallerId>, Box<Request<Bytes>>, Generation),
+    Called(Option<CallerId>, Box<Request<Bytes>>, Authorized),
     Failed(CallerId, AuthorizeError),
     Declined(CallerId),
 }

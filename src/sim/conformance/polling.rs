@@ -1,8 +1,6 @@
 //! When the driver is polled, and with which moments.
 
-use super::hint::{self, Finding, finding, is_late};
-use super::note::PollResult;
-use super::report::seconds;
+use super::{Finding, PollResult, finding, hint, is_late, seconds};
 use crate::driver::{Wake, WakeReason};
 use crate::time::{Moment, millis};
 

@@ -1,11 +1,11 @@
 //! The driver of a loop under test.
 
-use super::environment::Environment;
-use super::note::{Action, ActiveToken, DriverCall, Method, PollResult, TokenStatus};
+use super::{Action, ActiveToken, DriverCall, Environment, Method, PollResult, TokenStatus};
 use crate::driver::{AuthorizeError, Delivery, Drive, Driver, Input as DriverInput, Output};
 use crate::time::Moment;
 
-/// The driver of a loop under test: a real [`Driver`], of which each call is noted.
+/// The driver of a loop under test: a real [`Driver`], of which each call is noted. Its methods are those of [`Drive`],
+/// so `use videokit_session::driver::Drive`; authorize by `probe.driver().authorize(..)`.
 #[derive(Debug)]
 pub struct Probe {
     pub(super) driver: Driver,

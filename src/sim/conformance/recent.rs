@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::report::seconds;
+use super::seconds;
 
 /// How many lines are kept.
 const KEPT: usize = 5;

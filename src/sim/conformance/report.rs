@@ -3,8 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use super::requirement::Requirement;
-use super::scenario::Scenario;
+use super::{Requirement, Scenario};
 
 /// A violation of a requirement: where, how, and what to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,17 +13,17 @@ pub struct Violation {
     pub requirement: Requirement,
     /// The scenario in which it was first violated.
     pub scenario: Scenario,
-    /// When, since that scenario began.
+    /// The time, since that scenario began.
     pub at: Duration,
     /// The behaviour that was expected.
     pub expected: String,
     /// The loop's behaviour.
     pub actual: String,
-    /// What to change.
+    /// The change to make in the loop.
     pub hint: &'static str,
     /// The loop's last calls before, with their times.
     pub before: Vec<String>,
-    /// How often it was violated in this way, in all scenarios.
+    /// The number of violations of this kind, in all scenarios.
     pub times: usize,
 }
 
@@ -42,17 +41,17 @@ pub struct Failed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Passed {
-    /// What the loop did in each scenario.
+    /// The runs, one for each scenario.
     pub runs: Vec<Run>,
 }
 
-/// What a loop did in one scenario.
+/// The counts of a loop in one scenario.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Run {
     /// The scenario.
     pub scenario: Scenario,
-    /// How long it lasted.
+    /// The virtual time that it lasted.
     pub duration: Duration,
     /// The number of polls.
     pub polls: u64,
@@ -143,7 +142,7 @@ impl fmt::Display for Passed {
             let minutes = duration.as_secs() / 60;
             write!(
                 f,
-                "\n  {scenario}: {requests} requests, {events} events, {polls} polls in {minutes} min"
+                "\n  {scenario}: {minutes} min, requests: {requests}, events: {events}, polls: {polls}"
             )?;
         }
         let declined: u64 = self.runs.iter().map(|run| run.declined).sum();

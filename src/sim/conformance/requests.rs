@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::header::LOCATION;
 use http::{Request, Response};
 
-use super::compare::{changed_reply, changed_request};
-use super::hint::{self, Finding, finding, is_late};
-use super::network::TIMEOUT_DELAY;
-use super::report::seconds;
+use super::{
+    Finding, TIMEOUT_DELAY, changed_reply, changed_request, finding, hint, is_late, seconds,
+};
 use crate::session::{RequestId, TransportFailure};
 use crate::time::millis;
 

@@ -1,8 +1,6 @@
 //! The scenarios that a loop is tested in.
 
-use super::input::{CallerId, Input};
-use super::network::ROUND_TRIP;
-use super::script::{CALL, Scheduled, Script};
+use super::{CALL, CallerId, Input, ROUND_TRIP, Scheduled, Script};
 use crate::sim::Fault;
 
 /// Defines the scenarios: each has a text for reports, and a script.

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, COOKIE, HeaderValue};
 use http::{Method, Request, StatusCode, Uri};
 
-use super::input::{CallerId, Input};
+use super::{CallerId, Input};
 use crate::driver::{Driver, Policy, PolicyBuilder, Start};
 use crate::exchange::{AllowedOrigin, Backend, Credentials, Endpoint, Identity};
-use crate::session::{Config, Generation, RequestId};
+use crate::session::{Authorized, Config, RequestId};
 use crate::sim::{Fault, Incident};
 
 /// The lifetime of tokens.
@@ -55,7 +55,7 @@ impl Schedule {
     }
 
     /// Adds the reply to an API call.
-    pub(super) fn add_call(&mut self, at: u64, of: Generation, status: StatusCode) {
+    pub(super) fn add_call(&mut self, at: u64, of: Authorized, status: StatusCode) {
         let (other, takes) = self.calls.pop_front().unwrap_or((None, CALL_TIME));
         let other = other.and_then(|status| StatusCode::from_u16(status).ok());
         let reply = Input::Called(of, other.unwrap_or(status));

@@ -5,12 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::Request;
 
-use super::expected::Expected;
-use super::hint::{self, Finding, finding, is_late};
-use super::input::CallerId;
-use super::note::TokenStatus;
-use super::report::seconds;
-use super::script::api_call;
+use super::{CallerId, Expected, Finding, TokenStatus, api_call, finding, hint, is_late, seconds};
 use crate::driver::AuthorizeError;
 use crate::session::Generation;
 

@@ -43,7 +43,7 @@ use super::step::{Answer, Login, Rotations, Step, To, wild_response};
 use crate::driver::{Input, Start};
 use crate::exchange::{Credentials, Grant, Identity, Scope, Scopes};
 use crate::secret::SessionToken;
-use crate::session::{Generation, RequestId, TransportFailure};
+use crate::session::{Authorized, Generation, RequestId, TransportFailure};
 use crate::time::Moment;
 
 /// Any reading of two clocks: near the start of a device in our days, or nonsense.
@@ -151,7 +151,9 @@ pub fn input(
         kinds.push((2, (failed, failure()).prop_map(fail).boxed()));
     }
     if !generations.is_empty() {
-        kinds.push((2, select(generations).prop_map(Input::Unauthorized).boxed()));
+        let refused = (select(generations), any::<u32>());
+        let refused = refused.prop_map(|(of, age)| Authorized::valid(of, age.into()));
+        kinds.push((2, refused.prop_map(Input::Unauthorized).boxed()));
     }
     Union::new_weighted(kinds)
 }
@@ -240,7 +242,7 @@ pub fn fault_plan(most: usize, within_ms: u64) -> impl Strategy<Value = FaultPla
     vec(incident, 0..=most.min(MOST_INCIDENTS)).prop_map(FaultPlan)
 }
 
-/// Which request a reply is to: most often the one in flight.
+/// Returns a strategy of the request that a reply is to: most often the one in flight.
 pub fn to() -> impl Strategy<Value = To> + Clone {
     prop_oneof![8 => Just(To::Live), 2 => (0_u8..6).prop_map(To::Old), 1 => Just(To::Foreign)]
 }
@@ -277,6 +279,8 @@ pub fn step() -> impl Strategy<Value = Step> + Clone {
         1 => login().prop_map(Step::SetCredentials),
         1 => Just(Step::Stop),
         2 => any::<bool>().prop_map(Step::Online),
-        3 => any::<bool>().prop_map(|current| Step::Unauthorized { current }),
+        // Most often to a call that was just authorized.
+        3 => (any::<bool>(), prop_oneof![3 => Just(0), 1 => 0..30_000_u32])
+            .prop_map(|(current, late_ms)| Step::Unauthorized { current, late_ms }),
     ]
 }

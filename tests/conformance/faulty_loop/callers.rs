@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http::header::AUTHORIZATION;
 use videokit_session::driver::{AuthorizeError, Blocked, Drive};
-use videokit_session::session::Generation;
+use videokit_session::session::Authorized;
 use videokit_session::sim::conformance::CallerId;
 
 use super::{Loop, M};
@@ -25,10 +25,10 @@ impl Loop<'_> {
                 let now = self.now();
                 let expired = self.driver.driver().validity(now).is_none();
                 match kept.filter(|_| expired) {
-                    Some((header, generation)) => {
+                    Some((header, first)) => {
                         let mut call = call;
                         call.headers_mut().insert(AUTHORIZATION, header);
-                        self.environment.call(caller, &call, generation);
+                        self.environment.call(caller, &call, first);
                     }
                     None => self.waiting.push((caller, call)),
                 }
@@ -73,7 +73,7 @@ impl Loop<'_> {
 
     fn has_later_token(&self) -> bool {
         let generation = self.driver.driver().generation();
-        generation.zip(self.first).is_some_and(|(generation, first)| generation != first)
+        generation.zip(self.first).is_some_and(|(generation, first)| generation != first.generation)
     }
 
     fn answer_callers(&mut self, most: usize) {
@@ -81,7 +81,7 @@ impl Loop<'_> {
         for (caller, mut call) in mem::take(&mut self.waiting) {
             let now = self.now();
             let authorized = self.driver.driver().authorize(&mut call, now);
-            if answered < most && self.answer(caller, &call, authorized.map(|one| one.generation)) {
+            if answered < most && self.answer(caller, &call, authorized) {
                 answered += 1;
             } else {
                 self.waiting.push((caller, call));
@@ -94,14 +94,14 @@ impl Loop<'_> {
         &mut self,
         caller: CallerId,
         call: &Request<Bytes>,
-        authorized: Result<Generation, AuthorizeError>,
+        authorized: Result<Authorized, AuthorizeError>,
     ) -> bool {
         let error = match authorized {
-            Ok(generation) => {
+            Ok(authorized) => {
                 self.token.get_or_insert(call.headers()[AUTHORIZATION].clone());
-                self.first.get_or_insert(generation);
+                self.first.get_or_insert(authorized);
                 let again = usize::from(self.has(M::AnswersCallersTwice));
-                (0..=again).for_each(|_| self.environment.call(caller, call, generation));
+                (0..=again).for_each(|_| self.environment.call(caller, call, authorized));
                 return true;
             }
             Err(error) => error,

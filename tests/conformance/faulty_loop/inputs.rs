@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{AGE, AUTHORIZATION, DATE, LOCATION};
 use http::{Request, Response, StatusCode};
 use videokit_session::driver::{AuthorizeError, Delivery, Drive};
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::session::{Authorized, RequestId};
 use videokit_session::sim::conformance::Input;
 use videokit_session::{SessionToken, TransportFailure};
 
@@ -102,7 +102,7 @@ impl Loop<'_> {
                 self.driver.set_online(online, now);
             }
             Input::Call(call) => self.call(call),
-            Input::Called(generation, status) => self.called(generation, status),
+            Input::Called(authorized, status) => self.called(authorized, status),
             Input::Woke | Input::Timer => {}
             Input::End if self.has(M::IgnoresTheEnd) => {}
             Input::End => return Break(()),
@@ -110,18 +110,25 @@ impl Loop<'_> {
         Continue(())
     }
 
-    fn called(&mut self, generation: Generation, status: StatusCode) {
+    fn called(&mut self, authorized: Authorized, status: StatusCode) {
         let reports = match self.mistake {
             M::Drops401 => false,
             M::Takes403For401 => matches!(status.as_u16(), 401 | 403),
             _ => status == 401,
         };
-        let of_now = self.driver.driver().generation();
-        let of_now = of_now.filter(|_| self.has(M::NamesTheGenerationOfNow));
-        if reports {
-            let now = self.now();
-            self.driver.handle_unauthorized(of_now.unwrap_or(generation), now);
+        if !reports {
+            return;
         }
+        let now = self.now();
+        let of_now = self.driver.driver().generation().unwrap_or(authorized.generation);
+        let named = match self.mistake {
+            M::NamesTheGenerationOfNow => Authorized { generation: of_now, ..authorized },
+            M::NamesTheAgeOfNow => {
+                Authorized { age_millis: authorized.age_millis + 200, ..authorized }
+            }
+            _ => authorized,
+        };
+        self.driver.handle_unauthorized(named, now);
     }
 
     fn reply(&mut self, mut id: RequestId, mut reply: Response<Bytes>) {
@@ -218,12 +225,11 @@ impl Loop<'_> {
             if self.has(M::KeepsTheToken) {
                 call.headers_mut().insert(AUTHORIZATION, kept);
             }
-            let first = *self.first.get_or_insert(authorized.generation);
-            let its = authorized.generation;
+            let first = *self.first.get_or_insert(authorized);
             if self.has(M::MakesA401Up) {
-                self.driver.handle_unauthorized(its, now);
+                self.driver.handle_unauthorized(authorized, now);
             }
-            let named = if self.has(M::NamesTheFirstGeneration) { first } else { its };
+            let named = if self.has(M::NamesTheFirstGeneration) { first } else { authorized };
             self.environment.call(None, &call, named);
         }
     }

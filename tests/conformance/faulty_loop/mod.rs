@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Request;
 use http::header::HeaderValue;
 use videokit_session::driver::{Drive, Start};
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::session::{Authorized, RequestId};
 use videokit_session::sim::conformance::{CallerId, Environment, Inbox, Input, Probe};
 use videokit_session::{Event, Moment, Outgoing, Output, Wake};
 
@@ -47,6 +47,7 @@ pub(crate) enum Mistake {
     StartsAgainByItself,
     Drops401,
     NamesTheGenerationOfNow,
+    NamesTheAgeOfNow,
     Takes403For401,
     DropsEvents,
     ForwardsEventsTwice,
@@ -123,7 +124,7 @@ struct Loop<'a> {
     read: Option<Moment>,
     reads: u64,
     held_back: Vec<Event>,
-    first: Option<Generation>,
+    first: Option<Authorized>,
     waiting: Vec<(CallerId, Request<Bytes>)>,
     new_events: bool,
 }

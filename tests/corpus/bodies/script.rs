@@ -11,7 +11,7 @@ use videokit_session::sim::{Answer, Login, Step, To};
 /// Statuses that mean different things.
 const STATUSES: [u16; 8] = [401, 403, 404, 429, 503, 302, 204, 200];
 
-/// The byte before a [`Newer`] step.
+/// The byte before a [`Newer`] step; twice before a 401 that comes late.
 const NEWER: u8 = 241;
 
 /// Of users with credentials that rotate, and of the secrets that they start with.
@@ -67,6 +67,11 @@ fn step(input: &mut Unstructured<'_>) -> Result<Step> {
         return Ok(legacy(Older::arbitrary(input)?));
     }
     input.bytes(1)?;
+    if input.peek_bytes(1) == Some(&[NEWER]) {
+        input.bytes(1)?;
+        let late_ms = often_below(input.arbitrary()?, 100_000);
+        return Ok(Step::Unauthorized { current: true, late_ms });
+    }
     Ok(newer(Newer::arbitrary(input)?))
 }
 
@@ -85,7 +90,7 @@ fn legacy(step: Older) -> Step {
         Older::Nonsense(mono, wall) => Step::Nonsense(mono, wall),
         Older::Answer(to, answer) => Step::Answer(near(to), plausible(answer)),
         Older::Fail(to, why) => Step::Fail(near(to), why),
-        Older::Unauthorized { current } => Step::Unauthorized { current },
+        Older::Unauthorized { current } => Step::Unauthorized { current, late_ms: 0 },
     }
 }
 

@@ -128,7 +128,7 @@ impl App {
         let authorized = self.driver.authorize(&mut request, self.now).expect("a token");
         let status = service.send(request).expect("a reply").status();
         if status == StatusCode::UNAUTHORIZED {
-            self.driver.handle_unauthorized(authorized.generation, self.now);
+            self.driver.handle_unauthorized(authorized, self.now);
         }
         status
     }

@@ -164,9 +164,10 @@ impl Life {
         sent + sent / 1_024 + ahead + SECOND
     }
 
-    /// How much time has passed since sending, by either clock.
+    /// How much time has passed since its reply came, by either clock.
     pub(crate) fn age(&self, now: Elapsed) -> i64 {
-        (now.ticks - self.sent.ticks + now.ahead - self.sent.ahead + self.sent.behind).max(0)
+        let from = self.received;
+        (now.ticks - from.ticks + now.ahead - from.ahead + from.behind).max(0)
     }
 
     /// The age at which the schedule lets the token die.

@@ -9,16 +9,17 @@ impl Model {
         let Some(login) = &self.login else { return false };
         match start {
             StartWith::Ask(ask) => [&login.ask, &login.given].contains(&&Some(ask.clone())),
-            // A login with credentials is not one with a token, even if it has this very one.
-            StartWith::Token(_) if login.ask.is_some() => false,
-            StartWith::Token(bearer) => match (&login.adopt, &self.token) {
-                (Some(adopt), _) => adopt == bearer,
-                (None, Some(token)) => {
-                    let known = bearer.identity.is_none() || bearer.identity == self.held;
-                    known && token.bearer.text == bearer.text
+            StartWith::Token(bearer) => {
+                if let Some(adopt) = &login.adopt {
+                    return adopt == bearer;
                 }
-                _ => false,
-            },
+                let serves =
+                    self.token.as_ref().is_some_and(|token| token.bearer.text == bearer.text);
+                // However often it was renewed since.
+                let began = login.ask.is_some() && login.began_with.as_ref() == Some(&bearer.text);
+                let known = bearer.identity.is_none() || bearer.identity == self.identity();
+                known && (serves || began)
+            }
         }
     }
 

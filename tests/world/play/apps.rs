@@ -10,7 +10,7 @@ use crate::millis;
 use crate::report::Invariant;
 use videokit_session::driver::{Event, Output, Start, Wake, WakeReason};
 use videokit_session::session::transitions::Cause;
-use videokit_session::session::{Generation, RequestId, TransportFailure};
+use videokit_session::session::{Authorized, RequestId, TransportFailure};
 use videokit_session::sim::Fault;
 
 use super::{MOST_POLLS, Play, T0, What, generation, name};
@@ -234,10 +234,12 @@ impl Play {
                 if self.lasting.iter().any(|fault| matches!(fault, Fault::Offline | Fault::Lost)) {
                     return Ok(());
                 }
-                let at = self.now.saturating_add(self.chance.within(20, 200));
+                // A few take long: uploads, for example.
+                let longest = if self.chance.below(20) == 0 { 60_000 } else { 200 };
+                let at = self.now.saturating_add(self.chance.within(20, longest));
                 let reply = self.gateway.handle_under(&self.lasting, &request, self.date());
                 let status = reply.response.status().as_u16();
-                let answer = What::CallAnswered(authorized.generation, status);
+                let answer = What::CallAnswered(authorized, status);
                 self.plan_at(at, app, answer);
                 Ok(())
             }
@@ -246,15 +248,15 @@ impl Play {
         }
     }
 
-    pub(crate) fn answered(&mut self, app: usize, generation: Generation, status: u16) -> Verdict {
+    pub(crate) fn answered(&mut self, app: usize, authorized: Authorized, status: u16) -> Verdict {
         if status != 401 {
             return Ok(());
         }
         self.report.saw("API calls answered 401");
         let now = self.read(app);
         let client = &mut self.apps[app].client;
-        client.checker.unauthorized(generation, &client.driver);
-        client.driver.handle_unauthorized(generation, now);
+        client.checker.unauthorized(authorized.generation, &client.driver);
+        client.driver.handle_unauthorized(authorized, now);
         self.pump(app)
     }
 }

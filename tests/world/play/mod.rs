@@ -24,7 +24,7 @@ use crate::random::Rng;
 use crate::report::{Invariant, Report};
 use crate::world::World;
 use videokit_session::exchange::AllowedOrigin;
-use videokit_session::session::{Config, Generation, RequestId, TransportFailure};
+use videokit_session::session::{Authorized, Config, Generation, RequestId, TransportFailure};
 use videokit_session::sim::Gateway;
 use videokit_session::sim::{Fault, Incident};
 use videokit_session::time::Moment;
@@ -91,7 +91,7 @@ enum What {
     Probe,
     /// The app starts, if it is still meant to run.
     Start,
-    CallAnswered(Generation, u16),
+    CallAnswered(Authorized, u16),
     Begin(usize),
     End(usize),
 }
@@ -232,7 +232,7 @@ impl Play {
             What::Call => play.call(app),
             What::Probe => play.probe(app),
             What::Start if play.apps[app].running => play.start_after_all(app),
-            What::CallAnswered(generation, status) => play.answered(app, generation, status),
+            What::CallAnswered(authorized, status) => play.answered(app, authorized, status),
             What::Start | What::Begin(_) | What::End(_) | What::Arrival(..) => Ok(()),
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use videokit_session::driver::{Blocked, Policy, WakeReason};
 use videokit_session::session::transitions::{InputName, StateName, TABLE, Transition};
-use videokit_session::session::{Generation, RequestId};
+use videokit_session::session::{Authorized, Generation, RequestId};
 use videokit_session::sim::{Answer, SECRET, Seen, Sent, Step};
 use videokit_session::{Driver, Event, Wake};
 
@@ -229,7 +229,7 @@ impl Watch {
 
     /// A 401 leaves the token as it is, and is reported if nothing is done about it.
     fn rule_5_before(&mut self, turn: &Turn<'_>) {
-        let [Seen::Unauthorized(generation)] = *turn.seen else { return };
+        let [Seen::Unauthorized(Authorized { generation, .. })] = *turn.seen else { return };
         let (before, after) = (turn.before, turn.after);
         let renewable = before.blocked.is_none() && turn.world.driver().credentials().is_some();
         let queued = after.queued - before.queued;

@@ -34,7 +34,6 @@ pub(super) struct Typed {
     pub(super) last: Option<Transition>,
     pub(super) in_flight: Option<RequestId>,
     pub(super) overdue_in: Option<Duration>,
-    pub(super) is_overdue: bool,
     pub(super) identity: Option<Identity>,
     pub(super) credentials: Option<Credentials>,
     pub(super) token: Option<Token>,
@@ -79,7 +78,6 @@ impl Typed {
             TypedSession::Authenticating(session) => Self {
                 in_flight: Some(session.in_flight()),
                 overdue_in: Some(session.overdue_in(now)),
-                is_overdue: session.is_overdue(now),
                 identity: session.identity().cloned(),
                 credentials: Some(session.credentials().clone()),
                 ..Self::any(session)
@@ -87,7 +85,6 @@ impl Typed {
             TypedSession::Active(session) => Self {
                 in_flight: session.in_flight(),
                 overdue_in: session.overdue_in(now),
-                is_overdue: session.is_overdue(now),
                 identity: session.identity().cloned(),
                 token: Some(Token::of(session, now)),
                 ..Self::any(session)
@@ -104,7 +101,6 @@ impl Typed {
             last: session.last_transition(),
             in_flight: None,
             overdue_in: None,
-            is_overdue: false,
             identity: None,
             credentials: None,
             token: None,

@@ -236,6 +236,20 @@ fn the_age_of_a_reply_is_taken_off_its_token() {
     assert_eq!(at_least(Some("soon")), i64::MIN, "it may be of any age");
 }
 
+/// So that nothing has to be built to know it.
+#[test]
+fn an_exchange_of_the_crate_says_where_it_asks() {
+    let uri = "https://app.example/token?user=17";
+    let endpoint = || Endpoint::https(uri).unwrap();
+    let token = ApiToken::new("my-app:my-secret").unwrap();
+    let gateway = Gateway::new(token, Identity::new("user-17").unwrap()).endpoint(endpoint());
+    for credentials in
+        [Credentials::for_development(gateway), Credentials::backend(Backend::new(endpoint()))]
+    {
+        assert_eq!(credentials.exchange().endpoint(), Some(&Uri::from_static(uri)));
+    }
+}
+
 #[test]
 fn a_backend_that_is_given_too_many_headers_leaves_some_out() {
     let mut backend = Backend::new(Endpoint::https("https://backend.example/token").unwrap());

@@ -186,7 +186,10 @@ fn a_malformed_reply_does_not_promise_that_waiting_helps() {
     );
     let redirect = text(backend().read(&says(302, "")).unwrap_err());
     assert!(!redirect.contains("later"), "{redirect}");
+    let empty = text(reading("").unwrap_err());
+    assert_eq!(empty, "the server's reply is empty (status 200); try again later");
     let outage = text(backend().read(&says(503, "")).unwrap_err());
+    assert!(outage.starts_with("the server could not answer for now (status 503)"), "{outage}");
     assert!(outage.contains("try again later"), "{outage}");
     // A token that isn't adopted is no reply, and nobody asks again.
     let now = World::new(HOUR).now();

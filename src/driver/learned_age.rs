@@ -188,8 +188,7 @@ impl LearnedAge {
         self.trial_after = 1;
     }
 
-    /// Learns from the token that a renewal has replaced, or that has expired. Returns whether a 401 asked for
-    /// its successor.
+    /// Learns from the token that a renewal has replaced, or that has expired.
     pub(super) fn retire(&mut self, policy: &Policy, token: &TokenStatus, age: TokenAge) {
         self.on_schedule = None;
         if !token.is_asked_for() {
@@ -366,35 +365,26 @@ mod tests {
         }
     }
 
+    /// One on the same token, or on the one after it.
     #[test]
-    fn a_401_on_the_current_token_makes_those_on_the_one_before_of_no_account() {
+    fn a_401_that_came_in_time_makes_a_late_one_of_no_account() {
         let policy = Policy::default();
-        let mut learned = LearnedAge {
-            limit: Limit::Trial { held: 60_000, age: 120_000 },
-            ..LearnedAge::new(&policy)
-        };
-        let age = |millis| TokenAge { generation: FIRST, millis, stated: DAY };
-        learned.retire(&policy, &TokenStatus::granted(false), age(90_000));
-        learned.refused(&policy, &mut TokenStatus::granted(false), age(90_000), 0);
-        let before = learned;
-        learned.refused_late(&policy, FIRST, 1, 0);
-        assert_eq!(learned, before);
-    }
-
-    #[test]
-    fn a_token_that_a_401_had_renewed_is_not_on_schedule() {
-        let policy = Policy::default();
-        let mut learned = LearnedAge {
-            limit: Limit::Learned { age: 60_000, reached: 1 },
-            ..LearnedAge::new(&policy)
-        };
-        let age = TokenAge { generation: FIRST, millis: 60_000, stated: DAY };
-        let mut token = TokenStatus::granted(false);
-        learned.refused(&policy, &mut token, age, 0);
-        learned.retire(&policy, &token, age);
-        let before = learned;
-        learned.refused_late(&policy, FIRST, 1, 0);
-        assert_eq!(learned, before);
+        let limit = Limit::Trial { held: 60_000, age: 120_000 };
+        let age = TokenAge { generation: FIRST, millis: 90_000, stated: DAY };
+        for same in [true, false] {
+            let mut learned = LearnedAge { limit, ..LearnedAge::new(&policy) };
+            let [mut first, mut second] = [TokenStatus::granted(false); 2];
+            if same {
+                learned.refused(&policy, &mut first, age, 0);
+            }
+            learned.retire(&policy, &first, age);
+            if !same {
+                learned.refused(&policy, &mut second, age, 0);
+            }
+            let before = learned;
+            learned.refused_late(&policy, FIRST, 1, 0);
+            assert_eq!(learned, before, "the same token: {same}");
+        }
     }
 
     /// A 401 that came late to a token whose renewal seemed to have cured.

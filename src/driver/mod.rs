@@ -161,7 +161,8 @@
 //! reach it. If it is the first on that token, and that token was the last one:
 //!
 //! - It is a strike as in the second case, also where no token had reached this schedule before.
-//! - Otherwise a trial has failed; of the age that held and the one of this 401, the lower one is learned.
+//! - Otherwise a trial has failed, or the learned age is too long: of the age that held and the one of this 401, the
+//!   lower one is learned.
 //!
 //! An API that refuses everything so causes about one renewal an hour, however late its 401s come. One endpoint that
 //! does, beside others that don't, causes up to four.

@@ -39,7 +39,7 @@ impl Template {
 
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        f.debug_struct("Template")
             .field("endpoint", &self.endpoint)
             .field("method", &self.method)
             .field("headers", &self.headers)
